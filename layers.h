@@ -1,0 +1,1020 @@
+/* layers.h - every layer below sio.h, bottom up: the internal table of contents
+ * SPDX-License-Identifier: MIT
+ *
+ *     chat.c          an application
+ *     sio.h           the public API
+ *     sio.c           namespaces, sockets, CONNECT, events          emit.c  targets, rooms, acks
+ *     recovery.c      what a client missed while it was away        value.c  templates and values
+ *     eio.c           sessions, heartbeat, close                    http_api.c  routes, files, ws
+ *     poll.c          the polling transport                         upgrade.c  polling to websocket
+ *     conn.c          connections: requests and messages out of bytes, answers in
+ *     loop.c          the outside: every system call                (test/sim.c stands in for it)
+ *     buf.c timer.c table.c    memory, output buffers, time, hash tables
+ *     http.c ws.c json.c packet.c sha1.c base64.c    pure codecs
+ *
+ * Calls go down only; a lower layer reaches a higher one through function pointers it was given.
+ *
+ * All codecs return > 0: bytes used; 0: need more bytes; < 0: the refusal, as the negated number
+ * that goes on the wire (an HTTP status, a close code), or -1 where nothing goes out. They borrow
+ * what they are given, and write their output on success only. */
+#ifndef SIO_LAYERS_H
+#define SIO_LAYERS_H
+
+#include "sio.h"
+
+#include <stdarg.h>
+
+/* Bytes that somebody else owns. */
+typedef struct sio_span {
+    const char *p;
+    size_t n;
+} sio_span;
+
+#define SIO_NONE ((sio_span){ NULL, 0 })
+
+bool sio_span_is(sio_span s, const char *text);         // equal bytes
+bool sio_span_is_nocase(sio_span s, const char *text);  // equal but for the case of ASCII letters
+
+/* A span of a string literal. */
+#define SIO_SPAN(literal) ((sio_span){ literal, sizeof literal - 1 })
+
+/* ---- sha1.c: SHA-1 (FIPS 180-4, RFC 3174) ---------------------------------------------------- */
+
+/* Writes the digest of n bytes at p. SHA-1 is broken as a signature; RFC 6455 uses it as a fixed
+ * mixing function, which is safe. */
+void sio_sha1(const void *p, size_t n, unsigned char digest[20]);
+
+/* ---- base64.c: Base64 (RFC 4648) ------------------------------------------------------------- */
+
+/* Bytes of the encoding of n bytes, padding included. */
+size_t sio_base64_size(size_t n);
+
+/* Writes the encoding of n bytes at p to out: sio_base64_size(n) bytes, no NUL. Returns that. */
+size_t sio_base64_encode(const void *p, size_t n, char *out);
+
+/* The same in the URL alphabet without padding (section 5). Returns the bytes written. */
+size_t sio_base64url_encode(const void *p, size_t n, char *out);
+
+/* The first, to a sink (json.c's, below). */
+struct sio_sink;
+void sio_put_base64(struct sio_sink *sink, const void *p, size_t n);
+
+/* Decodes n characters, either alphabet, padded or not, to out, which has room for n / 4 * 3 + 2
+ * bytes. Returns the bytes written, or -1: a foreign character, or no possible length. p and out
+ * may be the same. */
+ptrdiff_t sio_base64_decode(const char *p, size_t n, void *out);
+
+/* ---- json.c: JSON (RFC 8259) ------------------------------------------------------------------ */
+
+#define SIO_JSON_DEPTH 1024      // levels of nesting, unless an option says otherwise
+#define SIO_JSON_DEPTH_MAX 8192  // what an option can ask for
+
+/* Where a writer's bytes go: n of cap bytes at p are used. grow makes room for need more, or
+ * returns false; NULL: the room is fixed. failed: something did not fit, or was not valid. */
+typedef struct sio_sink {
+    char *p;
+    size_t n, cap;
+    bool (*grow)(struct sio_sink *sink, size_t need);
+    bool failed;
+} sio_sink;
+
+void sio_put(sio_sink *sink, const void *p, size_t n);
+void sio_put_text(sio_sink *sink, const char *text);
+void sio_put_number(sio_sink *sink, uint64_t n);  // decimal digits
+
+/* Bytes of the well-formed UTF-8 (RFC 3629) at the start of p; n when all of it is. */
+size_t sio_utf8_prefix(const char *p, size_t n);
+
+#define SIO_JSON_INDEX 8  // elements of an array that a check notes in passing
+
+/* Where the first elements of an outermost array lie, found while it was checked. */
+typedef struct sio_json_index {
+    size_t count;  // of all elements
+    sio_span element[SIO_JSON_INDEX];
+} sio_json_index;
+
+/* Checks that the n bytes at p are one JSON text with white space around it, nested at most depth
+ * levels deep. p must be UTF-8 already. index may be NULL; otherwise it is filled when the text is
+ * an array. Linear, no recursion. */
+bool sio_json_check(const char *p, size_t n, size_t depth, sio_json_index *index);
+
+/* The functions below take text that sio_json_check accepted. */
+
+/* The value at the start of p, white space before it skipped; n == 0 where there is none. */
+sio_span sio_json_value(const char *p, size_t n);
+
+/* Walks an array or object: sio_json_next takes the next element, or member with its name (in
+ * quotes); false at the end. */
+typedef struct sio_json_walk {
+    const char *p, *end;
+    bool object;
+} sio_json_walk;
+sio_json_walk sio_json_open(sio_span container);
+bool sio_json_next(sio_json_walk *w, sio_span *name, sio_span *value);
+
+/* Decodes a string (with its quotes) to out, which has room for s.n bytes. Returns the bytes
+ * written, always less than s.n. A lone surrogate becomes U+FFFD. */
+size_t sio_json_unescape(sio_span s, char *out);
+
+/* Whether a string's text is the n bytes at p, without a copy when it has no escapes. */
+bool sio_json_text_is(sio_span s, const char *p, size_t n);
+
+/* A number's value; false: not an integer, or out of range. */
+bool sio_json_integer(sio_span number, int64_t *out);
+double sio_json_number(sio_span number);  // independent of the locale
+
+/* Writes text as a string's inside, escaped; fails the sink when it is not UTF-8. */
+void sio_json_put_escaped(sio_sink *sink, const char *p, size_t n);
+void sio_json_put_string(sio_sink *sink, const char *p, size_t n);  // with quotes
+
+/* Writes the shortest number that reads back equal, in ECMAScript's spelling; NaN and the
+ * infinities as null. precision >= 0: so many digits behind the point. */
+void sio_json_put_number(sio_sink *sink, double d, int precision);
+
+/* ---- http.c: HTTP/1.1 requests (RFC 9110, 9112) ------------------------------------------------ */
+
+#define SIO_HTTP_FIELDS 100  // header fields of one request; one more is a 431
+
+typedef struct sio_http_field {
+    sio_span name, value;
+} sio_http_field;
+
+/* The head of a request. Its spans lie in the bytes it was parsed from. */
+typedef struct sio_http_head {
+    sio_span method, target;
+    int minor;             // the x of HTTP/1.x
+    bool keep_alive;       // RFC 9112, 9.3
+    bool chunked;          // RFC 9112, 7.1; then length is 0
+    bool has_length;       // Content-Length was there
+    bool upgrade;          // Connection lists "upgrade" and there is an Upgrade field
+    bool expect_continue;  // RFC 9110, 10.1.1
+    uint64_t length;       // of the body
+    size_t n_fields;
+    sio_http_field field[SIO_HTTP_FIELDS];
+} sio_http_head;
+
+/* Parses the head of a request from n bytes; empty lines before it count as its part.
+ *   > 0  its length; *out is filled (it means nothing otherwise)
+ *     0  need more bytes
+ *   < 0  refuse: -400, -501 (a transfer coding other than chunked), -417 (an expectation other than 100-continue), -431 (too many fields) */
+int sio_http_parse(const char *p, size_t n, sio_http_head *out);
+
+/* The first field of that name (any case); p == NULL: absent. */
+sio_span sio_http_field_of(const sio_http_head *head, const char *name);
+
+/* Whether a comma-separated list holds the token, in any case. */
+bool sio_http_has_token(sio_span list, const char *token);
+
+/* A chunked body as it comes (RFC 9112, 7.1). Starts zeroed. */
+typedef struct sio_http_chunks {
+    unsigned char state;
+    unsigned short line;  // bytes of the current size or trailer line
+    uint64_t left;        // bytes of the current chunk still to come
+    unsigned trailers;    // bytes of all trailer lines
+} sio_http_chunks;
+
+/* Takes bytes from n at p; *data is what of the body they hold.
+ *   > 0  bytes taken (call again with the rest)      0  need more bytes
+ *   < 0  -400
+ * The end of the body is reached when sio_http_chunks_done says so. */
+ptrdiff_t sio_http_chunk(sio_http_chunks *c, const char *p, size_t n, sio_span *data);
+bool sio_http_chunks_done(const sio_http_chunks *c);
+
+/* Splits a query (without '?') or form: takes the next name and value, still encoded. False at
+ * the end. */
+bool sio_http_query_next(sio_span *rest, sio_span *name, sio_span *value);
+
+/* Decodes percent escapes and '+' to out, which has room for s.n bytes; a bad escape stays as it
+ * is. Returns the bytes written. */
+size_t sio_http_decode(sio_span s, char *out);
+
+/* The query behind the target's '?', without a '#' and what follows; n == 0: none. */
+sio_span sio_http_target_query(sio_span target);
+
+const char *sio_http_reason(int status);  // "Not Found"
+
+/* ---- ws.c: WebSocket (RFC 6455) ---------------------------------------------------------------- */
+
+enum {
+    SIO_WS_CONTINUATION = 0,
+    SIO_WS_TEXT = 1,
+    SIO_WS_BINARY = 2,
+    SIO_WS_CLOSE = 8,
+    SIO_WS_PING = 9,
+    SIO_WS_PONG = 10
+};
+
+enum {
+    SIO_WS_NO_CODE = 0,  // a close frame without one
+    SIO_WS_NORMAL = 1000,
+    SIO_WS_PROTOCOL_ERROR = 1002,
+    SIO_WS_INVALID_DATA = 1007,
+    SIO_WS_POLICY = 1008,
+    SIO_WS_TOO_BIG = 1009
+};
+
+/* The header of one frame, as a client sent it. */
+typedef struct sio_ws_header {
+    bool fin;              // 5.2  the last frame of its message
+    unsigned char op;      // 5.2  opcode
+    unsigned char key[4];  // 5.3  masking key
+    uint64_t len;          // 5.2  payload bytes that follow the header
+} sio_ws_header;
+
+#define SIO_WS_HEADER 14  // bytes of a client's frame header, at the most
+
+/* Reads a frame header from the n bytes at p.
+ *   > 0  its length; *out is filled
+ *     0  need more bytes
+ *   < 0  refuse: the close code to send (7.4.1), negated */
+int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out);
+
+/* Unmasks n bytes in place, the first of which is byte number at of the payload (5.3). */
+void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4], size_t at);
+
+/* Writes an unmasked frame header for len payload bytes so that it ends where out points.
+ * Returns its length: 2, 4 or 10. */
+size_t sio_ws_header_before(char *out, unsigned char op, uint64_t len);
+
+/* Reads a header that sio_ws_header_before wrote. Returns its length. */
+size_t sio_ws_own_header(const char *p, unsigned char *op, size_t *len);
+
+/* What a close frame's payload says: the code (SIO_WS_NO_CODE without one), or the negated code to
+ * answer with: -1002 for a bad length or code, -1007 for a reason that is not UTF-8 (7.4, 8.1). */
+int sio_ws_close_code(const unsigned char *p, size_t n);
+
+/* Checks the fields of a handshake (4.2.1). NULL: good; or the text of the 400. *version_hint: the
+ * answer must name the versions (4.4). */
+const char *sio_ws_check(const sio_http_head *head, bool *version_hint);
+
+/* Writes the value of Sec-WebSocket-Accept for a key of 24 characters (4.2.2). */
+void sio_ws_accept_key(sio_span key, char out[28]);
+
+/* ---- packet.c: Socket.IO packets (protocol 5) and Engine.IO payloads --------------------------- */
+
+enum {
+    SIO_CONNECT = 0,
+    SIO_DISCONNECT = 1,
+    SIO_EVENT = 2,
+    SIO_ACK = 3,
+    SIO_CONNECT_ERROR = 4,
+    SIO_BINARY_EVENT = 5,
+    SIO_BINARY_ACK = 6
+};
+
+/* A packet's text. Its spans lie in the bytes it was parsed from. */
+typedef struct sio_packet {
+    unsigned char type;
+    bool has_id;
+    unsigned attachments;
+    uint64_t id;
+    sio_span ns;           // "/" where the packet names none
+    sio_span json;         // the payload; n == 0: none
+    sio_json_index index;  // EVENT, ACK: the elements of json; of an EVENT the first is its name
+} sio_packet;
+
+/* Parses n bytes (without the Engine.IO type), which must be UTF-8, as one whole packet from a
+ * client. max_attachments and depth are limits. 0: good; -1: refuse. */
+int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t depth,
+                     sio_packet *out);
+
+/* Finds the next placeholder of an attachment, an object whose member "_placeholder" is true, in
+ * checked JSON from *at on; *at moves behind it. *num is its number, or -1 when it has no valid one.
+ * False: no more. Members behind one that is an array or object do not count. Linear. */
+bool sio_packet_placeholder(sio_span json, size_t *at, sio_span *object, int64_t *num);
+
+/* Whether that is one of the six event names that no application may use. */
+bool sio_packet_reserved(const char *name, size_t n);
+
+/* Takes the next packet of an Engine.IO 4 payload (packets joined by 0x1E). False at its end. An
+ * empty payload holds one empty packet. Start with *at = 0. */
+bool sio_payload_next(sio_span payload, size_t *at, sio_span *packet);
+
+/* ---- table.c: hash tables, keyed with a secret -------------------------------------------------- */
+
+/* A member of a table, part of what it stores; key must live as long as it is in there. */
+typedef struct sio_node {
+    struct sio_node *next;
+    const char *key;
+    uint32_t n, hash;
+} sio_node;
+
+typedef struct sio_memory sio_memory;
+
+typedef struct sio_table {
+    sio_node **slot;
+    size_t slots, count;  // slots is 0 or a power of two
+    const sio_memory *memory;
+} sio_table;
+
+sio_node *sio_table_find(const sio_table *t, const char *key, size_t n);
+/* Adds a node whose key and n are set, and which is not in there yet. False: no memory. */
+bool sio_table_add(sio_table *t, sio_node *node);
+void sio_table_remove(sio_table *t, sio_node *node);
+void sio_table_free(sio_table *t);  // the slots, not the nodes
+/* The first node, or the one behind node; NULL at the end. Not while the table changes. */
+sio_node *sio_table_next(const sio_table *t, const sio_node *node);
+
+/* Numbered places for things that outlive their pointers: a handle is never used twice. */
+typedef struct sio_handles {
+    struct sio_handle_slot {
+        void *p;
+        uint32_t generation, next_free;
+    } * slot;
+    uint32_t slots, first_free;  // first_free: index + 1
+    const sio_memory *memory;
+} sio_handles;
+
+uint64_t sio_handle_new(sio_handles *h, void *p);             // 0: no memory
+void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
+void sio_handle_free(sio_handles *h, uint64_t handle);
+
+/* ---- buf.c: memory, and the output on its way --------------------------------------------------- */
+
+/* The one allocator of a server, and the secret of its tables. */
+struct sio_memory {
+    void *(*resize)(void *user, void *p, size_t size);
+    void *user;
+    uint64_t secret[2];
+};
+
+void *sio_alloc(const sio_memory *m, size_t size);            // zeroed
+void *sio_resize(const sio_memory *m, void *p, size_t size);  // as realloc
+void sio_free_mem(const sio_memory *m, const void *p);
+
+/* Makes room in an array of cap elements of that size for one more. False: no memory, unchanged. */
+bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element);
+
+/* A growing text in memory of its own; free with sio_text_free. */
+typedef struct sio_textbuf {
+    sio_sink sink;  // first, so that the sink's grow finds the rest
+    const sio_memory *memory;
+} sio_textbuf;
+sio_textbuf sio_text_new(const sio_memory *m);
+void sio_text_free(sio_textbuf *t);
+
+/* Memory until the end of the turn: values, decoded names, lists. */
+typedef struct sio_arena {
+    struct sio_arena_block *block;  // the newest
+    const sio_memory *memory;
+} sio_arena;
+void *sio_arena_get(sio_arena *a, size_t n);  // aligned, not zeroed; NULL: no memory
+void sio_arena_reset(sio_arena *a);           // keeps one block
+void sio_arena_free(sio_arena *a);
+
+/* Shared bytes, counted. */
+typedef struct sio_buf {
+    uint32_t refs;
+    bool shared;  // a turn's: small pieces of it are copied out when they must wait
+    bool fixed;   // never freed
+    size_t n, cap;
+    const sio_memory *memory;
+    char *p;  // the bytes; behind this struct, but for fixed ones
+} sio_buf;
+
+/* A piece of a buffer: whole WebSocket frames, or any bytes of an answer. It holds a reference. */
+typedef struct sio_ref {
+    sio_buf *buf;
+    uint32_t at, n;
+} sio_ref;
+
+void sio_ref_release(sio_ref ref);
+
+/* What waits to be sent: pieces in order, neighbours joined. Zeroed is empty. */
+typedef struct sio_queue {
+    sio_ref first;
+    sio_ref *more;
+    uint32_t n_more, cap_more;
+    size_t n;  // bytes in all
+} sio_queue;
+
+/* Appends a piece; takes a reference of its own. False: no memory, unchanged. */
+bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref);
+/* The i-th piece; n == 0 behind the last. */
+sio_ref sio_queue_at(const sio_queue *q, size_t i);
+/* Drops the first n bytes. */
+void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n);
+void sio_queue_clear(const sio_memory *m, sio_queue *q);
+/* Copies small pieces of the turn's buffer out, for they will wait longer than the turn: a queue
+ * never keeps more than four times its bytes from being freed. False: no memory. */
+bool sio_queue_settle(const sio_memory *m, sio_queue *q);
+
+/* The turn's output. What is encoded in one turn stands in one buffer, message behind message, so
+ * that neighbours leave in one piece; a message that is too long for it gets a buffer of its own. */
+typedef struct sio_out {
+    sio_sink sink;   // first; write the message here between begin and end
+    sio_buf *turn;   // the turn's buffer
+    sio_buf *buf;    // the one being written: turn, or the long message's own
+    size_t start;    // of the message
+    size_t payload;  // of the current frame, behind reserve bytes kept for its header
+    size_t reserve;
+    const sio_memory *memory;
+} sio_out;
+
+void sio_out_begin(sio_out *out);
+void sio_out_frame(sio_out *out);                        // a WebSocket frame begins
+void sio_out_frame_end(sio_out *out, unsigned char op);  // its payload is complete
+/* Ends the message; *ref is it, to be released by the caller. False: it failed, nothing is left. */
+bool sio_out_end(sio_out *out, sio_ref *ref);
+void sio_out_turn(sio_out *out);  // the turn's end: the buffer may be used again
+void sio_out_free(sio_out *out);
+
+/* ---- timer.c: deadlines ------------------------------------------------------------------------- */
+
+/* Deadlines that share a length, in the order of their due times: everything is O(1). */
+typedef struct sio_deadline {
+    struct sio_deadline *prev, *next;  // NULL: not set
+    int64_t due;
+} sio_deadline;
+
+typedef struct sio_fifo {
+    sio_deadline head;  // a ring
+    int64_t length;     // milliseconds
+    void (*expire)(void *owner, sio_deadline *d);
+    void *owner;
+    struct sio_fifo *next;
+} sio_fifo;
+
+/* A call at any time: a member of a binary heap. */
+typedef struct sio_timer {
+    int64_t due;
+    uint64_t serial;  // equal due times expire in the order in which they were set
+    size_t at;        // place in the heap + 1; 0: not set
+    void (*expire)(void *owner, struct sio_timer *t);
+} sio_timer;
+
+typedef struct sio_clock {
+    int64_t now;
+    sio_fifo *fifos;
+    sio_timer **heap;
+    size_t n, cap;
+    uint64_t serial;
+    const sio_memory *memory;
+} sio_clock;
+
+void sio_fifo_init(sio_clock *clock, sio_fifo *f, int length,
+                   void (*expire)(void *, sio_deadline *), void *owner);
+void sio_fifo_remove(sio_clock *clock, sio_fifo *f);
+void sio_deadline_set(sio_clock *clock, sio_fifo *f, sio_deadline *d);  // again: moves it
+void sio_deadline_clear(sio_deadline *d);
+bool sio_timer_set(sio_clock *clock, sio_timer *t, int64_t ms);  // false: no memory
+void sio_timer_clear(sio_clock *clock, sio_timer *t);
+int64_t sio_clock_wait(const sio_clock *clock);  // ms to the next one, -1: none
+/* Calls what is due, each once; owner is handed to the timers' expire. */
+void sio_clock_expire(sio_clock *clock, void *owner);
+void sio_clock_free(sio_clock *clock);
+
+/* ---- loop.c: the outside ------------------------------------------------------------------------ */
+
+typedef struct sio_loop sio_loop;
+
+/* A descriptor that the loop watches: part of what owns it. */
+typedef struct sio_watch {
+    int fd;  // -1: closed
+    bool listener;
+    bool want_write;
+    uint32_t place;  // the loop's own
+} sio_watch;
+
+typedef struct sio_ready {
+    sio_watch *watch;
+    bool readable, writable;  // an error counts as readable
+} sio_ready;
+
+/* A client's address: 4 or 16 bytes, n == 0 for unix. */
+typedef struct sio_ip {
+    unsigned char n, byte[16];
+} sio_ip;
+
+sio_loop *sio_loop_new(const sio_memory *m);
+void sio_loop_free(sio_loop *loop);
+int sio_loop_fd(const sio_loop *loop);
+/* Waits and fills ready. Returns how many, -1: the loop fails. Sets the time. */
+int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max);
+void sio_loop_wake(sio_loop *loop);                      // async-signal-safe: wait returns
+int64_t sio_loop_now(sio_loop *loop);                    // monotonic, milliseconds; asks the clock
+int64_t sio_loop_wall(sio_loop *loop);                   // milliseconds since 1970
+int sio_loop_random(sio_loop *loop, void *p, size_t n);  // 0 or -1
+
+/* Opens a listener and fills w. Returns its port (0 for unix) or -1. */
+int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port);
+/* Accepts one connection. 1: *fd, *ip are set; 0: nobody waits; -1: no descriptors or memory. */
+int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip);
+int sio_loop_watch(sio_loop *loop, sio_watch *w);  // for reading; 0 or -1
+void sio_loop_unwatch(sio_loop *loop, sio_watch *w);
+void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
+/* Bytes read; 0: the end; -1: nothing now; -2: the connection is broken. */
+ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n);
+/* Sends up to count pieces. Bytes sent, 0 or more; -2: the connection is broken. */
+ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int count);
+void sio_loop_shutdown(sio_loop *loop, sio_watch *w);  // nothing more will be sent
+void sio_loop_close(sio_loop *loop, sio_watch *w);
+void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and never watched
+/* A file's size and time of change in nanoseconds; its bytes, when p is not NULL and room enough.
+ * -1: it can't be read. */
+int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
+int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
+void sio_ip_text(const sio_ip *ip, char out[46]);
+
+/* ---- conn.c: connections ------------------------------------------------------------------------- */
+
+typedef struct sio_net sio_net;
+typedef struct sio_conn sio_conn;
+typedef struct sio_exchange sio_exchange;
+
+/* Who answers requests: a route. All three get the owner that the route was found with. */
+typedef struct sio_endpoint {
+    /* The head of a request has come; raw is all its bytes. May answer, upgrade, or keep x and
+     * answer later; sets x->wants_body for what follows. */
+    void (*head)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
+    /* The body is complete. */
+    void (*body)(void *owner, sio_exchange *x, sio_span body);
+    /* Forget x: its connection is gone (status 0), or its body was refused, which is being answered
+     * with that status (413, 400). */
+    void (*gone)(void *owner, sio_exchange *x, int status);
+} sio_endpoint;
+
+/* One request on its way to its answer. Freed when it is answered and its body has been read. */
+struct sio_exchange {
+    sio_conn *conn;
+    sio_exchange *next;  // on the connection: answers leave in the order of the requests
+    const sio_endpoint *endpoint;
+    void *owner;     // the endpoint's
+    void *user;      // whoever waits to answer: eio's session, http_api's request
+    sio_span extra;  // header lines of the answer, in memory of their own
+    sio_queue out;   // the answer, while an earlier one is still to come
+    char *body;      // what has come of a body that came in pieces
+    size_t body_n, body_cap;
+    size_t max_body;  // set by the endpoint; one byte more is a 413
+    uint64_t left;    // of a body with a length
+    sio_http_chunks chunks;
+    unsigned char kind;  // the endpoint's
+    bool wants_body, chunked, reading, busy, head_only, keep_alive, answered;
+};
+
+/* Who receives a WebSocket's messages. */
+typedef struct sio_ws_events {
+    void (*message)(void *owner, bool text, const char *p, size_t n);
+    /* The connection is closed or closing; nothing more comes. clean: the client said goodbye, or
+     * its TCP ended; else it broke a rule or its connection. code: the client's, if it sent one. */
+    void (*close)(void *owner, int code, bool clean);
+    size_t max_message;
+} sio_ws_events;
+
+typedef struct sio_listener {
+    sio_watch watch;  // first
+    sio_net *net;
+    struct sio_listener *next;
+    sio_deadline pause;
+} sio_listener;
+
+/* Everything below Socket.IO that there is once: part of sio_server. */
+struct sio_net {
+    sio_memory memory;
+    sio_loop *loop;
+    sio_clock clock;
+    sio_out out;
+    sio_arena arena;
+    sio_stats stats;
+    const sio_options *options;
+    /* Finds who answers a request; never NULL. */
+    const sio_endpoint *(*route)(sio_net *net, const sio_http_head *head, void **owner);
+    sio_listener *listeners;
+    sio_conn **conns;
+    size_t n_conns, cap_conns;
+    sio_conn *dirty, **dirty_end, *dead;  // lists
+    sio_table addresses;                  // how many connections each has, where that is limited
+    sio_fifo header_fifo, request_fifo, keep_alive_fifo, close_fifo, linger_fifo, pause_fifo;
+    char *input;  // one read at a time goes here
+    int64_t date_second;
+    char date[40];
+    bool stopping;
+};
+
+/* memory and options are set. 0 or -1. */
+int sio_net_init(sio_net *net);
+void sio_net_free(sio_net *net);  // after sio_net_abort_all and sio_net_flush
+int sio_net_listen(sio_net *net, const char *host, int port);
+void sio_net_stop_listening(sio_net *net);
+/* Waits, and handles what is ready and what is due. -1: the loop fails. */
+int sio_net_poll(sio_net *net, int64_t timeout_ms);
+/* The turn's end: sends what is queued. */
+void sio_net_flush(sio_net *net);
+/* Frees what died in this turn; nothing of it is used any more. */
+void sio_net_bury(sio_net *net);
+void sio_net_abort_all(sio_net *net);
+void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
+
+void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
+
+/* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.
+ * type NULL: none. The caller writes exactly size bytes of body there (none to HEAD) and ends it. */
+void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span more, size_t size);
+void sio_respond_end(sio_exchange *x);
+void sio_respond(sio_exchange *x, int status, const char *type, sio_span more, sio_span body);
+void sio_respond_empty(sio_exchange *x, int status);
+/* As sio_respond, and the connection ends with it. */
+void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span more, sio_span body);
+
+/* Answers an upgrade request with 101, with x->extra, and turns the connection into a WebSocket; x
+ * is gone. NULL: it can't be (an earlier request still waits, or no memory); x is answered then. */
+sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
+                           void *owner);
+void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner);
+/* Queues frames; false: the connection is closing, or over its limit and will be closed. */
+bool sio_conn_send(sio_conn *c, sio_ref frames);
+bool sio_conn_writable(const sio_conn *c);  // what is sent now leaves at once
+size_t sio_conn_pending(const sio_conn *c);
+/* Sends a close frame (SIO_WS_NO_CODE: without a code); the owner hears no more of the connection. */
+void sio_conn_close(sio_conn *c, int code);
+/* Ends a connection without a word; its owner is not told. */
+void sio_conn_drop(sio_conn *c);
+const sio_ip *sio_conn_ip(const sio_conn *c);
+sio_net *sio_conn_net(const sio_conn *c);
+
+/* The client's address: the peer's, or what a trusted proxy says. */
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
+
+/* ---- eio.c: Engine.IO sessions -------------------------------------------------------------------- */
+
+typedef struct sio_eio sio_eio;
+
+/* What an endpoint's owner hears of its sessions. */
+typedef struct sio_eio_events {
+    void (*open)(void *owner, sio_session *s);
+    /* A message; the session may be closed by it. Lends p for the call. */
+    void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
+    /* The session is over. It stays valid until the turn ends. */
+    void (*close)(void *owner, sio_session *s, const char *reason);
+    /* Hooks, or NULL: the message of a refusal, or NULL to accept; header lines for an answer. */
+    const char *(*allow)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
+    void (*headers)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
+                    bool initial, sio_sink *lines);
+} sio_eio_events;
+
+/* The request that opened a session: texts that end with NUL, one behind the other: address,
+ * target, then names (in lower case) and values of header fields. */
+typedef struct sio_handshake {
+    int64_t issued;
+    bool secure;
+    size_t n;
+    char text[];
+} sio_handshake;
+
+/* Polling: what waits for a GET, and the requests under way. */
+typedef struct sio_polling {
+    sio_exchange *get, *post;
+    sio_queue queue;
+    sio_session *next;  // in eio->dirty
+    char jsonp[12];     // digits of the GET's j parameter
+    bool is_jsonp, dirty, overflow;
+} sio_polling;
+
+/* An upgrade under way: a WebSocket that wants to carry a polling session. */
+typedef struct sio_upgrade {
+    sio_session *session;  // NULL: over; freed when the turn ends
+    sio_conn *conn;
+    sio_deadline timeout, tick;
+    struct sio_upgrade *next;  // in eio->dead_upgrades
+} sio_upgrade;
+
+/* A session's transport:
+ *
+ *     POLLING --"2probe"/"5" on an sio_upgrade's connection--> WEBSOCKET
+ *        |                                                        |
+ *        +--orderly close, no GET--> CLOSING                      +--> CLOSED
+ *        +--close, violation, ping timeout--> CLOSED  <-- the close is delivered, or 30 s */
+enum { SIO_SESSION_POLLING, SIO_SESSION_WEBSOCKET, SIO_SESSION_CLOSING, SIO_SESSION_CLOSED };
+
+struct sio_session {
+    sio_node node;  // first; in eio->sessions, by sid
+    sio_eio *eio;
+    void *user;            // the owner's
+    sio_conn *conn;        // WEBSOCKET
+    sio_polling *polling;  // POLLING, CLOSING
+    sio_upgrade *upgrade;
+    sio_handshake *handshake;
+    sio_deadline beat;  // the next ping, or the pong that is due, or CLOSING's end
+    char sid[20];
+    unsigned char state, protocol;
+    bool base64;             // b64: no binary frames
+    bool pinged, refreshed;  // a pong is due; its deadline has been moved once
+};
+
+struct sio_eio {
+    sio_net *net;
+    const sio_options *options;
+    const sio_eio_events *events;
+    void *owner;
+    char *prefix;  // "/socket.io/"
+    size_t prefix_n;
+    sio_eio *next;
+    sio_table sessions;
+    sio_session *dirty, *dead;
+    sio_upgrade *dead_upgrades;
+    sio_fifo ping_fifo, pong_fifo, silence_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    sio_ws_events ws_events, upgrade_events;
+};
+
+/* keeps options and events. 0 or -1. */
+int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
+                 const sio_eio_events *events, void *owner);
+/* Whether a browser's page of that origin may connect: CORS does not guard WebSockets. */
+bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
+bool sio_eio_matches(const sio_eio *eio, sio_span target);
+extern const sio_endpoint sio_eio_endpoint;  // its owner is the sio_eio
+void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
+void sio_eio_bury(sio_eio *eio);   // then: frees what is over
+void sio_eio_close_all(sio_eio *eio, const char *reason);
+void sio_eio_free(sio_eio *eio);  // after close_all and bury
+
+/* Queues frames (one or more) on the session. */
+void sio_session_frames(sio_session *s, sio_ref frames);
+bool sio_session_writable(const sio_session *s);  // what is sent now leaves at once
+size_t sio_session_pending(const sio_session *s);
+/* Closes in order: what is queued goes out first. */
+void sio_session_end(sio_session *s, const char *reason);
+/* Closes at once, for a violation or a timeout. */
+void sio_session_abort(sio_session *s, const char *reason);
+bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
+const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
+
+/* For poll.c and upgrade.c. */
+void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
+void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
+bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
+void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
+void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte
+
+/* ---- poll.c: the polling transport ----------------------------------------------------------------- */
+
+/* jsonp: the value of the j parameter; p NULL: there is none. */
+void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
+void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp);
+void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
+void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
+/* Answers a GET with one packet of text (the handshake's too). */
+void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet);
+/* Answers the waiting GET with what is queued. */
+void sio_poll_flush(sio_session *s);
+/* Answers the waiting GET, if there is one, with packets of one byte each, and nothing else. */
+void sio_poll_release(sio_session *s, const char *packets);
+void sio_poll_free(sio_session *s);
+
+/* ---- upgrade.c: from polling to WebSocket ----------------------------------------------------------- */
+
+void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head);
+void sio_upgrade_abandon(sio_session *s);  // closes the probing connection
+void sio_upgrade_message(void *owner, bool text, const char *p, size_t n);
+void sio_upgrade_closed(void *owner, int code, bool clean);
+void sio_upgrade_timeout(void *owner, sio_deadline *d);
+void sio_upgrade_tick(void *owner, sio_deadline *d);
+
+/* ---- value.c: values, and the templates of sio_emit and sio_scan ------------------------------------ */
+
+enum {
+    SIO_VALUE_JSON,
+    SIO_VALUE_BINARY,  // p, n are an attachment's bytes
+    SIO_VALUE_SPREAD   // p, n are an array's inside
+};
+
+/* What a sio_value points at. */
+typedef struct sio_value_data {
+    sio_server *io;
+    const char *p;
+    size_t n;
+    const sio_span *blobs;  // what the placeholders in p stand for
+    size_t n_blobs;
+    unsigned char kind;
+} sio_value_data;
+
+/* What an event was called for. */
+struct sio_event {
+    sio_server *io;
+    sio_socket *socket;  // NULL for an answer
+    sio_span name;       // JSON
+    sio_span json;       // the array of name and arguments, or of arguments
+    const sio_json_index *index;
+    size_t skip;  // elements of json before the first argument
+    const sio_span *blobs;
+    size_t n_blobs;
+    uint64_t ack_id;
+    bool has_ack, acked;  // the client asked; it has been answered
+    bool middleware;      // sio_next_later may be called
+    size_t n_set;         // arguments that sio_set_arg replaced
+    sio_value *set;
+    sio_value error_data;
+};
+
+typedef struct sio_arguments {
+    va_list ap;
+} sio_arguments;
+
+/* Writes a template's values, separated by commas, to the sink; collects attachments. */
+typedef struct sio_template {
+    sio_server *io;
+    sio_sink *sink;
+    sio_span *blobs;
+    size_t n_blobs, cap_blobs;
+    bool bad;    // not JSON, or not UTF-8
+    bool many;   // attachments
+    bool comma;  // a value stands before the first one
+} sio_template;
+
+#define SIO_ATTACHMENTS_OUT 1000  // of one packet that is sent
+
+void sio_template_write(sio_template *t, const char *template, sio_arguments *args);
+void sio_template_value(sio_template *t, sio_value v);  // writes one value
+sio_arena *sio_server_arena(sio_server *io);
+const sio_memory *sio_server_memory(sio_server *io);
+/* A value in the arena. NULL: no memory. */
+sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
+                        size_t n_blobs);
+
+/* ---- sio.c: Socket.IO ------------------------------------------------------------------------------- */
+
+typedef struct sio_client sio_client;
+typedef struct sio_room_data sio_room_data;
+typedef struct sio_awaited sio_awaited;
+
+typedef struct sio_handlers {
+    sio_node node;  // first; in a namespace's table, by the event's name
+    sio_handler *fn;
+    size_t n, cap;
+    char name[];
+} sio_handlers;
+
+typedef struct sio_handler_list {
+    sio_handler *fn;
+    size_t n, cap;
+} sio_handler_list;
+
+typedef struct sio_middleware_list {
+    sio_middleware *fn;
+    size_t n, cap;
+} sio_middleware_list;
+
+struct sio_namespace {
+    sio_node node;  // first; in server->namespaces, by name; a family is in no table
+    sio_server *io;
+    char *name;
+    char *prefix;  // what its packets have before their id: "/chat,", or nothing for "/"
+    size_t prefix_n;
+    sio_table handlers;  // of clients' events
+    sio_table own;       // of the library's events
+    sio_handler_list any, any_outgoing;
+    sio_middleware_list use, use_event;
+    sio_socket **sockets;  // the connected ones
+    size_t n_sockets, cap_sockets;
+    sio_table ids, rooms;
+    uint64_t next_ack;      // the reference counts per namespace, over all its sockets
+    sio_namespace *family;  // whose handlers run before its own
+    sio_namespace *next;    // in server->families or server->dead_namespaces
+    bool (*accept)(const char *name, sio_event *auth);
+    size_t users;                                // sockets that connect or are connected
+    struct sio_log_entry *log_first, **log_end;  // recovery.c
+    uint64_t log_dropped;                        // the newest offset that left the log
+};
+
+/* One room that a socket joined; the room knows where to find this. */
+typedef struct sio_membership {
+    sio_room_data *room;
+    uint32_t place;  // in room->members
+} sio_membership;
+
+struct sio_room_data {
+    sio_node node;  // first; in ns->rooms
+    struct sio_member {
+        sio_socket *socket;
+        uint32_t place;  // in socket->rooms
+    } * members;
+    size_t n, cap;
+    char name[];
+};
+
+/*   CONNECTING --middlewares passed--> CONNECTED --leaves--> GONE (freed when the turn ends)
+ *        +--error, end of the connection------------------------^ */
+enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
+
+struct sio_socket {
+    sio_node node;  // first; in ns->ids
+    sio_namespace *ns;
+    sio_client *client;
+    sio_socket *next;  // of the client; then in server->dead_sockets
+    uint64_t handle;
+    uint32_t place;  // in ns->sockets
+    uint32_t mark;   // the last search that found it
+    sio_membership *rooms;
+    uint32_t n_rooms, cap_rooms;
+    sio_awaited *awaited;  // answers it owes, acknowledgements it waits for
+    void *data;
+    void (*release)(void *data);
+    char *auth;      // JSON of the CONNECT payload; NULL: none
+    char *pid;       // recovery
+    uint64_t since;  // the newest log entry when it connected
+    char id[21];
+    unsigned char state;
+    bool leaving, left_own_room, recovered, got_offset;
+};
+
+struct sio_client {
+    sio_server *io;
+    sio_session *session;         // stays valid until the turn ends in which it is over
+    sio_socket *sockets;          // in the order in which they joined
+    sio_deadline connect;         // until the first namespace is joined
+    struct sio_partial *partial;  // a packet whose attachments are still to come
+    sio_client *next;             // in server->dead_clients
+    uint32_t n_sockets;
+    bool joined, over;
+};
+
+struct sio_server {
+    sio_net net;  // first
+    sio_options options;
+    char *strings;  // of the options
+    sio_eio eio;
+    sio_eio_events events;
+    sio_fifo connect_fifo, recovery_fifo, log_fifo;
+    sio_table namespaces;
+    sio_namespace *families, *dead_namespaces;
+    sio_socket *dead_sockets;
+    sio_client *dead_clients;
+    sio_handles handles;  // of sockets
+    sio_handles timers;
+    uint64_t serial;  // of late answers
+    uint32_t mark;
+    int depth;                 // of callbacks
+    struct sio_route *routes;  // http_api.c
+    struct sio_ws_endpoint *ws_endpoints;
+    struct sio_engine_endpoint *engines;
+    sio_ws *dead_ws;
+    sio_table saved;  // recovery.c: by pid
+    uint64_t log_serial;
+    size_t log_bytes;
+    volatile int stop;  // set by sio_stop
+    int64_t stop_by;    // 0: not stopping
+};
+
+/* For emit.c and recovery.c. */
+bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
+void sio_socket_leave(sio_socket *s, const char *reason);
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+int sio_fail(int error);  // sets errno, returns -1
+bool sio_client_alive(const sio_client *c);
+/* Every callback runs between these two; when the outermost ends, its values are gone. */
+void sio_enter(sio_server *io);
+void sio_leave_callback(sio_server *io);
+void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
+void sio_namespace_free(sio_namespace *ns);
+
+/* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
+
+void sio_options_complete(sio_options *o);  // defaults for what is 0
+/* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
+int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
+extern const sio_eio_events sio_client_events;  // sio.c
+void sio_sockets_bury(sio_server *io);
+void sio_connect_expired(void *owner, sio_deadline *d);
+
+/* ---- emit.c: targets, rooms, acknowledgements ------------------------------------------------------- */
+
+/* The query of a target as an object of strings, in the arena. */
+sio_value sio_query_object(sio_server *io, sio_span query);  // server.c
+/* Leaves all rooms. */
+void sio_rooms_leave_all(sio_socket *s);
+void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
+void sio_awaited_cancel(sio_socket *s);  // the socket is gone
+bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);
+sio_later sio_later_new(sio_event *event);
+
+/* Writes a packet of "/": or another namespace: type, id and the JSON that put writes. */
+void sio_send_json(sio_socket *s, unsigned type, const char *json, size_t n);
+
+/* ---- http_api.c: routes, files, plain WebSocket and Engine.IO --------------------------------------- */
+
+const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
+const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
+void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
+                      bool initial, sio_sink *lines);
+void sio_routes_flush(sio_server *io);
+bool sio_routes_dirty(const sio_server *io);
+void sio_routes_bury(sio_server *io);
+void sio_routes_close_all(sio_server *io, const char *reason);
+void sio_routes_free(sio_server *io);
+
+/* ---- recovery.c: connection state recovery ---------------------------------------------------------- */
+
+/* Keeps a packet that is being sent; serial is its offset. */
+void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);
+uint64_t sio_log_next(sio_namespace *ns);
+/* Keeps a socket that left for that reason, if it may come back. True: rooms, data and pid are taken. */
+bool sio_recovery_save(sio_socket *s, const char *reason);
+/* Gives a new socket what an earlier one left behind, if auth names it. True: it did. */
+bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
+void sio_recovery_replay(sio_socket *s, uint64_t offset);  // sends what it missed
+int sio_recovery_new_pid(sio_socket *s);
+void sio_recovery_forget_log(sio_namespace *ns);
+void sio_recovery_init(sio_server *io);
+void sio_recovery_free(sio_server *io);
+
+#endif

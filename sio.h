@@ -1,0 +1,474 @@
+/* sio.h - a Socket.IO server in C: the public API
+ * SPDX-License-Identifier: MIT
+ *
+ * A whole server:
+ *
+ *     #include "sio.h"
+ *
+ *     static void on_message(sio_socket *socket, sio_event *event)
+ *     {
+ *         char text[501];
+ *         if (sio_scan(event, "%500s", text) == 1)
+ *             sio_emit(sio_all(sio_ns(socket)), "chat message", "%s", text);
+ *     }
+ *
+ *     int main(void)
+ *     {
+ *         sio_server *io = sio_new(NULL);
+ *         sio_on(sio_of(io, "/"), "chat message", on_message);
+ *         return sio_listen(io, "127.0.0.1", 3000) < 0 || sio_run(io) < 0;
+ *     }
+ *
+ * Speaks Engine.IO 4 (and 3 by option) and Socket.IO 5 to the official clients.
+ *
+ * What holds everywhere:
+ *  - One thread. Every callback runs inside sio_run or sio_turn, one at a time.
+ *  - A callback may do anything to any socket, disconnecting the one it serves included. What it
+ *    was handed stays valid until it returns.
+ *  - Functions that return a pointer return NULL when they fail; those that return int return -1,
+ *    with errno set, unless their comment says otherwise. Nothing prints, nothing exits.
+ *  - Strings are UTF-8 and end with NUL. The library copies what it needs, unless a comment says
+ *    "keeps".
+ *  - "Lends" means: returns a pointer that the library owns. Unless said otherwise it is good until
+ *    the callback returns that asked for it.
+ *  - Times are milliseconds, sizes are bytes.
+ */
+#ifndef SIO_H
+#define SIO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SIO_VERSION "0.1.0"
+
+/* Lets gcc and clang check a template's conversions against its arguments. */
+#if defined(__GNUC__)
+#define SIO_PRINTF(template, first) __attribute__((format(printf, template, first)))
+#define SIO_SCANF(template, first) __attribute__((format(scanf, template, first)))
+#else
+#define SIO_PRINTF(template, first)
+#define SIO_SCANF(template, first)
+#endif
+
+typedef struct sio_server sio_server;        // listeners, routes, namespaces: one program has one
+typedef struct sio_namespace sio_namespace;  // "/" or "/chat"
+typedef struct sio_socket sio_socket;        // one client in one namespace
+typedef struct sio_event sio_event;          // what a handler was called for, with its arguments
+typedef struct sio_http sio_http;            // one HTTP request
+
+/* A JSON value, perhaps with binary attachments. Opaque; it is a void * so that "%p" takes it. */
+typedef void *sio_value;
+
+/* ---- Server --------------------------------------------------------------------------------- */
+
+enum { SIO_POLLING = 1, SIO_WEBSOCKET = 2 };
+
+/* Options: 0, NULL and false stand for the default. Defaults and names are the reference's. */
+typedef struct sio_options {
+    /* Engine.IO */
+    const char *path;        // "/socket.io"; requests below PATH/ belong to Socket.IO
+    int ping_interval_ms;    // 25000
+    int ping_timeout_ms;     // 20000
+    int upgrade_timeout_ms;  // 10000
+    int transports;          // SIO_POLLING | SIO_WEBSOCKET
+    bool no_upgrades;        // announce no upgrade in the handshake
+    bool allow_eio3;         // serve protocol 3 (Socket.IO 2.x) clients as well
+    const char *cookie;      // name of a cookie that carries the session id; NULL: none
+
+    /* Socket.IO */
+    int connect_timeout_ms;         // 45000: time until the first namespace must be joined
+    int recovery_ms;                // 0: connection state recovery is off
+    bool recovery_run_middlewares;  // run middlewares for recovered sockets too
+    bool cleanup_empty_namespaces;  // a dynamic namespace goes with its last socket
+
+    /* Browsers. cors: "*", one origin, several separated by commas, or "reflect"; NULL: no CORS
+     * headers. It never blocks. origins: those that may connect at all, WebSocket included,
+     * separated by commas; compared byte by byte; NULL: all. */
+    const char *cors;
+    bool cors_credentials;
+    const char *origins;
+    bool trust_proxy;  // X-Forwarded-For, if present, names the client's address
+
+    /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
+     * standard one, "Forbidden"). Lends the request for the call. */
+    const char *(*allow_request)(sio_http *http);
+    /* Called for each answer of the endpoint; adds header fields with sio_header_add. initial: this
+     * answer opens a session. */
+    void (*headers)(sio_http *http, bool initial);
+
+    /* Limits */
+    size_t max_payload;      // 1000000: a request's body, a WebSocket message
+    size_t max_head;         // 16384: a request line with its header fields
+    size_t max_output;       // 16 MiB waiting for one client; then it is closed
+    size_t max_attachments;  // 10 in one packet
+    size_t max_depth;        // 1024 levels of JSON
+    size_t max_namespaces;   // 100 joined over one connection
+    size_t max_rooms;        // 10000 joined by one socket
+    size_t max_connections;  // 0: as many as there are descriptors
+    size_t max_per_address;  // 0: as many as they like
+    size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
+    int header_timeout_ms;   // 60000 until a request's head is complete
+    int request_timeout_ms;  // 300000 until a request is complete
+    int keep_alive_ms;       // 5000 of silence between two requests
+    int close_timeout_ms;    // 30000 for the client to take or answer a close
+    int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
+
+    /* The outside. memory: as realloc; size 0 frees and returns NULL. log: one line without a line
+     * end for each refusal, with its cause and remedy. */
+    void *(*memory)(void *user, void *p, size_t size);
+    void (*log)(void *user, const char *line);
+    void *user;  // handed to memory and log, and returned by sio_user
+} sio_options;
+
+/* Makes a server. Copies the options and their strings; NULL is all defaults.
+ * NULL: no memory, no descriptors, or no random bytes. */
+sio_server *sio_new(const sio_options *options);
+
+/* Closes everything without a goodbye and frees it. Handlers of "disconnect" still run. */
+void sio_free(sio_server *io);
+
+/* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
+ * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1. */
+int sio_listen(sio_server *io, const char *host, int port);
+
+/* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails. */
+int sio_run(sio_server *io);
+
+/* Serves what is ready, waiting for it at most timeout_ms (-1: until something happens). Returns 1
+ * to be called again, 0 after sio_stop has been carried out, -1 if the loop fails. */
+int sio_turn(sio_server *io, int timeout_ms);
+
+/* A descriptor that is readable when sio_turn has something to do, for other programs' loops; call
+ * sio_turn at least every sio_wait_ms. -1 where there is none (poll(2) instead of epoll). */
+int sio_fd(const sio_server *io);
+
+/* Milliseconds until the next deadline; -1 for none. */
+int sio_wait_ms(const sio_server *io);
+
+/* Ends sio_run. The only function that a signal handler or another thread may call. */
+void sio_stop(sio_server *io);
+
+void *sio_user(const sio_server *io);
+
+/* Calls fn once, in ms or later. Keeps data. Returns an id above 0 for sio_cancel, or 0: no memory. */
+uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
+
+/* Forgets a call that is still to come; an id that is none any more is ignored. */
+void sio_cancel(sio_server *io, uint64_t id);
+
+typedef struct sio_stats {
+    uint64_t connections, sessions, sockets, rooms;      // now
+    uint64_t accepted, handshakes, upgrades, recovered;  // since the start
+    uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t refused, bad_requests, parse_errors, overflows, volatile_drops, ping_timeouts;
+} sio_stats;
+
+/* Lends counters that stay up to date while the server lives. */
+const sio_stats *sio_get_stats(const sio_server *io);
+
+/* ---- Namespaces ----------------------------------------------------------------------------- */
+
+/* The namespace of that name; made when there is none. NULL: no memory, or name without a '/'. */
+sio_namespace *sio_of(sio_server *io, const char *name);
+
+/* The namespace of that name, or NULL when there is none. */
+sio_namespace *sio_find(sio_server *io, const char *name);
+
+/* A family of namespaces: when a client asks for a name that does not exist, accept is called with
+ * the CONNECT payload as the event's argument 0, and where it returns true the namespace is made,
+ * with the handlers and middlewares of the family. Handlers are set on the family like on any
+ * namespace; emitting to the family reaches every namespace of it. */
+sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
+
+const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns
+sio_server *sio_ns_server(const sio_namespace *ns);
+size_t sio_ns_size(const sio_namespace *ns);  // connected sockets
+
+/* The family of a dynamic namespace, or NULL. */
+sio_namespace *sio_ns_family(const sio_namespace *ns);
+
+typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
+
+/* Calls fn for the events of that name from every socket of the namespace; several handlers of one
+ * name run in the order in which they were set. The library's own events:
+ *   "connection"     argument 0: the CONNECT payload ({} without one)
+ *   "disconnecting"  argument 0: the reason; the rooms are still joined
+ *   "disconnect"     argument 0: the reason; the rooms are left
+ *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
+ *                    an event of that name from a client is ignored */
+int sio_on(sio_namespace *ns, const char *event, sio_handler fn);
+
+/* Calls fn for every event that comes in, before middlewares and handlers; or for every event that
+ * goes out to a socket (acknowledgements are neither). */
+int sio_on_any(sio_namespace *ns, sio_handler fn);
+int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn);
+
+/* A middleware returns NULL to go on, or the message of its error (copied), for which
+ * sio_error_data may have set the data. sio_use: before the "connection" event; argument 0 is the
+ * CONNECT payload; an error is sent as CONNECT_ERROR. sio_use_event: before each event's handlers;
+ * an error calls the "error" handlers. In both, SIO_DROP goes no further and answers nothing. */
+typedef const char *(*sio_middleware)(sio_socket *socket, sio_event *event);
+extern const char SIO_DROP[];
+int sio_use(sio_namespace *ns, sio_middleware fn);
+int sio_use_event(sio_namespace *ns, sio_middleware fn);
+int sio_error_data(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
+
+/* A middleware of sio_use that can only answer later returns SIO_LATER after it took a handle with
+ * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none). The
+ * handle may be used once; later, or when the socket is gone, it does nothing. */
+typedef struct sio_later {
+    sio_server *io;
+    uint64_t socket, serial;
+} sio_later;
+extern const char SIO_LATER[];
+sio_later sio_next_later(sio_event *event);
+int sio_next(sio_later later, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
+
+/* ---- Sockets -------------------------------------------------------------------------------- */
+
+const char *sio_id(const sio_socket *socket);  // lends; good as long as the socket
+sio_namespace *sio_ns(const sio_socket *socket);
+sio_server *sio_socket_server(const sio_socket *socket);
+bool sio_connected(const sio_socket *socket);
+bool sio_recovered(const sio_socket *socket);  // the session of an earlier connection goes on
+const char *sio_transport(const sio_socket *socket);  // "polling" or "websocket", now
+int sio_protocol(const sio_socket *socket);           // Engine.IO protocol, 3 or 4
+
+/* A socket is gone at some time after its "disconnect"; what lives longer than a callback holds a
+ * handle instead. sio_socket_of returns NULL when the socket is gone or disconnected. */
+uint64_t sio_handle(const sio_socket *socket);
+sio_socket *sio_socket_of(sio_server *io, uint64_t handle);
+
+/* The connected socket of that id in the namespace, or NULL. */
+sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id);
+
+/* The application's state of a socket. Keeps data; release, unless NULL, is called with it when the
+ * socket is gone for good (after the recovery time, where there is one) or other data is set. */
+void sio_set_data(sio_socket *socket, void *data, void (*release)(void *data));
+void *sio_data(const sio_socket *socket);
+
+/* Leaves the namespace ("server namespace disconnect"); close: ends the whole connection, with all
+ * its namespaces. Handlers of "disconnecting" and "disconnect" run before it returns. */
+void sio_disconnect(sio_socket *socket, bool close);
+
+/* Ends the Engine.IO connection without a Socket.IO packet ("forced close"). */
+void sio_close(sio_socket *socket);
+
+/* Bytes that wait for the client to read them. */
+size_t sio_pending(const sio_socket *socket);
+
+/* The request that opened the connection. All of them lend. */
+const char *sio_url(const sio_socket *socket);      // raw target
+const char *sio_address(const sio_socket *socket);  // the client's address
+bool sio_xdomain(const sio_socket *socket);         // it had an Origin
+bool sio_secure(const sio_socket *socket);          // a trusted proxy said https
+int64_t sio_issued(const sio_socket *socket);       // milliseconds since 1970
+sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} without one
+sio_value sio_query(sio_socket *socket);            // an object of strings
+/* A header field, repeated ones joined with ", "; NULL: absent. */
+const char *sio_header(sio_socket *socket, const char *name);
+
+/* ---- Sending -------------------------------------------------------------------------------- */
+
+/* Who gets an event: passed by value, changed by copy, read in the order it is said:
+ *
+ *     sio_emit(sio_except(sio_to(sio_broadcast(socket), "a"), "b"), "hi", "%d", 7);
+ *
+ * Room names and lists are borrowed until the call that uses the target. */
+typedef struct sio_target {
+    sio_namespace *ns;
+    sio_socket *self;  // sio_self: the only receiver; sio_broadcast: the one left out
+    bool only_self;
+    bool is_volatile;
+    bool overflow;  // more names than fit: using the target fails with E2BIG
+    unsigned char n_to, n_except;
+    int timeout_ms;
+    const char *to[6], *except[6];
+    const char *const *to_list, *const *except_list;
+    size_t n_to_list, n_except_list;
+} sio_target;
+
+sio_target sio_all(sio_namespace *ns);                  // io.emit
+sio_target sio_self(sio_socket *socket);                // socket.emit
+sio_target sio_broadcast(sio_socket *socket);           // socket.broadcast
+sio_target sio_to(sio_target t, const char *room);      // the union of the rooms; 6 at the most
+sio_target sio_except(sio_target t, const char *room);  // without the members; 6 at the most
+sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number; one list
+sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
+sio_target sio_volatile(sio_target t);           // dropped where it can't be sent at once
+sio_target sio_timeout(sio_target t, int ms);    // for sio_request
+sio_target sio_local(sio_target t);              // this process only
+sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
+
+/* Sends an event. The template is JSON with any number of values, separated by commas, as the
+ * event's arguments; "'" may stand for '"'. " " means no arguments. Conversions are printf's:
+ *   %s %.*s        a JSON string, escaped, which must be UTF-8; inside quotes: its characters
+ *   %d %u %ld ...  an integer, with the lengths hh h l ll j z t
+ *   %g %f %.2f     a number; without a precision the shortest that reads back equal; NaN is null
+ *   %p             a sio_value, as it is, with its attachments; NULL is null
+ *   %%             a percent sign, inside quotes
+ * 0: sent, or nobody was there. -1: EINVAL for a template that is not JSON, text that is not UTF-8
+ * or a reserved event name; E2BIG for too many attachments or rooms; ENOMEM. Then nothing is sent. */
+int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRINTF(3, 4);
+
+/* Sends an event and calls back, exactly once, with the answer. To sio_self: answer's arguments are
+ * those of the acknowledgement. To others: a timeout is needed (EINVAL without), and answer's
+ * arguments are the first argument of each receiver's answer, in the order of arrival. error: NULL,
+ * "operation has timed out" (answer then holds what came in time, for others) or "socket has been
+ * disconnected". Keeps data until then. Returns as sio_emit; after -1 fn is not called. */
+typedef void (*sio_answer)(sio_server *io, void *data, const char *error, sio_event *answer);
+int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
+                ...) SIO_PRINTF(5, 6);
+
+/* Values for "%p". Lend. */
+sio_value sio_null(void);
+sio_value sio_bool(bool b);
+sio_value sio_binary(sio_server *io, const void *p, size_t n);  // keeps p until the callback ends
+/* A value made from a template, as in sio_emit, that must hold exactly one value; NULL: it fails. */
+sio_value sio_make(sio_server *io, const char *template, ...) SIO_PRINTF(2, 3);
+/* An array's elements one by one, as several arguments: only as a whole argument of sio_emit,
+ * sio_ack and their kin. NULL: v is no array. */
+sio_value sio_spread(sio_server *io, sio_value v);
+
+/* ---- Receiving ------------------------------------------------------------------------------ */
+
+const char *sio_name(const sio_event *event);  // lends; without its NUL bytes, if it had any
+size_t sio_argc(const sio_event *event);
+sio_value sio_arg(const sio_event *event, size_t i);  // lends; NULL where there is none
+sio_value sio_args(const sio_event *event);           // all, spread; for forwarding
+/* For sio_use_event: replaces argument i (or adds one behind the last) by a value. Borrows. */
+int sio_set_arg(sio_event *event, size_t i, sio_value v);
+
+/* Reads arguments by a template: JSON with scanf's conversions. Members of objects are looked up by
+ * name, in any order; what the template does not name is ignored. Conversions:
+ *   %64s           a string of at most 64 bytes and its NUL; without a width it is an error; fails
+ *                  for a longer one or one with U+0000; a lone surrogate becomes U+FFFD
+ *   %d %u %ld ...  a number that is an integer and fits
+ *   %lf %f         a number
+ *   %p             any value: stores a sio_value
+ * Returns how many conversions were stored before the first that did not fit, or -1: template. */
+int sio_scan(sio_event *event, const char *template, ...) SIO_SCANF(2, 3);
+int sio_scan_value(sio_value v, const char *template, ...) SIO_SCANF(2, 3);
+
+enum sio_type {
+    SIO_NULL,
+    SIO_FALSE,
+    SIO_TRUE,
+    SIO_NUMBER,
+    SIO_STRING,
+    SIO_ARRAY,
+    SIO_OBJECT,
+    SIO_BINARY
+};
+
+/* All lend, and all take NULL for null. */
+enum sio_type sio_type(sio_value v);
+size_t sio_count(sio_value v);                       // elements or members, else 0. O(size)
+sio_value sio_at(sio_value v, size_t i);             // an array's element. O(bytes before it)
+sio_value sio_member(sio_value v, const char *key);  // an object's member (of several the last)
+const char *sio_text(sio_value v, size_t *n);        // a string, decoded; NULL: none. n may be NULL
+const void *sio_bytes(sio_value v, size_t *n);       // a binary attachment; NULL: none
+const char *sio_json(sio_value v, size_t *n);        // the JSON text; not NUL-terminated
+
+/* A copy that lives until sio_drop. NULL: no memory. */
+sio_value sio_keep(sio_server *io, sio_value v);
+void sio_drop(sio_value kept);
+
+/* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit. */
+int sio_ack(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
+bool sio_wants_ack(const sio_event *event);
+
+/* The same later: a handle to keep by value. Using it twice, or when the socket is gone, does
+ * nothing. */
+sio_later sio_ack_later(sio_event *event);
+int sio_ack_now(sio_later later, const char *template, ...) SIO_PRINTF(2, 3);
+
+/* ---- Rooms ---------------------------------------------------------------------------------- */
+
+/* Every socket is in the room of its own id until it leaves it. Joining twice is joining once.
+ * sio_join: 0, or -1: ENOMEM, or E2BIG for more than max_rooms. Both O(rooms of the socket). */
+int sio_join(sio_socket *socket, const char *room);
+void sio_leave(sio_socket *socket, const char *room);
+bool sio_in_room(const sio_socket *socket, const char *room);
+
+/* The i-th room of the socket, without its own; NULL behind the last. Lends until it leaves. */
+const char *sio_room(const sio_socket *socket, size_t i);
+
+/* Calls fn for each room of the namespace that somebody joined, without those of sockets' ids. */
+void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),
+                   void *data);
+
+/* Number of the room's members. O(1) */
+size_t sio_room_size(const sio_namespace *ns, const char *room);
+
+/* For each socket of the target: call fn; join; leave; disconnect. */
+int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data);
+int sio_sockets_join(sio_target t, const char *room);
+int sio_sockets_leave(sio_target t, const char *room);
+int sio_disconnect_sockets(sio_target t, bool close);
+
+/* ---- HTTP, plain WebSocket, plain Engine.IO ------------------------------------------------- */
+
+typedef void (*sio_http_handler)(sio_http *http);
+
+/* Serves requests for path (exact; "/x/..." ending in "/" and "*" takes everything below) with fn,
+ * which must answer before it returns, or the client gets 500. GET serves HEAD too. The path is
+ * compared undecoded, without the query. Path "*" is the fallback (default: 404), method "*" any. */
+int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn);
+int sio_get(sio_server *io, const char *path, sio_http_handler fn);
+
+/* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
+ * changes. -1: it can't be read now. */
+int sio_file(sio_server *io, const char *path, const char *file);
+
+/* The same with bytes from memory; keeps p. */
+int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
+
+sio_server *sio_http_server(const sio_http *http);
+const char *sio_http_method(const sio_http *http);
+const char *sio_http_target(const sio_http *http);              // raw, with the query
+const char *sio_http_path(sio_http *http);                      // raw, without the query
+const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
+const char *sio_http_query(sio_http *http, const char *name);   // decoded; NULL: absent
+const char *sio_http_address(sio_http *http);
+const void *sio_http_body(const sio_http *http, size_t *n);
+/* Adds a header field to the answer. -1: EINVAL for bytes that no field may have; ENOMEM. */
+int sio_header_add(sio_http *http, const char *name, const char *value);
+/* Answers. type NULL: no Content-Type. Borrows p. Only the first answer counts. */
+int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
+
+/* Plain WebSocket beside Socket.IO, limited like the server. text: a message of UTF-8 text, not
+ * binary. clean: the client said goodbye. */
+typedef struct sio_ws sio_ws;
+typedef struct sio_ws_handlers {
+    void (*open)(sio_ws *ws);
+    void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
+    void (*close)(sio_ws *ws, int code, bool clean);
+} sio_ws_handlers;
+int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
+int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);  // copies p
+int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
+void sio_ws_close(sio_ws *ws, int code);  // code 0: a close frame without one
+sio_server *sio_ws_server(const sio_ws *ws);
+const char *sio_ws_address(const sio_ws *ws);
+void sio_ws_set_data(sio_ws *ws, void *data);
+void *sio_ws_data(const sio_ws *ws);
+
+/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user and
+ * what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
+typedef struct sio_session sio_session;
+typedef struct sio_engine_handlers {
+    void (*open)(sio_session *s);
+    void (*message)(sio_session *s, bool text, const void *p, size_t n);
+    void (*close)(sio_session *s, const char *reason);
+} sio_engine_handlers;
+int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers);
+int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // copies p
+void sio_session_close(sio_session *s);
+sio_server *sio_session_server(const sio_session *s);
+const char *sio_session_id(const sio_session *s);
+void sio_session_set_data(sio_session *s, void *data);
+void *sio_session_data(const sio_session *s);
+
+#endif
