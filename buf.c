@@ -1,0 +1,418 @@
+/* buf.c - memory, and the output on its way to the clients
+ * SPDX-License-Identifier: MIT
+ *
+ * What one turn of the loop sends is encoded once, one message behind the other, into the turn's
+ * buffer. A receiver's queue holds references to pieces of it, and neighbouring pieces are joined:
+ * sixteen answers to one client, or eight broadcasts to all, are one piece and leave in one send().
+ *
+ *     turn's buffer   | frame | frame | frame | frame | ...
+ *     queue of A        `---------------'                     one piece
+ *     queue of B                        `-----'  `-----'      one piece, if they are neighbours
+ *
+ * What holds here:
+ *  - A piece holds a reference to its buffer; the buffer goes with its last reference.
+ *  - Every message is whole WebSocket frames, also for polling clients: their transport reads the
+ *    frame headers again and takes the payloads.
+ *  - What could not be sent by the turn's end is settled: small pieces of the shared buffer are
+ *    copied into buffers of the queue's own, so that a slow client holds only what it is owed. */
+#include "layers.h"
+
+#include <string.h>
+
+enum {
+    TURN_BYTES = 65536,  // the turn's buffer; a longer message gets its own
+    LONG_HEADER = 10,    // of a frame in a buffer of its own, which is 64 KiB or more
+    SHORT_HEADER = 2,
+    SETTLE_BYTES = 16384,  // buffers that small pieces are copied into, at the most
+    MAX_BYTES = 1 << 30    // of one message
+};
+
+/* ---- Memory -------------------------------------------------------------------------------------- */
+
+void *sio_resize(const sio_memory *m, void *p, size_t size)
+{
+    return m->resize(m->user, p, size);
+}
+
+void *sio_alloc(const sio_memory *m, size_t size)
+{
+    void *p = m->resize(m->user, NULL, size);
+    if (p != NULL)
+        memset(p, 0, size);
+    return p;
+}
+
+void sio_free_mem(const sio_memory *m, const void *p)
+{
+    void *q;
+    memcpy(&q, &p, sizeof q);  // what is freed may have been const while it lived
+    if (q != NULL)
+        m->resize(m->user, q, 0);
+}
+
+bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)
+{
+    void *old, *p;
+    if (used < *cap)
+        return true;
+    memcpy(&old, array, sizeof old);  // array points at a pointer of whatever type
+    size_t more = *cap == 0 ? 4 : *cap * 2;
+    if (more > SIZE_MAX / 2 / element || (p = sio_resize(m, old, more * element)) == NULL)
+        return false;
+    memcpy(array, &p, sizeof p);
+    *cap = more;
+    return true;
+}
+
+static bool grow_text(sio_sink *sink, size_t need)
+{
+    sio_textbuf *t = (sio_textbuf *)sink;
+    if (need > MAX_BYTES || sink->n + need > MAX_BYTES)
+        return false;
+    size_t cap = sink->cap < 128 ? 128 : sink->cap * 2;
+    if (cap < sink->n + need)
+        cap = sink->n + need;
+    char *p = sio_resize(t->memory, sink->p, cap);
+    if (p == NULL)
+        return false;
+    sink->p = p, sink->cap = cap;
+    return true;
+}
+
+sio_textbuf sio_text_new(const sio_memory *m)
+{
+    return (sio_textbuf){ .sink = { .grow = grow_text }, .memory = m };
+}
+
+void sio_text_free(sio_textbuf *t)
+{
+    sio_free_mem(t->memory, t->sink.p);
+    t->sink.p = NULL;
+    t->sink.n = t->sink.cap = 0;
+}
+
+/* ---- The arena ----------------------------------------------------------------------------------- */
+
+enum { ARENA_BYTES = 4000, ALIGN = 16 };
+
+struct sio_arena_block {
+    struct sio_arena_block *older;
+    size_t n, cap;
+    char bytes[];
+};
+
+void *sio_arena_get(sio_arena *a, size_t n)
+{
+    struct sio_arena_block *b = a->block;
+    if (n > MAX_BYTES)
+        return NULL;
+    n = (n + ALIGN - 1) / ALIGN * ALIGN;
+    if (b == NULL || b->cap - b->n < n) {
+        size_t cap = n > ARENA_BYTES ? n : ARENA_BYTES;
+        struct sio_arena_block *fresh = sio_resize(a->memory, NULL, sizeof *fresh + ALIGN + cap);
+        if (fresh == NULL)
+            return NULL;
+        size_t skip = (size_t)((uintptr_t)fresh->bytes % ALIGN);
+        *fresh = (struct sio_arena_block){ b, skip == 0 ? 0 : ALIGN - skip, cap + ALIGN };
+        a->block = b = fresh;
+    }
+    void *p = b->bytes + b->n;
+    b->n += n;
+    return p;
+}
+
+void sio_arena_reset(sio_arena *a)
+{
+    while (a->block != NULL && a->block->older != NULL) {
+        struct sio_arena_block *b = a->block;
+        a->block = b->older;
+        sio_free_mem(a->memory, b);
+    }
+    if (a->block != NULL && a->block->cap > ARENA_BYTES * 4)
+        sio_arena_free(a);
+    if (a->block != NULL) {
+        size_t skip = (size_t)((uintptr_t)a->block->bytes % ALIGN);
+        a->block->n = skip == 0 ? 0 : ALIGN - skip;
+    }
+}
+
+void sio_arena_free(sio_arena *a)
+{
+    while (a->block != NULL) {
+        struct sio_arena_block *b = a->block;
+        a->block = b->older;
+        sio_free_mem(a->memory, b);
+    }
+}
+
+/* ---- Buffers and queues --------------------------------------------------------------------------- */
+
+static sio_buf *new_buf(const sio_memory *m, size_t cap)
+{
+    sio_buf *b = sio_resize(m, NULL, sizeof *b + cap);
+    if (b != NULL)
+        *b = (sio_buf){ .refs = 1, .cap = cap, .memory = m, .p = (char *)(b + 1) };
+    return b;
+}
+
+static void retain(sio_buf *b)
+{
+    if (!b->fixed)
+        b->refs++;
+}
+
+static void release(sio_buf *b)
+{
+    if (b != NULL && !b->fixed && --b->refs == 0)
+        sio_free_mem(b->memory, b);
+}
+
+void sio_ref_release(sio_ref ref)
+{
+    release(ref.buf);
+}
+
+sio_ref sio_queue_at(const sio_queue *q, size_t i)
+{
+    if (q->n == 0 || i > q->n_more)
+        return (sio_ref){ NULL, 0, 0 };
+    return i == 0 ? q->first : q->more[i - 1];
+}
+
+bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref)
+{
+    if (ref.n == 0)
+        return true;
+    if (q->n == 0) {
+        retain(ref.buf);
+        q->first = ref;
+        q->n = ref.n;
+        return true;
+    }
+    sio_ref *last = q->n_more > 0 ? &q->more[q->n_more - 1] : &q->first;
+    if (last->buf == ref.buf && last->at + last->n == ref.at) {
+        last->n += ref.n;
+        q->n += ref.n;
+        return true;
+    }
+    size_t cap = q->cap_more;
+    if (!sio_reserve(m, &q->more, q->n_more, &cap, sizeof *q->more))
+        return false;
+    q->cap_more = (uint32_t)cap;
+    retain(ref.buf);
+    q->more[q->n_more++] = ref;
+    q->n += ref.n;
+    return true;
+}
+
+void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n)
+{
+    if (n >= q->n) {
+        sio_queue_clear(m, q);
+        return;
+    }
+    q->n -= n;
+    uint32_t gone = 0;  // of more
+    while (n >= q->first.n) {
+        n -= q->first.n;
+        release(q->first.buf);
+        q->first = q->more[gone++];
+    }
+    q->first.at += (uint32_t)n;
+    q->first.n -= (uint32_t)n;
+    if (gone > 0) {
+        q->n_more -= gone;
+        memmove(q->more, q->more + gone, q->n_more * sizeof *q->more);
+    }
+}
+
+void sio_queue_clear(const sio_memory *m, sio_queue *q)
+{
+    if (q->n > 0)
+        release(q->first.buf);
+    for (uint32_t i = 0; i < q->n_more; i++)
+        release(q->more[i].buf);
+    if (q->more != NULL)
+        sio_free_mem(m, q->more);
+    *q = (sio_queue){ .n = 0 };
+}
+
+/* Copies the piece behind last if that one's buffer is the queue's own and has room, or into a new
+ * buffer. Returns the piece in its new place; buf NULL: no memory. */
+static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
+{
+    sio_buf *b = last == NULL ? NULL : last->buf;
+    bool own = b != NULL && !b->shared && !b->fixed && b->refs == 1;
+    if (own && last->at + last->n == b->n && b->cap - b->n >= piece.n) {
+        retain(b);
+    } else {
+        size_t cap = last == NULL ? piece.n : SETTLE_BYTES;
+        b = new_buf(m, cap > piece.n ? cap : piece.n);
+        if (b == NULL)
+            return (sio_ref){ NULL, 0, 0 };
+    }
+    sio_ref copy = { b, (uint32_t)b->n, piece.n };
+    memcpy(b->p + b->n, piece.buf->p + piece.at, piece.n);
+    b->n += piece.n;
+    return copy;
+}
+
+bool sio_queue_settle(const sio_memory *m, sio_queue *q)
+{
+    if (q->n == 0)
+        return true;
+    sio_queue settled = { .n = 0 };
+    for (uint32_t i = 0; i <= q->n_more; i++) {
+        sio_ref piece = i == 0 ? q->first : q->more[i - 1];
+        const sio_ref *last = settled.n == 0       ? NULL
+                              : settled.n_more > 0 ? &settled.more[settled.n_more - 1]
+                                                   : &settled.first;
+        bool small = piece.buf->shared && piece.n < piece.buf->cap / 4;
+        sio_ref next = small ? copy_piece(m, last, piece) : piece;
+        bool added = next.buf != NULL && sio_queue_add(m, &settled, next);
+        if (small)
+            release(next.buf);
+        if (!added) {
+            sio_queue_clear(m, &settled);
+            return false;
+        }
+    }
+    sio_queue_clear(m, q);
+    *q = settled;
+    return true;
+}
+
+/* ---- The turn's output ---------------------------------------------------------------------------- */
+
+static void use(sio_out *out, sio_buf *b)
+{
+    out->buf = b;
+    out->sink.p = b->p;
+    out->sink.cap = b->cap;
+}
+
+/* Moves the message being written to the buffer b, at its start, with reserve bytes for the current
+ * frame's header. */
+static void move_message(sio_out *out, sio_buf *b, size_t reserve)
+{
+    size_t before = out->payload - out->reserve - out->start, size = out->sink.n - out->payload;
+    const char *p = out->buf->p;
+    memcpy(b->p, p + out->start, before);
+    memcpy(b->p + before + reserve, p + out->payload, size);
+    if (out->buf != out->turn)
+        release(out->buf);
+    out->start = 0;
+    out->reserve = reserve;
+    out->payload = before + reserve;
+    out->sink.n = out->payload + size;
+    use(out, b);
+}
+
+static bool grow_out(sio_sink *sink, size_t need)
+{
+    sio_out *out = (sio_out *)sink;
+    if (need > MAX_BYTES || out->turn == NULL)
+        return false;
+    size_t size = sink->n - out->start + need + LONG_HEADER;
+    if (size > MAX_BYTES)
+        return false;
+    if (size <= TURN_BYTES) {  // a fresh buffer for the turn; the pieces keep the old one
+        sio_buf *b = new_buf(out->memory, TURN_BYTES);
+        if (b == NULL)
+            return false;
+        b->shared = true;
+        sio_buf *old = out->turn;
+        move_message(out, b, out->reserve);
+        out->turn = b;
+        release(old);
+        return true;
+    }
+    size_t cap = out->buf == out->turn ? size : size + size / 2;
+    sio_buf *b = new_buf(out->memory, cap);
+    if (b == NULL)
+        return false;
+    move_message(out, b, out->reserve == 0 ? 0 : LONG_HEADER);
+    return true;
+}
+
+void sio_out_begin(sio_out *out)
+{
+    out->sink.failed = false;
+    out->sink.grow = grow_out;
+    if (out->turn == NULL) {
+        out->turn = new_buf(out->memory, TURN_BYTES);
+        if (out->turn == NULL) {
+            out->buf = NULL;
+            out->sink = (sio_sink){ .grow = grow_out, .failed = true };
+            return;
+        }
+        out->turn->shared = true;
+    }
+    use(out, out->turn);
+    out->start = out->payload = out->sink.n = out->turn->n;
+    out->reserve = 0;
+}
+
+void sio_out_frame(sio_out *out)
+{
+    static const char room[LONG_HEADER];
+    out->payload = out->sink.n;
+    out->reserve = 0;
+    size_t reserve = out->buf == out->turn ? SHORT_HEADER : LONG_HEADER;
+    sio_put(&out->sink, room, reserve);
+    if (out->sink.failed)
+        return;
+    out->payload = out->sink.n;
+    out->reserve = reserve;
+}
+
+void sio_out_frame_end(sio_out *out, unsigned char op)
+{
+    static const char room[LONG_HEADER];
+    sio_sink *sink = &out->sink;
+    size_t size = sink->n - out->payload;
+    size_t header = size < 126 ? 2 : size < 65536 ? 4 : 10;
+    if (header > out->reserve)
+        sio_put(sink, room, header - out->reserve);
+    if (sink->failed)
+        return;
+    char *payload = sink->p + out->payload - out->reserve + header;
+    if (header != out->reserve)
+        memmove(payload, sink->p + out->payload, size);
+    sio_ws_header_before(payload, op, size);
+    out->payload = sink->n = out->payload - out->reserve + header + size;
+    out->reserve = 0;
+}
+
+bool sio_out_end(sio_out *out, sio_ref *ref)
+{
+    sio_buf *b = out->buf;
+    if (out->sink.failed) {
+        if (b != out->turn)
+            release(b);
+        out->buf = out->turn;
+        return false;
+    }
+    *ref = (sio_ref){ b, (uint32_t)out->start, (uint32_t)(out->sink.n - out->start) };
+    b->n = out->sink.n;
+    if (b == out->turn)
+        retain(b);
+    out->buf = out->turn;
+    return true;
+}
+
+void sio_out_turn(sio_out *out)
+{
+    if (out->turn != NULL && out->turn->refs > 1) {
+        release(out->turn);
+        out->turn = NULL;
+    }
+    if (out->turn != NULL)
+        out->turn->n = 0;
+}
+
+void sio_out_free(sio_out *out)
+{
+    release(out->turn);
+    out->turn = NULL;
+}

@@ -1,0 +1,178 @@
+/* table.c - hash tables and handles
+ * SPDX-License-Identifier: MIT
+ *
+ * A table is an array of chains. Its nodes are part of the things it holds, so adding allocates
+ * nothing but, now and then, a longer array. Names that clients choose are keys, so the hash is
+ * SipHash-1-3 with a secret: nobody can choose names that fall into one chain.
+ *
+ * A handle is a place in an array and how often that place was given away: 32 bits each. So a
+ * handle of something that is gone finds nothing, even when its place has a new owner. */
+#include "layers.h"
+
+#include <string.h>
+
+/* ---- SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF") ------------------------ */
+
+static uint64_t rotate(uint64_t x, int n)
+{
+    return x << n | x >> (64 - n);
+}
+
+static void sip_round(uint64_t v[4])
+{
+    v[0] += v[1], v[1] = rotate(v[1], 13) ^ v[0], v[0] = rotate(v[0], 32);
+    v[2] += v[3], v[3] = rotate(v[3], 16) ^ v[2];
+    v[0] += v[3], v[3] = rotate(v[3], 21) ^ v[0];
+    v[2] += v[1], v[1] = rotate(v[1], 17) ^ v[2], v[2] = rotate(v[2], 32);
+}
+
+static uint64_t load_le(const unsigned char *p, size_t n)
+{
+    uint64_t x = 0;
+    for (size_t i = n; i-- > 0;)
+        x = x << 8 | p[i];
+    return x;
+}
+
+static uint32_t hash_of(const sio_memory *m, const char *key, size_t n)
+{
+    const unsigned char *p = (const unsigned char *)key;
+    uint64_t k0 = m->secret[0], k1 = m->secret[1];
+    uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
+                      k1 ^ 0x7465646279746573u };
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        uint64_t x = load_le(p + i, 8);
+        v[3] ^= x;
+        sip_round(v);
+        v[0] ^= x;
+    }
+    uint64_t last = load_le(p + i, n - i) | (uint64_t)n << 56;
+    v[3] ^= last;
+    sip_round(v);
+    v[0] ^= last;
+    v[2] ^= 0xff;
+    for (i = 0; i < 3; i++)
+        sip_round(v);
+    return (uint32_t)(v[0] ^ v[1] ^ v[2] ^ v[3]);
+}
+
+/* ---- Tables -------------------------------------------------------------------------------------- */
+
+sio_node *sio_table_find(const sio_table *t, const char *key, size_t n)
+{
+    if (t->count == 0)
+        return NULL;
+    uint32_t hash = hash_of(t->memory, key, n);
+    sio_node *node = t->slot[hash & (t->slots - 1)];
+    while (node != NULL && (node->hash != hash || node->n != n || memcmp(node->key, key, n) != 0))
+        node = node->next;
+    return node;
+}
+
+/* Doubles the array; a failure leaves longer chains, which is no error. */
+static bool grow(sio_table *t)
+{
+    size_t slots = t->slots == 0 ? 8 : t->slots * 2;
+    sio_node **slot = sio_alloc(t->memory, slots * sizeof *slot);
+    if (slot == NULL)
+        return t->slots > 0;
+    for (size_t i = 0; i < t->slots; i++) {
+        for (sio_node *node = t->slot[i], *next; node != NULL; node = next) {
+            next = node->next;
+            node->next = slot[node->hash & (slots - 1)];
+            slot[node->hash & (slots - 1)] = node;
+        }
+    }
+    sio_free_mem(t->memory, t->slot);
+    t->slot = slot, t->slots = slots;
+    return true;
+}
+
+bool sio_table_add(sio_table *t, sio_node *node)
+{
+    if (t->count >= t->slots && !grow(t))
+        return false;
+    node->hash = hash_of(t->memory, node->key, node->n);
+    sio_node **slot = &t->slot[node->hash & (t->slots - 1)];
+    node->next = *slot;
+    *slot = node;
+    t->count++;
+    return true;
+}
+
+void sio_table_remove(sio_table *t, sio_node *node)
+{
+    sio_node **at = &t->slot[node->hash & (t->slots - 1)];
+    while (*at != node)
+        at = &(*at)->next;
+    *at = node->next;
+    t->count--;
+}
+
+void sio_table_free(sio_table *t)
+{
+    sio_free_mem(t->memory, t->slot);
+    t->slot = NULL;
+    t->slots = t->count = 0;
+}
+
+sio_node *sio_table_next(const sio_table *t, const sio_node *node)
+{
+    if (node != NULL && node->next != NULL)
+        return node->next;
+    size_t i = node == NULL ? 0 : (node->hash & (t->slots - 1)) + 1;
+    while (i < t->slots && t->slot[i] == NULL)
+        i++;
+    return i < t->slots ? t->slot[i] : NULL;
+}
+
+/* ---- Handles ------------------------------------------------------------------------------------- */
+
+static bool more_slots(sio_handles *h)
+{
+    uint32_t slots = h->slots == 0 ? 16 : h->slots * 2;
+    struct sio_handle_slot *slot = NULL;
+    if (slots < UINT32_MAX / 2)
+        slot = sio_resize(h->memory, h->slot, slots * sizeof *slot);
+    if (slot == NULL)
+        return false;
+    h->slot = slot;
+    for (uint32_t i = slots; i-- > h->slots;) {
+        slot[i] = (struct sio_handle_slot){ NULL, 1, h->first_free };
+        h->first_free = i + 1;
+    }
+    h->slots = slots;
+    return true;
+}
+
+uint64_t sio_handle_new(sio_handles *h, void *p)
+{
+    if (h->first_free == 0 && !more_slots(h))
+        return 0;
+    uint32_t i = h->first_free - 1;
+    h->first_free = h->slot[i].next_free;
+    h->slot[i].p = p;
+    return (uint64_t)h->slot[i].generation << 32 | i;
+}
+
+void *sio_handle_get(const sio_handles *h, uint64_t handle)
+{
+    uint32_t i = (uint32_t)(handle & UINT32_MAX);
+    if (i >= h->slots || h->slot[i].generation != handle >> 32)
+        return NULL;
+    return h->slot[i].p;
+}
+
+void sio_handle_free(sio_handles *h, uint64_t handle)
+{
+    if (sio_handle_get(h, handle) == NULL)
+        return;
+    uint32_t i = (uint32_t)(handle & UINT32_MAX);
+    h->slot[i].p = NULL;
+    h->slot[i].generation++;
+    if (h->slot[i].generation == 0)
+        return;  // worn out after four thousand million uses: never given away again
+    h->slot[i].next_free = h->first_free;
+    h->first_free = i + 1;
+}
