@@ -1,0 +1,428 @@
+/* poll.c - Engine.IO over HTTP long-polling: a GET waits for packets, a POST brings some
+ * SPDX-License-Identifier: MIT
+ *
+ *     payload, protocol 4     packet 0x1E packet 0x1E packet     binary: "b" and base64
+ *     payload, protocol 3     length ":" packet length ":" packet     counted in UTF-16 units,
+ *                             binary: "b4" and base64; or, where the client can take bytes:
+ *                             0 or 1, the length's digits as bytes 0 to 9, 0xFF, packet
+ *
+ * What is queued for a session are WebSocket frames, as for everybody else; their headers are read
+ * here to find the packets.
+ *
+ * What holds here:
+ *  - At most one GET waits and one POST is under way. A second one is a violation: it gets 400, and
+ *    the session ends.
+ *  - Every request is answered exactly once, also when the session ends meanwhile. */
+#include "layers.h"
+
+#include <string.h>
+
+enum {
+    KIND_BINARY = 1,  // of a POST: protocol 3's bytes
+    KIND_JSONP = 2
+};
+
+static const char no_store[] = "cache-control: no-store\r\n";
+static const char text_type[] = "text/plain; charset=UTF-8";
+
+/* ---- Answers to a GET ---------------------------------------------------------------------------- */
+
+/* Length of UTF-8 text in UTF-16 code units. */
+static size_t utf16_length(const char *p, size_t n)
+{
+    size_t units = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+        units += (c & 0xc0) != 0x80;
+        units += c >= 0xf0;
+    }
+    return units;
+}
+
+/* A script for JSONP: the payload as a string, without the two line ends JSON allows and old
+ * JavaScript does not. */
+static void respond_script(sio_exchange *x, const char *digits, sio_span payload)
+{
+    sio_textbuf t = sio_text_new(&sio_conn_net(x->conn)->memory);
+    sio_put_text(&t.sink, "___eio[");
+    sio_put_text(&t.sink, digits);
+    sio_put_text(&t.sink, "](\"");
+    size_t from = 0;
+    for (size_t i = 0; i + 2 < payload.n; i++) {
+        const char *p = payload.p + i;
+        if (memcmp(p, "\xe2\x80\xa8", 3) != 0 && memcmp(p, "\xe2\x80\xa9", 3) != 0)
+            continue;
+        sio_json_put_escaped(&t.sink, payload.p + from, i - from);
+        sio_put_text(&t.sink, p[2] == '\xa8' ? "\\u2028" : "\\u2029");
+        from = i + 3;
+    }
+    sio_json_put_escaped(&t.sink, payload.p + from, payload.n - from);
+    sio_put_text(&t.sink, "\");");
+    if (t.sink.failed)
+        sio_respond_empty(x, 503);
+    else
+        sio_respond(x, 200, text_type, SIO_SPAN(no_store), (sio_span){ t.sink.p, t.sink.n });
+    sio_text_free(&t);
+}
+
+static void respond_payload(sio_exchange *x, const char *digits, bool bytes, sio_span payload)
+{
+    if (digits != NULL)
+        respond_script(x, digits, payload);
+    else
+        sio_respond(x, 200, bytes ? "application/octet-stream" : text_type, SIO_SPAN(no_store),
+                    payload);
+}
+
+/* The digits of a j parameter, which name the callback. */
+static void keep_digits(char out[12], sio_span jsonp)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < jsonp.n && n < 11; i++)
+        if (jsonp.p[i] >= '0' && jsonp.p[i] <= '9')
+            out[n++] = jsonp.p[i];
+    out[n] = '\0';
+}
+
+static void put_length(sio_sink *sink, size_t n)
+{
+    sio_put_number(sink, n);
+    sio_put(sink, ":", 1);
+}
+
+void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet)
+{
+    char digits[12], text[512];
+    sio_sink sink = { .p = text, .cap = sizeof text };
+    keep_digits(digits, jsonp);
+    if (protocol == 3)
+        put_length(&sink, utf16_length(packet.p, packet.n));
+    sio_put(&sink, packet.p, packet.n);
+    respond_payload(x, jsonp.p == NULL ? NULL : digits, false, (sio_span){ text, sink.n });
+}
+
+/* One packet of protocol 3. bytes: the payload is binary. */
+static void put_packet3(sio_sink *sink, unsigned char op, bool bytes, const char *p, size_t n)
+{
+    static const char binary_type = 4, end = (char)0xff;
+    char digits[20];
+    sio_sink number = { .p = digits, .cap = sizeof digits };
+    if (!bytes && op == SIO_WS_BINARY) {
+        put_length(sink, 2 + sio_base64_size(n));
+        sio_put(sink, "b4", 2);
+        sio_put_base64(sink, p, n);
+        return;
+    }
+    if (!bytes) {
+        put_length(sink, utf16_length(p, n));
+        sio_put(sink, p, n);
+        return;
+    }
+    sio_put(sink, op == SIO_WS_BINARY ? "\1" : "\0", 1);
+    sio_put_number(&number, n + (op == SIO_WS_BINARY));
+    for (size_t i = 0; i < number.n; i++)
+        digits[i] = (char)(digits[i] - '0');
+    sio_put(sink, digits, number.n);
+    sio_put(sink, &end, 1);
+    if (op == SIO_WS_BINARY)
+        sio_put(sink, &binary_type, 1);
+    sio_put(sink, p, n);
+}
+
+/* Walks the packets of a queue: its pieces are whole frames. */
+typedef struct walk {
+    const sio_queue *queue;
+    size_t piece;
+    const char *p, *end;
+} walk;
+
+static bool next_packet(walk *w, unsigned char *op, sio_span *packet)
+{
+    while (w->p == w->end) {
+        sio_ref r = sio_queue_at(w->queue, w->piece++);
+        if (r.n == 0)
+            return false;
+        w->p = r.buf->p + r.at;
+        w->end = w->p + r.n;
+    }
+    w->p += sio_ws_own_header(w->p, op, &packet->n);
+    packet->p = w->p;
+    w->p += packet->n;
+    return true;
+}
+
+/* Protocol 4, straight into the output: the size first, then the bytes. */
+static void respond_queue(sio_exchange *x, const sio_queue *queue)
+{
+    sio_sink *sink = &sio_conn_net(x->conn)->out.sink;
+    walk w = { queue, 0, NULL, NULL };
+    unsigned char op;
+    sio_span packet;
+    size_t size = 0;
+    while (next_packet(&w, &op, &packet))
+        size += 1 + (op == SIO_WS_BINARY ? 1 + sio_base64_size(packet.n) : packet.n);
+    sio_respond_begin(x, 200, text_type, SIO_SPAN(no_store), size - 1);
+    w = (walk){ queue, 0, NULL, NULL };
+    for (bool first = true; next_packet(&w, &op, &packet); first = false) {
+        if (!first)
+            sio_put(sink, "\x1e", 1);
+        if (op == SIO_WS_BINARY) {
+            sio_put(sink, "b", 1);
+            sio_put_base64(sink, packet.p, packet.n);
+        } else {
+            sio_put(sink, packet.p, packet.n);
+        }
+    }
+    sio_respond_end(x);
+}
+
+/* Protocol 3, or JSONP. */
+static void respond_queue_slowly(const sio_session *s, sio_exchange *x)
+{
+    const sio_polling *k = s->polling;
+    sio_textbuf t = sio_text_new(&s->eio->net->memory);
+    walk w = { &k->queue, 0, NULL, NULL };
+    unsigned char op;
+    sio_span packet;
+    bool bytes = false;
+    while (next_packet(&w, &op, &packet))
+        bytes |= op == SIO_WS_BINARY && s->protocol == 3 && !s->base64 && !k->is_jsonp;
+    w = (walk){ &k->queue, 0, NULL, NULL };
+    while (next_packet(&w, &op, &packet)) {
+        if (s->protocol == 3) {
+            put_packet3(&t.sink, op, bytes, packet.p, packet.n);
+            continue;
+        }
+        if (t.sink.n > 0)
+            sio_put(&t.sink, "\x1e", 1);
+        sio_put(&t.sink, "b", op == SIO_WS_BINARY);
+        if (op == SIO_WS_BINARY)
+            sio_put_base64(&t.sink, packet.p, packet.n);
+        else
+            sio_put(&t.sink, packet.p, packet.n);
+    }
+    if (t.sink.failed)
+        sio_respond_empty(x, 503);
+    else
+        respond_payload(x, k->is_jsonp ? k->jsonp : NULL, bytes, (sio_span){ t.sink.p, t.sink.n });
+    sio_text_free(&t);
+}
+
+void sio_poll_flush(sio_session *s)
+{
+    sio_polling *k = s->polling;
+    sio_exchange *x = k->get;
+    if (x == NULL || k->queue.n == 0)
+        return;
+    k->get = NULL;
+    x->user = NULL;
+    if (s->protocol == 4 && !k->is_jsonp)
+        respond_queue(x, &k->queue);
+    else
+        respond_queue_slowly(s, x);
+    sio_queue_clear(&s->eio->net->memory, &k->queue);
+}
+
+void sio_poll_release(sio_session *s, const char *packets)
+{
+    sio_polling *k = s->polling;
+    sio_exchange *x = k == NULL ? NULL : k->get;
+    char text[16];
+    sio_sink sink = { .p = text, .cap = sizeof text };
+    if (x == NULL)
+        return;
+    for (const char *p = packets; *p != '\0'; p++) {
+        if (s->protocol == 3)
+            put_length(&sink, 1);
+        else if (p > packets)
+            sio_put(&sink, "\x1e", 1);
+        sio_put(&sink, p, 1);
+    }
+    k->get = NULL;
+    x->user = NULL;
+    respond_payload(x, k->is_jsonp ? k->jsonp : NULL, false, (sio_span){ text, sink.n });
+}
+
+void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
+{
+    sio_polling *k = s->polling;
+    if (k->get != NULL) {  // overlap: the first is told that it is over
+        x->user = NULL;
+        sio_session_abort(s, "transport error");
+        sio_respond_empty(x, 400);
+        return;
+    }
+    k->get = x;
+    k->is_jsonp = jsonp.p != NULL;
+    keep_digits(k->jsonp, jsonp);
+    if (k->queue.n > 0) {
+        sio_poll_flush(s);
+    } else if (s->state == SIO_SESSION_CLOSING) {
+        sio_poll_release(s, "61");
+        sio_session_closed(s, "forced close");
+    }
+}
+
+/* ---- POSTs ---------------------------------------------------------------------------------------- */
+
+static void respond_ok(sio_exchange *x)
+{
+    sio_respond(x, 200, "text/html", SIO_SPAN(no_store), SIO_SPAN("ok"));
+}
+
+void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp)
+{
+    sio_polling *k = s->polling;
+    bool bytes = sio_span_is(sio_http_field_of(head, "Content-Type"), "application/octet-stream");
+    if (s->state == SIO_SESSION_CLOSING) {
+        x->user = NULL;
+        respond_ok(x);
+    } else if (k->post != NULL) {  // overlap: the first one's connection goes, and the session
+        x->user = NULL;
+        sio_conn_drop(k->post->conn);
+        sio_respond_empty(x, 400);
+    } else if (bytes && s->protocol == 4) {
+        x->user = NULL;
+        sio_session_abort(s, "transport error");
+        sio_respond_empty(x, 400);
+    } else {
+        x->wants_body = true;
+        x->kind = (unsigned char)((bytes ? KIND_BINARY : 0) | (jsonp ? KIND_JSONP : 0));
+        k->post = x;
+    }
+}
+
+/* Takes "length:packet"; a length counts UTF-16 units. False: malformed. */
+static bool next_packet3(sio_span payload, size_t *at, sio_span *packet)
+{
+    const char *p = payload.p + *at, *end = payload.p + payload.n;
+    size_t units = 0, digits = 0;
+    for (; p < end && *p >= '0' && *p <= '9' && digits < 10; p++, digits++)
+        units = units * 10 + (size_t)(*p - '0');
+    if (digits == 0 || p == end || *p != ':')
+        return false;
+    packet->p = ++p;
+    while (units > 0 && p < end) {
+        unsigned char c = (unsigned char)*p;
+        size_t wide = c >= 0xf0 ? 2 : 1, bytes = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+        if (units < wide)
+            return false;
+        units -= wide;
+        p += bytes;  // whole characters: the body was checked to be UTF-8
+    }
+    packet->n = (size_t)(p - packet->p);
+    *at = (size_t)(p - payload.p);
+    return units == 0;
+}
+
+/* Takes a packet of protocol 3's binary payload. */
+static bool next_bytes3(sio_span payload, size_t *at, bool *text, sio_span *packet)
+{
+    const char *p = payload.p + *at, *end = payload.p + payload.n;
+    size_t n = 0, digits = 0;
+    *text = *p == 0;
+    if (*p != 0 && *p != 1)
+        return false;
+    for (p++; p < end && *p >= 0 && *p <= 9 && digits < 10; p++, digits++)
+        n = n * 10 + (size_t)*p;
+    if (digits == 0 || p == end || (unsigned char)*p != 0xff)
+        return false;
+    p++;
+    if ((size_t)(end - p) < n)
+        return false;
+    *packet = (sio_span){ p, n };
+    *at = (size_t)(p + n - payload.p);
+    return !*text || sio_utf8_prefix(p, n) == n;
+}
+
+static void on_payload3(sio_session *s, sio_span payload, bool bytes)
+{
+    size_t at = 0;
+    bool text = true, good = payload.n > 0;
+    sio_span packet;
+    while (good && at < payload.n && s->state == SIO_SESSION_POLLING) {
+        good =
+            bytes ? next_bytes3(payload, &at, &text, &packet) : next_packet3(payload, &at, &packet);
+        if (good && packet.n > 0)
+            sio_session_packet(s, text, packet.p, packet.n);
+    }
+    if (!good && sio_session_open(s))
+        sio_session_abort(s, "parse error");
+}
+
+static void on_payload(sio_session *s, sio_span payload, bool bytes)
+{
+    size_t at = 0;
+    sio_span packet;
+    if (!bytes && sio_utf8_prefix(payload.p, payload.n) != payload.n) {
+        sio_session_abort(s, "parse error");
+    } else if (s->protocol == 3) {
+        on_payload3(s, payload, bytes);
+    } else {
+        while (s->state == SIO_SESSION_POLLING && sio_payload_next(payload, &at, &packet)) {
+            s->eio->net->stats.packets_in++;
+            sio_session_packet(s, true, packet.p, packet.n);
+        }
+    }
+}
+
+/* The field d of a form: its payload, whose line ends are written "\n", and "\n" as "\\n". */
+static void on_form(sio_session *s, sio_span form)
+{
+    sio_span name, value;
+    while (sio_http_query_next(&form, &name, &value)) {
+        if (!sio_span_is(name, "d"))
+            continue;
+        char *text = sio_resize(&s->eio->net->memory, NULL, value.n + 1);
+        if (text == NULL)
+            return;
+        size_t n = sio_http_decode(value, text), k = 0;
+        for (size_t i = 0; i < n; i++) {
+            bool newline = n - i >= 2 && text[i] == '\\' && text[i + 1] == 'n';
+            bool escaped =
+                n - i >= 3 && text[i] == '\\' && text[i + 1] == '\\' && text[i + 2] == 'n';
+            text[k++] = newline ? '\n' : text[i];
+            if (escaped)
+                text[k++] = 'n';
+            i += newline ? 1 : escaped ? 2 : 0;
+        }
+        on_payload(s, (sio_span){ text, k }, false);
+        sio_free_mem(&s->eio->net->memory, text);
+        return;
+    }
+}
+
+void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body)
+{
+    s->polling->post = NULL;
+    x->user = NULL;
+    if (x->kind & KIND_JSONP)
+        on_form(s, body);
+    else
+        on_payload(s, body, x->kind & KIND_BINARY);
+    respond_ok(x);
+}
+
+void sio_poll_gone(sio_session *s, sio_exchange *x, int status)
+{
+    sio_polling *k = s->polling;
+    x->user = NULL;
+    if (x == k->get)
+        k->get = NULL;
+    if (x == k->post)
+        k->post = NULL;
+    if (status != 413)
+        sio_session_abort(s, "transport error");
+}
+
+void sio_poll_free(sio_session *s)
+{
+    sio_polling *k = s->polling;
+    if (k == NULL)
+        return;
+    if (k->get != NULL)
+        k->get->user = NULL;
+    sio_queue_clear(&s->eio->net->memory, &k->queue);
+    sio_free_mem(&s->eio->net->memory, k);
+    s->polling = NULL;
+}
