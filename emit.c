@@ -1,0 +1,833 @@
+/* emit.c - who gets an event, and what comes back: targets, rooms, acknowledgements
+ * SPDX-License-Identifier: MIT
+ *
+ * A room is an array of members, and a socket's rooms are an array of memberships; each entry knows
+ * the place of its twin, so leaving is a swap with the last one on both sides. The room of a
+ * socket's own id exists in no table: the socket is in it until it leaves it.
+ *
+ * An event is encoded once, whoever gets it: its frames lie in the turn's buffer, and every receiver
+ * queues a reference.
+ *
+ * What holds here:
+ *  - A search marks the sockets that it found or excluded with its own number, so nobody is found
+ *    twice and unions cost no memory.
+ *  - Handlers run only when the search is over: they may change rooms and lists.
+ *  - Every sio_answer is called exactly once. */
+#include "layers.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- Targets ------------------------------------------------------------------------------------- */
+
+sio_target sio_all(sio_namespace *ns)
+{
+    return (sio_target){ .ns = ns };
+}
+
+sio_target sio_self(sio_socket *s)
+{
+    return (sio_target){ .ns = s->ns, .self = s, .only_self = true };
+}
+
+sio_target sio_broadcast(sio_socket *s)
+{
+    return (sio_target){ .ns = s->ns, .self = s };
+}
+
+sio_target sio_to(sio_target t, const char *room)
+{
+    if (t.n_to == sizeof t.to / sizeof *t.to)
+        t.overflow = true;
+    else
+        t.to[t.n_to++] = room;
+    return t;
+}
+
+sio_target sio_except(sio_target t, const char *room)
+{
+    if (t.n_except == sizeof t.except / sizeof *t.except)
+        t.overflow = true;
+    else
+        t.except[t.n_except++] = room;
+    return t;
+}
+
+sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n)
+{
+    t.overflow |= t.n_to_list > 0 && n > 0;
+    if (n > 0)
+        t.to_list = rooms, t.n_to_list = n;
+    return t;
+}
+
+sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n)
+{
+    t.overflow |= t.n_except_list > 0 && n > 0;
+    if (n > 0)
+        t.except_list = rooms, t.n_except_list = n;
+    return t;
+}
+
+sio_target sio_volatile(sio_target t)
+{
+    t.is_volatile = true;
+    return t;
+}
+
+sio_target sio_timeout(sio_target t, int ms)
+{
+    t.timeout_ms = ms;
+    return t;
+}
+
+/* One process is all there is, so far. */
+sio_target sio_local(sio_target t)
+{
+    return t;
+}
+
+sio_target sio_compress(sio_target t, bool on)
+{
+    (void)on;
+    return t;
+}
+
+/* ---- Searching ----------------------------------------------------------------------------------- */
+
+typedef void (*visitor)(sio_socket *s, void *data);
+
+static void find(sio_socket *s, visitor fn, void *data)
+{
+    uint32_t mark = s->ns->io->mark;
+    if (s->mark == mark || s->state != SIO_SOCKET_CONNECTED)
+        return;
+    s->mark = mark;
+    fn(s, data);
+}
+
+static void search_room(const sio_namespace *ns, const char *name, visitor fn, void *data)
+{
+    size_t n = strlen(name);
+    const sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, name, n);
+    for (size_t i = 0; r != NULL && i < r->n; i++)
+        find(r->members[i].socket, fn, data);
+    sio_socket *own = (sio_socket *)sio_table_find(&ns->ids, name, n);
+    if (own != NULL && !own->left_own_room)
+        find(own, fn, data);
+}
+
+static void exclude(sio_socket *s, void *data)
+{
+    (void)s, (void)data;  // found is marked
+}
+
+/* Calls fn, which must not call back into the application, for each receiver. */
+static void search(const sio_target *t, visitor fn, void *data)
+{
+    sio_namespace *ns = t->ns;
+    ns->io->mark++;
+    if (t->only_self) {
+        find(t->self, fn, data);
+        return;
+    }
+    if (t->self != NULL)
+        t->self->mark = ns->io->mark;
+    for (size_t i = 0; i < t->n_except; i++)
+        search_room(ns, t->except[i], exclude, NULL);
+    for (size_t i = 0; i < t->n_except_list; i++)
+        search_room(ns, t->except_list[i], exclude, NULL);
+    if (t->n_to == 0 && t->n_to_list == 0)
+        for (size_t i = 0; i < ns->n_sockets; i++)
+            find(ns->sockets[i], fn, data);
+    for (size_t i = 0; i < t->n_to; i++)
+        search_room(ns, t->to[i], fn, data);
+    for (size_t i = 0; i < t->n_to_list; i++)
+        search_room(ns, t->to_list[i], fn, data);
+}
+
+typedef struct found {
+    sio_arena *arena;
+    sio_socket **sockets;
+    size_t n, cap;
+    bool failed;
+} found;
+
+static void collect(sio_socket *s, void *data)
+{
+    found *f = data;
+    if (f->n == f->cap) {
+        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
+        sio_socket **more = sio_arena_get(f->arena, cap * sizeof *more);
+        f->failed |= more == NULL;
+        if (more == NULL)
+            return;
+        if (f->n > 0)
+            memcpy(more, f->sockets, f->n * sizeof *more);
+        f->sockets = more, f->cap = cap;
+    }
+    f->sockets[f->n++] = s;
+}
+
+/* The receivers as a list in the arena. */
+static found receivers(const sio_target *t)
+{
+    found f = { .arena = &t->ns->io->net.arena };
+    search(t, collect, &f);
+    return f;
+}
+
+/* A family stands for the namespaces that it made. Returns the one behind ns, or the first. */
+static sio_namespace *next_child(const sio_namespace *family, const sio_namespace *ns)
+{
+    const sio_table *t = &family->io->namespaces;
+    const sio_node *node = ns == NULL ? NULL : &ns->node;
+    while ((node = sio_table_next(t, node)) != NULL)
+        if (((const sio_namespace *)node)->family == family)
+            break;
+    sio_namespace *child;
+    memcpy(&child, &node, sizeof child);
+    return child;
+}
+
+static int each_of_one(const sio_target *t, visitor fn, void *data)
+{
+    sio_server *io = t->ns->io;
+    sio_enter(io);
+    found f = receivers(t);
+    for (size_t i = 0; i < f.n; i++)
+        fn(f.sockets[i], data);
+    sio_leave_callback(io);
+    return f.failed ? sio_fail(ENOMEM) : 0;
+}
+
+int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data)
+{
+    if (t.overflow)
+        return sio_fail(E2BIG);
+    if (t.ns->accept == NULL)
+        return each_of_one(&t, fn, data);
+    sio_namespace *family = t.ns;
+    int result = 0;
+    for (t.ns = next_child(family, NULL); t.ns != NULL; t.ns = next_child(family, t.ns))
+        result |= each_of_one(&t, fn, data);
+    return result;
+}
+
+static void join_visitor(sio_socket *s, void *data)
+{
+    sio_join(s, data);
+}
+
+static void leave_visitor(sio_socket *s, void *data)
+{
+    sio_leave(s, data);
+}
+
+static void disconnect_visitor(sio_socket *s, void *data)
+{
+    sio_disconnect(s, *(bool *)data);
+}
+
+static void *without_const(const char *p)
+{
+    void *q;
+    memcpy(&q, &p, sizeof q);  // the visitors only read it
+    return q;
+}
+
+int sio_sockets_join(sio_target t, const char *room)
+{
+    return sio_each(t, join_visitor, without_const(room));
+}
+
+int sio_sockets_leave(sio_target t, const char *room)
+{
+    return sio_each(t, leave_visitor, without_const(room));
+}
+
+int sio_disconnect_sockets(sio_target t, bool close)
+{
+    return sio_each(t, disconnect_visitor, &close);
+}
+
+/* ---- Rooms --------------------------------------------------------------------------------------- */
+
+static bool is_own(const sio_socket *s, const char *room)
+{
+    return strcmp(room, s->node.key) == 0;
+}
+
+static sio_room_data *make_room(sio_namespace *ns, const char *name)
+{
+    const sio_memory *m = &ns->io->net.memory;
+    size_t n = strlen(name);
+    sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, name, n);
+    if (r != NULL || (r = sio_alloc(m, sizeof *r + n + 1)) == NULL)
+        return r;
+    memcpy(r->name, name, n);
+    r->node.key = r->name, r->node.n = (uint32_t)n;
+    if (!sio_table_add(&ns->rooms, &r->node)) {
+        sio_free_mem(m, r);
+        return NULL;
+    }
+    ns->io->net.stats.rooms++;
+    return r;
+}
+
+static void free_if_empty(sio_namespace *ns, sio_room_data *r)
+{
+    if (r->n > 0)
+        return;
+    sio_table_remove(&ns->rooms, &r->node);
+    sio_free_mem(&ns->io->net.memory, r->members);
+    sio_free_mem(&ns->io->net.memory, r);
+    ns->io->net.stats.rooms--;
+}
+
+static uint32_t membership_of(const sio_socket *s, const char *room)
+{
+    uint32_t i = 0;
+    while (i < s->n_rooms && strcmp(s->rooms[i].room->name, room) != 0)
+        i++;
+    return i;
+}
+
+int sio_join(sio_socket *s, const char *room)
+{
+    sio_namespace *ns = s->ns;
+    const sio_memory *m = &ns->io->net.memory;
+    if (s->state == SIO_SOCKET_GONE)
+        return 0;
+    if (is_own(s, room)) {
+        s->left_own_room = false;
+        return 0;
+    }
+    if (membership_of(s, room) < s->n_rooms)
+        return 0;
+    if (s->n_rooms >= ns->io->options.max_rooms)
+        return sio_fail(E2BIG);
+    sio_room_data *r = make_room(ns, room);
+    size_t cap = s->cap_rooms;
+    if (r == NULL)
+        return sio_fail(ENOMEM);
+    if (!sio_reserve(m, &r->members, r->n, &r->cap, sizeof *r->members) ||
+        !sio_reserve(m, &s->rooms, s->n_rooms, &cap, sizeof *s->rooms)) {
+        free_if_empty(ns, r);
+        return sio_fail(ENOMEM);
+    }
+    s->cap_rooms = (uint32_t)cap;
+    s->rooms[s->n_rooms] = (sio_membership){ r, (uint32_t)r->n };
+    r->members[r->n++] = (struct sio_member){ s, s->n_rooms++ };
+    return 0;
+}
+
+static void leave_at(sio_socket *s, uint32_t i)
+{
+    sio_room_data *r = s->rooms[i].room;
+    uint32_t place = s->rooms[i].place;
+    struct sio_member last = r->members[--r->n];
+    r->members[place] = last;
+    last.socket->rooms[last.place].place = place;
+
+    sio_membership moved = s->rooms[--s->n_rooms];
+    if (i < s->n_rooms) {
+        s->rooms[i] = moved;
+        moved.room->members[moved.place].place = i;
+    }
+    free_if_empty(s->ns, r);
+}
+
+void sio_leave(sio_socket *s, const char *room)
+{
+    if (is_own(s, room))
+        s->left_own_room = true;
+    uint32_t i = membership_of(s, room);
+    if (i < s->n_rooms)
+        leave_at(s, i);
+}
+
+void sio_rooms_leave_all(sio_socket *s)
+{
+    while (s->n_rooms > 0)
+        leave_at(s, s->n_rooms - 1);
+    s->left_own_room = true;
+}
+
+bool sio_in_room(const sio_socket *s, const char *room)
+{
+    if (is_own(s, room))
+        return !s->left_own_room && s->state == SIO_SOCKET_CONNECTED;
+    return membership_of(s, room) < s->n_rooms;
+}
+
+const char *sio_room(const sio_socket *s, size_t i)
+{
+    return i < s->n_rooms ? s->rooms[i].room->name : NULL;
+}
+
+void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),
+                   void *data)
+{
+    for (sio_node *node = sio_table_next(&ns->rooms, NULL); node != NULL;) {
+        const sio_room_data *r = (sio_room_data *)node;
+        node = sio_table_next(&ns->rooms, node);
+        if (sio_table_find(&ns->ids, r->name, r->node.n) == NULL)
+            fn(r->name, r->n, data);
+    }
+}
+
+size_t sio_room_size(const sio_namespace *ns, const char *room)
+{
+    size_t n = strlen(room);
+    const sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, room, n);
+    const sio_socket *own = (sio_socket *)sio_table_find(&ns->ids, room, n);
+    return (r == NULL ? 0 : r->n) + (own != NULL && !own->left_own_room);
+}
+
+/* ---- Encoding ------------------------------------------------------------------------------------ */
+
+/* A packet to be written. */
+typedef struct packet {
+    sio_namespace *ns;
+    unsigned type;  // SIO_EVENT or SIO_ACK
+    bool has_id;
+    uint64_t id;
+    const char *name;  // SIO_EVENT
+    uint64_t offset;   // 0: none
+} packet;
+
+/* Once the number of attachments is known, the packet becomes a binary one: "5N-". */
+static void make_binary(sio_out *out, const packet *k, size_t n_blobs)
+{
+    sio_sink *sink = &out->sink;
+    char count[12];
+    sio_sink digits = { .p = count, .cap = sizeof count };
+    sio_put_number(&digits, n_blobs);
+    sio_put(&digits, "-", 1);
+    size_t size = sink->n - out->payload;
+    sio_put(sink, count, digits.n);  // makes room; may move the message
+    if (sink->failed)
+        return;
+    char *type = sink->p + out->payload + 1;  // behind the Engine.IO type
+    *type = k->type == SIO_EVENT ? '5' : '6';
+    memmove(type + 1 + digits.n, type + 1, size - 2);
+    memcpy(type + 1, count, digits.n);
+}
+
+static void put_prefix(sio_sink *sink, const packet *k)
+{
+    char head[2] = { '4', (char)('0' + k->type) };
+    sio_put(sink, head, 2);
+    sio_put(sink, k->ns->prefix, k->ns->prefix_n);
+    if (k->has_id)
+        sio_put_number(sink, k->id);
+    sio_put(sink, "[", 1);
+}
+
+static void put_offset(sio_sink *sink, uint64_t offset)
+{
+    sio_put(sink, ",\"", 2);
+    sio_put_number(sink, offset);
+    sio_put(sink, "\"", 1);
+}
+
+/* Writes the packet with its attachments. 0: *ref is it, and *t holds the attachments; or -1. */
+static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
+                  sio_ref *ref)
+{
+    sio_out *out = &k->ns->io->net.out;
+    *t = (sio_template){ .io = k->ns->io, .sink = &out->sink, .comma = k->name != NULL };
+    sio_out_begin(out);
+    sio_out_frame(out);
+    put_prefix(&out->sink, k);
+    if (k->name != NULL)
+        sio_json_put_string(&out->sink, k->name, strlen(k->name));
+    bool name_failed = out->sink.failed;
+    sio_template_write(t, template, args);
+    if (k->offset > 0)
+        put_offset(&out->sink, k->offset);
+    sio_put(&out->sink, "]", 1);
+    if (t->n_blobs > 0)
+        make_binary(out, k, t->n_blobs);
+    sio_out_frame_end(out, SIO_WS_TEXT);
+    for (size_t i = 0; i < t->n_blobs; i++) {
+        sio_out_frame(out);
+        sio_put(&out->sink, t->blobs[i].p, t->blobs[i].n);
+        sio_out_frame_end(out, SIO_WS_BINARY);
+    }
+    out->sink.failed |= t->bad || t->many;
+    if (sio_out_end(out, ref))
+        return 0;
+    if (t->many)
+        return sio_fail(E2BIG);
+    bool utf8 = k->name != NULL && sio_utf8_prefix(k->name, strlen(k->name)) != strlen(k->name);
+    return sio_fail(t->bad || (name_failed && utf8) ? EINVAL : ENOMEM);
+}
+
+/* ---- Sending events ------------------------------------------------------------------------------- */
+
+typedef struct delivery {
+    sio_ref ref;
+    bool is_volatile, offset;
+} delivery;
+
+static void deliver(sio_socket *s, void *data)
+{
+    const delivery *d = data;
+    if (s->client->over)
+        return;
+    if (d->is_volatile && !sio_session_writable(s->client->session)) {
+        s->ns->io->net.stats.volatile_drops++;
+        return;
+    }
+    s->got_offset |= d->offset;
+    sio_session_frames(s->client->session, d->ref);
+}
+
+/* Tells the listeners of outgoing events, once for each receiver. */
+static void tell_listeners(sio_namespace *ns, const found *f, const packet *k, sio_ref ref,
+                           const sio_template *t)
+{
+    sio_json_index index;
+    unsigned char op;
+    size_t n;
+    const char *p = ref.buf->p + ref.at;
+    p += sio_ws_own_header(p, &op, &n);
+    const char *start = memchr(p, '[', n);
+    sio_span json = { start, n - (size_t)(start - p) };
+    if (!sio_json_check(json.p, json.n, SIO_JSON_DEPTH_MAX, &index))
+        return;
+    index.count -= k->offset > 0;
+    for (size_t i = 0; i < f->n; i++) {
+        sio_event e = { .io = ns->io,
+                        .socket = f->sockets[i],
+                        .name = index.element[0],
+                        .json = json,
+                        .index = &index,
+                        .skip = 1,
+                        .blobs = t->blobs,
+                        .n_blobs = t->n_blobs };
+        for (const sio_namespace *each = ns; each != NULL; each = each->family)
+            for (size_t h = 0; h < each->any_outgoing.n; h++)
+                each->any_outgoing.fn[h](f->sockets[i], &e);
+    }
+}
+
+static bool has_listeners(const sio_namespace *ns)
+{
+    return ns->any_outgoing.n > 0 || (ns->family != NULL && ns->family->any_outgoing.n > 0);
+}
+
+static int emit_to_one(const sio_target *t, packet *k, const char *template, sio_arguments *args)
+{
+    sio_server *io = t->ns->io;
+    sio_template written;
+    delivery d = { .is_volatile = t->is_volatile };
+    k->ns = t->ns;
+    if (io->options.recovery_ms > 0 && !t->is_volatile && !k->has_id)
+        k->offset = sio_log_next(t->ns);
+    if (encode(k, template, args, &written, &d.ref) < 0)
+        return -1;
+    d.offset = k->offset > 0;
+    if (d.offset)
+        sio_log_packet(t->ns, t, d.ref, k->offset);
+    if (has_listeners(t->ns)) {
+        found f = receivers(t);
+        tell_listeners(t->ns, &f, k, d.ref, &written);
+        for (size_t i = 0; i < f.n; i++)
+            if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
+                deliver(f.sockets[i], &d);
+    } else {
+        search(t, deliver, &d);
+    }
+    sio_ref_release(d.ref);
+    return 0;
+}
+
+static int check_target(const sio_target *t, const char *event)
+{
+    if (t->overflow)
+        return sio_fail(E2BIG);
+    if (sio_packet_reserved(event, strlen(event)))
+        return sio_fail(EINVAL);
+    return 0;
+}
+
+int sio_emit(sio_target t, const char *event, const char *template, ...)
+{
+    sio_server *io = t.ns->io;
+    packet k = { .type = SIO_EVENT, .name = event };
+    sio_arguments args;
+    int result = 0;
+    if (check_target(&t, event) < 0)
+        return -1;
+    sio_enter(io);
+    if (t.ns->accept == NULL) {
+        va_start(args.ap, template);
+        result = emit_to_one(&t, &k, template, &args);
+        va_end(args.ap);
+    } else {
+        const sio_namespace *family = t.ns;
+        for (t.ns = next_child(family, NULL); t.ns != NULL; t.ns = next_child(family, t.ns)) {
+            va_start(args.ap, template);
+            result |= emit_to_one(&t, &k, template, &args);
+            va_end(args.ap);
+        }
+    }
+    sio_leave_callback(io);
+    return result;
+}
+
+/* ---- Acknowledgements ----------------------------------------------------------------------------- */
+
+/* One question that the server asked. */
+typedef struct request {
+    sio_server *io;
+    sio_answer fn;
+    void *data;
+    sio_timer timer;
+    size_t refs;  // awaited answers that point here, the timer, the asker while it asks
+    size_t expected;
+    bool one, done;      // asked one socket; fn has been called
+    sio_value *answers;  // kept; of several sockets
+    size_t n, cap;
+} request;
+
+/* On a socket's list: an answer that the client owes us, or that we owe the client. */
+struct sio_awaited {
+    sio_awaited *next;
+    request *request;  // NULL: we owe it
+    uint64_t id;       // of the acknowledgement; of a middleware: where it goes on
+    uint64_t serial;   // ours: of the sio_later
+};
+
+static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t serial)
+{
+    sio_awaited *a = sio_alloc(&s->ns->io->net.memory, sizeof *a);
+    if (a == NULL)
+        return NULL;
+    *a = (sio_awaited){ s->awaited, r, id, serial };
+    s->awaited = a;
+    if (r != NULL)
+        r->refs++;
+    return a;
+}
+
+static void release_request(request *r)
+{
+    const sio_memory *m = &r->io->net.memory;
+    if (--r->refs > 0)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        sio_drop(r->answers[i]);
+    sio_free_mem(m, r->answers);
+    sio_free_mem(m, r);
+}
+
+/* Calls back. answer NULL: the answers of several sockets, which were kept. The caller holds a
+ * reference. */
+static void finish(request *r, const char *error, sio_event *answer)
+{
+    sio_server *io = r->io;
+    static const sio_json_index none;
+    if (r->done)
+        return;
+    r->done = true;
+    if (r->timer.at != 0) {
+        sio_timer_clear(&io->net.clock, &r->timer);
+        r->refs--;
+    }
+    sio_event e = { .io = io, .index = &none, .set = r->answers, .n_set = r->n };
+    sio_enter(io);
+    r->fn(io, r->data, error, answer == NULL ? &e : answer);
+    sio_leave_callback(io);
+}
+
+static void on_request_timeout(void *owner, sio_timer *timer)
+{
+    (void)owner;
+    request *r = (request *)(void *)((char *)timer - offsetof(request, timer));
+    finish(r, "operation has timed out", NULL);
+    release_request(r);  // the timer's
+}
+
+void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
+{
+    sio_awaited **at = &s->awaited;
+    while (*at != NULL && ((*at)->request == NULL || (*at)->id != id))
+        at = &(*at)->next;
+    sio_awaited *a = *at;
+    if (a == NULL)
+        return;  // late, double, or never asked
+    request *r = a->request;
+    sio_server *io = r->io;
+    *at = a->next;
+    sio_free_mem(&io->net.memory, a);
+    if (r->one) {
+        finish(r, NULL, answer);
+    } else if (!r->done) {
+        sio_value kept = sio_keep(io, sio_arg(answer, 0));
+        if (kept != NULL && sio_reserve(&io->net.memory, &r->answers, r->n, &r->cap, sizeof kept))
+            r->answers[r->n++] = kept;
+        else
+            sio_drop(kept);
+        if (r->n == r->expected)
+            finish(r, NULL, NULL);
+    }
+    release_request(r);
+}
+
+void sio_awaited_cancel(sio_socket *s)
+{
+    const sio_memory *m = &s->ns->io->net.memory;
+    while (s->awaited != NULL) {
+        sio_awaited *a = s->awaited;
+        s->awaited = a->next;
+        request *r = a->request;
+        sio_free_mem(m, a);
+        if (r == NULL)
+            continue;
+        if (r->one)
+            finish(r, "socket has been disconnected", NULL);
+        release_request(r);
+    }
+}
+
+static void set_timeout(request *r, int ms)
+{
+    if (sio_timer_set(&r->io->net.clock, &r->timer, ms))
+        r->refs++;
+    else
+        finish(r, "operation has timed out", NULL);
+}
+
+/* Expects an answer from each receiver, and sends them the question. */
+static int ask(const sio_target *t, request *r, packet *k, const char *template,
+               sio_arguments *args)
+{
+    found f = receivers(t);
+    if (f.failed)
+        return sio_fail(ENOMEM);
+    k->id = t->ns->next_ack++;
+    k->ns = t->ns;
+    sio_template written;
+    delivery d = { .is_volatile = t->is_volatile };
+    if (encode(k, template, args, &written, &d.ref) < 0)
+        return -1;
+    if (has_listeners(t->ns))
+        tell_listeners(t->ns, &f, k, d.ref, &written);
+    for (size_t i = 0; i < f.n; i++) {
+        sio_socket *s = f.sockets[i];
+        if (s->state != SIO_SOCKET_CONNECTED || await(s, r, k->id, 0) == NULL)
+            continue;
+        r->expected++;
+        deliver(s, &d);
+    }
+    sio_ref_release(d.ref);
+    if (r->expected == 0)
+        finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
+    else if (t->timeout_ms > 0 && !r->done)
+        set_timeout(r, t->timeout_ms);
+    return 0;
+}
+
+int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
+                ...)
+{
+    sio_server *io = t.ns->io;
+    packet k = { .type = SIO_EVENT, .name = event, .has_id = true };
+    sio_arguments args;
+    if (check_target(&t, event) < 0)
+        return -1;
+    if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms <= 0))
+        return sio_fail(EINVAL);
+    request *r = sio_alloc(&io->net.memory, sizeof *r);
+    if (r == NULL)
+        return sio_fail(ENOMEM);
+    *r = (request){ .io = io, .fn = fn, .data = data, .refs = 1, .one = t.only_self };
+    r->timer.expire = on_request_timeout;
+    sio_enter(io);
+    va_start(args.ap, template);
+    int result = ask(&t, r, &k, template, &args);
+    va_end(args.ap);
+    sio_leave_callback(io);
+    release_request(r);
+    return result;
+}
+
+static int send_ack(sio_socket *s, uint64_t id, const char *template, sio_arguments *args)
+{
+    packet k = { .ns = s->ns, .type = SIO_ACK, .has_id = true, .id = id };
+    sio_template written;
+    sio_ref ref;
+    if (encode(&k, template, args, &written, &ref) < 0)
+        return -1;
+    sio_socket_send(s, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+int sio_ack(sio_event *event, const char *template, ...)
+{
+    sio_arguments args;
+    if (!sio_wants_ack(event))
+        return 0;
+    sio_enter(event->io);
+    va_start(args.ap, template);
+    int result = send_ack(event->socket, event->ack_id, template, &args);
+    va_end(args.ap);
+    sio_leave_callback(event->io);
+    event->acked = result == 0;
+    return result;
+}
+
+sio_later sio_later_new(sio_event *event)
+{
+    sio_socket *s = event->socket;
+    sio_server *io = event->io;
+    if (await(s, NULL, event->ack_id, ++io->serial) == NULL)
+        return (sio_later){ io, 0, 0 };
+    return (sio_later){ io, s->handle, io->serial };
+}
+
+sio_later sio_ack_later(sio_event *event)
+{
+    if (!sio_wants_ack(event))
+        return (sio_later){ event->io, 0, 0 };
+    event->acked = true;  // the right to it has moved to the handle
+    return sio_later_new(event);
+}
+
+bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *id)
+{
+    sio_socket *s = sio_handle_get(&later.io->handles, later.socket);
+    if (s == NULL)
+        return false;
+    sio_awaited **at = &s->awaited;
+    while (*at != NULL && ((*at)->request != NULL || (*at)->serial != later.serial))
+        at = &(*at)->next;
+    sio_awaited *a = *at;
+    if (a == NULL)
+        return false;
+    *at = a->next;
+    *id = a->id;
+    *socket = s;
+    sio_free_mem(&later.io->net.memory, a);
+    return true;
+}
+
+int sio_ack_now(sio_later later, const char *template, ...)
+{
+    sio_arguments args;
+    sio_socket *s;
+    uint64_t id;
+    if (!sio_later_take(later, &s, &id))
+        return 0;
+    sio_enter(later.io);
+    va_start(args.ap, template);
+    int result = send_ack(s, id, template, &args);
+    va_end(args.ap);
+    sio_leave_callback(later.io);
+    return result;
+}

@@ -1,0 +1,803 @@
+/* http_api.c - what stands beside Socket.IO: routes, files, plain WebSocket, plain Engine.IO
+ * SPDX-License-Identifier: MIT
+ *
+ * Who answers a request: a route with exactly its path; an endpoint of Engine.IO with the prefix; a
+ * WebSocket endpoint; a route for all below its path; the route "*"; or 404. A WebSocket handshake
+ * that is nobody's gets no answer but the end of its connection.
+ *
+ * What holds here:
+ *  - A handler runs when the body is complete, and is done when it returns: it has answered, or the
+ *    answer is 500.
+ *  - Files are those that were registered, by name; no part of a request becomes a part of a path. */
+#include "layers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct sio_http {
+    sio_server *io;
+    sio_exchange *x;
+    const sio_http_head *head;
+    sio_span body;
+    sio_textbuf lines;  // of the answer's header
+    bool answered;
+};
+
+/* ---- Requests, as handlers see them --------------------------------------------------------------- */
+
+static const char *copy_text(sio_http *http, sio_span s)
+{
+    char *text = sio_arena_get(&http->io->net.arena, s.n + 1);
+    if (text == NULL)
+        return NULL;
+    if (s.n > 0)
+        memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    return text;
+}
+
+static sio_span path_of(sio_span target)
+{
+    const char *mark = memchr(target.p, '?', target.n);
+    const char *hash = memchr(target.p, '#', mark == NULL ? target.n : (size_t)(mark - target.p));
+    const char *end = hash != NULL ? hash : mark;
+    return (sio_span){ target.p, end == NULL ? target.n : (size_t)(end - target.p) };
+}
+
+sio_server *sio_http_server(const sio_http *http)
+{
+    return http->io;
+}
+
+const char *sio_http_method(const sio_http *http)
+{
+    sio_http h = *http;
+    return copy_text(&h, http->head->method);
+}
+
+const char *sio_http_target(const sio_http *http)
+{
+    sio_http h = *http;
+    return copy_text(&h, http->head->target);
+}
+
+const char *sio_http_path(sio_http *http)
+{
+    return copy_text(http, path_of(http->head->target));
+}
+
+const char *sio_http_header(sio_http *http, const char *name)
+{
+    sio_span value = sio_http_field_of(http->head, name);
+    return value.p == NULL ? NULL : copy_text(http, value);
+}
+
+const char *sio_http_query(sio_http *http, const char *name)
+{
+    sio_value all = sio_query_object(http->io, sio_http_target_query(http->head->target));
+    return sio_text(sio_member(all, name), NULL);
+}
+
+const char *sio_http_address(sio_http *http)
+{
+    char *text = sio_arena_get(&http->io->net.arena, 64);
+    if (text != NULL)
+        sio_client_address(http->x->conn, http->head, text);
+    return text;
+}
+
+const void *sio_http_body(const sio_http *http, size_t *n)
+{
+    *n = http->body.n;
+    return http->body.n > 0 ? http->body.p : "";
+}
+
+int sio_header_add(sio_http *http, const char *name, const char *value)
+{
+    sio_sink *lines = &http->lines.sink;
+    bool good = *name != '\0' && strpbrk(name, " \t\r\n:") == NULL;
+    for (const char *p = value; *p != '\0'; p++)
+        good &= (unsigned char)*p >= 0x20 && *p != 0x7f;
+    if (!good)
+        return sio_fail(EINVAL);
+    sio_put_text(lines, name);
+    sio_put(lines, ": ", 2);
+    sio_put_text(lines, value);
+    sio_put(lines, "\r\n", 2);
+    return lines->failed ? sio_fail(ENOMEM) : 0;
+}
+
+int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
+{
+    if (http->answered || http->x == NULL)
+        return sio_fail(EINVAL);
+    http->answered = true;
+    sio_span lines = { http->lines.sink.p, http->lines.sink.n };
+    sio_respond(http->x, status, type, lines, (sio_span){ p, n });
+    return 0;
+}
+
+/* ---- Routes ---------------------------------------------------------------------------------------- */
+
+typedef struct file {
+    char *bytes;
+    size_t n;
+    int64_t changed;
+    const char *type;
+    char etag[48];
+    char name[];
+} file;
+
+typedef struct sio_route {
+    struct sio_route *next;
+    sio_server *io;
+    sio_http_handler fn;
+    file *file;          // instead of fn
+    const void *bundle;  // or this
+    size_t bundle_n;
+    const char *method, *path, *type;
+    size_t path_n;  // of a prefix: without the "*"
+    bool prefix;
+    char text[];
+} route;
+
+static void answer_not_found(sio_http *http)
+{
+    static const char text[] = "not found";
+    sio_reply(http, 404, "text/plain", text, sizeof text - 1);
+}
+
+static const char *type_of(const char *name)
+{
+    static const char *const types[][2] = {
+        { ".html", "text/html; charset=utf-8" },
+        { ".js", "application/javascript; charset=utf-8" },
+        { ".mjs", "application/javascript; charset=utf-8" },
+        { ".css", "text/css; charset=utf-8" },
+        { ".json", "application/json; charset=utf-8" },
+        { ".map", "application/json; charset=utf-8" },
+        { ".txt", "text/plain; charset=utf-8" },
+        { ".svg", "image/svg+xml" },
+        { ".png", "image/png" },
+        { ".jpg", "image/jpeg" },
+        { ".ico", "image/x-icon" },
+        { ".wasm", "application/wasm" },
+    };
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        size_t m = strlen(types[i][0]);
+        if (n > m && strcmp(name + n - m, types[i][0]) == 0)
+            return types[i][1];
+    }
+    return "application/octet-stream";
+}
+
+/* Reads the file if it is new or has changed. 0 or -1. */
+static int refresh(sio_server *io, file *f)
+{
+    size_t n;
+    int64_t changed;
+    if (sio_loop_file(io->net.loop, f->name, &n, &changed) < 0)
+        return -1;
+    if (f->bytes != NULL && n == f->n && changed == f->changed)
+        return 0;
+    char *bytes = sio_resize(&io->net.memory, NULL, n + 1);
+    if (bytes == NULL)
+        return sio_fail(ENOMEM);
+    if (sio_loop_file_read(io->net.loop, f->name, bytes, n) < 0) {
+        sio_free_mem(&io->net.memory, bytes);
+        return -1;
+    }
+    sio_free_mem(&io->net.memory, f->bytes);
+    f->bytes = bytes, f->n = n, f->changed = changed;
+    snprintf(f->etag, sizeof f->etag, "\"%zx-%llx\"", n, (unsigned long long)changed);
+    return 0;
+}
+
+/* RFC 9110, 13.1.2: a list of tags, compared weakly, or "*". */
+static bool matches_tag(sio_span list, const char *etag)
+{
+    size_t n = strlen(etag);
+    if (sio_span_is(list, "*"))
+        return true;
+    for (size_t i = 0; i + n <= list.n; i++)
+        if (memcmp(list.p + i, etag, n) == 0)
+            return true;
+    return false;
+}
+
+static void answer_bytes(sio_http *http, const char *type, const char *etag, sio_span bytes)
+{
+    sio_header_add(http, "Cache-Control", "public, max-age=0");
+    sio_header_add(http, "ETag", etag);
+    if (matches_tag(sio_http_field_of(http->head, "If-None-Match"), etag))
+        sio_reply(http, 304, NULL, "", 0);
+    else
+        sio_reply(http, 200, type, bytes.p, bytes.n);
+}
+
+static void answer_file(sio_http *http, file *f)
+{
+    if (refresh(http->io, f) < 0)
+        answer_not_found(http);
+    else
+        answer_bytes(http, f->type, f->etag, (sio_span){ f->bytes, f->n });
+}
+
+static void run_route(const route *r, sio_exchange *x, const sio_http_head *head, sio_span body)
+{
+    sio_http http = { .io = r->io, .x = x, .head = head, .body = body };
+    http.lines = sio_text_new(&r->io->net.memory);
+    sio_enter(r->io);
+    if (r->file != NULL)
+        answer_file(&http, r->file);
+    else if (r->bundle != NULL)
+        answer_bytes(&http, r->type, "\"" SIO_VERSION "\"", (sio_span){ r->bundle, r->bundle_n });
+    else
+        r->fn(&http);
+    if (!http.answered)
+        sio_respond_empty(x, 500);
+    sio_leave_callback(r->io);
+    sio_text_free(&http.lines);
+}
+
+/* A request with a body keeps its head until that is complete. */
+typedef struct kept_head {
+    size_t n;
+    char bytes[];
+} kept_head;
+
+static void on_route_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    const route *r = owner;
+    if (!head->chunked && head->length == 0) {
+        run_route(r, x, head, SIO_NONE);
+        return;
+    }
+    kept_head *k = sio_resize(&r->io->net.memory, NULL, sizeof *k + raw.n);
+    if (k == NULL) {
+        sio_respond_empty(x, 503);
+        return;
+    }
+    k->n = raw.n;
+    memcpy(k->bytes, raw.p, raw.n);
+    x->user = k;
+    x->wants_body = true;
+}
+
+static void on_route_body(void *owner, sio_exchange *x, sio_span body)
+{
+    const route *r = owner;
+    kept_head *k = x->user;
+    sio_http_head head;
+    x->user = NULL;
+    if (sio_http_parse(k->bytes, k->n, &head) > 0)
+        run_route(r, x, &head, body);
+    sio_free_mem(&r->io->net.memory, k);
+}
+
+static void on_route_gone(void *owner, sio_exchange *x, int status)
+{
+    const route *r = owner;
+    (void)status;
+    sio_free_mem(&r->io->net.memory, x->user);
+    x->user = NULL;
+}
+
+static const sio_endpoint route_endpoint = { on_route_head, on_route_body, on_route_gone };
+
+static route *new_route(sio_server *io, const char *method, const char *path)
+{
+    size_t n = strlen(method) + 1, m = strlen(path) + 1;
+    route *r = sio_alloc(&io->net.memory, sizeof *r + n + m);
+    if (r == NULL)
+        return NULL;
+    memcpy(r->text, method, n);
+    memcpy(r->text + n, path, m);
+    r->io = io;
+    r->method = r->text, r->path = r->text + n;
+    r->prefix = path[m - 2] == '*' && m > 1;
+    r->path_n = m - 1 - r->prefix;
+    route **end = &io->routes;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = r;
+    return r;
+}
+
+int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn)
+{
+    if (*path == '\0')
+        return sio_fail(EINVAL);
+    route *r = new_route(io, method, path);
+    if (r == NULL)
+        return sio_fail(ENOMEM);
+    r->fn = fn;
+    return 0;
+}
+
+int sio_get(sio_server *io, const char *path, sio_http_handler fn)
+{
+    return sio_route(io, "GET", path, fn);
+}
+
+int sio_file(sio_server *io, const char *path, const char *name)
+{
+    size_t n = strlen(name) + 1;
+    file *f = sio_alloc(&io->net.memory, sizeof *f + n);
+    if (f == NULL)
+        return sio_fail(ENOMEM);
+    memcpy(f->name, name, n);
+    f->type = type_of(f->name);
+    route *r = refresh(io, f) < 0 ? NULL : new_route(io, "GET", path);
+    if (r == NULL) {
+        sio_free_mem(&io->net.memory, f->bytes);
+        sio_free_mem(&io->net.memory, f);
+        return -1;
+    }
+    r->file = f;
+    return 0;
+}
+
+int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n)
+{
+    route *r = new_route(io, "GET", path);
+    if (r == NULL)
+        return sio_fail(ENOMEM);
+    r->bundle = p, r->bundle_n = n, r->type = type;
+    return 0;
+}
+
+static bool has_method(const route *r, sio_span method)
+{
+    return sio_span_is(method, r->method) || strcmp(r->method, "*") == 0 ||
+           (sio_span_is(method, "HEAD") && strcmp(r->method, "GET") == 0);
+}
+
+static route *find_route(const sio_server *io, const sio_http_head *head, bool prefix)
+{
+    sio_span path = path_of(head->target);
+    for (route *r = io->routes; r != NULL; r = r->next) {
+        bool fits = path.n >= r->path_n && memcmp(path.p, r->path, r->path_n) == 0;
+        if (r->prefix == prefix && fits && (prefix || path.n == r->path_n) &&
+            has_method(r, head->method))
+            return r;
+    }
+    return NULL;
+}
+
+/* ---- Plain WebSocket -------------------------------------------------------------------------------- */
+
+typedef struct sio_ws_endpoint {
+    struct sio_ws_endpoint *next;
+    sio_server *io;
+    sio_ws_handlers handlers;
+    sio_ws_events events;
+    sio_ws *sockets;
+    size_t path_n;
+    char path[];
+} ws_endpoint;
+
+struct sio_ws {
+    ws_endpoint *endpoint;
+    sio_conn *conn;
+    sio_ws *prev, *next;
+    void *data;
+    bool over;
+    char address[64];
+};
+
+/* Ends it: its handler hears of it, and it is freed when the turn ends. */
+static void end_ws(sio_ws *ws, int code, bool clean)
+{
+    ws_endpoint *e = ws->endpoint;
+    if (ws->over)
+        return;
+    ws->over = true;
+    if (ws->prev != NULL)
+        ws->prev->next = ws->next;
+    else
+        e->sockets = ws->next;
+    if (ws->next != NULL)
+        ws->next->prev = ws->prev;
+    sio_enter(e->io);
+    if (e->handlers.close != NULL)
+        e->handlers.close(ws, code, clean);
+    sio_leave_callback(e->io);
+    ws->next = e->io->dead_ws;
+    e->io->dead_ws = ws;
+}
+
+static void on_ws_message(void *owner, bool text, const char *p, size_t n)
+{
+    sio_ws *ws = owner;
+    const ws_endpoint *e = ws->endpoint;
+    sio_enter(e->io);
+    if (e->handlers.message != NULL)
+        e->handlers.message(ws, text, p, n);
+    sio_leave_callback(e->io);
+}
+
+static void on_ws_close(void *owner, int code, bool clean)
+{
+    end_ws(owner, code, clean);
+}
+
+static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    ws_endpoint *e = owner;
+    const sio_memory *m = &e->io->net.memory;
+    bool hint;
+    const char *text = sio_ws_check(head, &hint);
+    (void)raw;
+    if (text == NULL && !sio_origin_allowed(&e->io->options, head))
+        text = "Forbidden";
+    if (text != NULL) {
+        sio_respond_last(x, 400, "text/html",
+                         hint ? SIO_SPAN("Sec-WebSocket-Version: 13, 8\r\n") : SIO_NONE,
+                         (sio_span){ text, strlen(text) });
+        return;
+    }
+    sio_ws *ws = sio_alloc(m, sizeof *ws);
+    if (ws == NULL) {
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+        return;
+    }
+    ws->endpoint = e;
+    sio_client_address(x->conn, head, ws->address);
+    ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
+    if (ws->conn == NULL) {
+        sio_free_mem(m, ws);
+        return;
+    }
+    ws->next = e->sockets;
+    if (ws->next != NULL)
+        ws->next->prev = ws;
+    e->sockets = ws;
+    sio_enter(e->io);
+    if (e->handlers.open != NULL)
+        e->handlers.open(ws);
+    sio_leave_callback(e->io);
+}
+
+static void no_body(void *owner, sio_exchange *x, sio_span body)
+{
+    (void)owner, (void)x, (void)body;
+}
+
+static void no_gone(void *owner, sio_exchange *x, int status)
+{
+    (void)owner, (void)x, (void)status;
+}
+
+static const sio_endpoint ws_http_endpoint = { on_ws_head, no_body, no_gone };
+
+int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers)
+{
+    size_t n = strlen(path);
+    ws_endpoint *e = sio_alloc(&io->net.memory, sizeof *e + n + 1);
+    if (e == NULL)
+        return sio_fail(ENOMEM);
+    memcpy(e->path, path, n);
+    e->path_n = n;
+    e->io = io;
+    e->handlers = *handlers;
+    e->events = (sio_ws_events){ on_ws_message, on_ws_close, io->options.max_payload };
+    e->next = io->ws_endpoints;
+    io->ws_endpoints = e;
+    return 0;
+}
+
+static ws_endpoint *find_ws(const sio_server *io, sio_span path)
+{
+    ws_endpoint *e = io->ws_endpoints;
+    while (e != NULL && (e->path_n != path.n || memcmp(e->path, path.p, path.n) != 0))
+        e = e->next;
+    return e;
+}
+
+/* Encodes one message as a frame. */
+static int encode_frame(sio_server *io, bool text, const void *p, size_t n, sio_ref *ref)
+{
+    sio_out *out = &io->net.out;
+    if (text && sio_utf8_prefix(p, n) != n)
+        return sio_fail(EINVAL);
+    sio_out_begin(out);
+    sio_out_frame(out);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
+    return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
+}
+
+int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
+{
+    sio_ref ref;
+    if (ws->over)
+        return sio_fail(EPIPE);
+    if (encode_frame(ws->endpoint->io, text, p, n, &ref) < 0)
+        return -1;
+    sio_conn_send(ws->conn, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n)
+{
+    const ws_endpoint *e = find_ws(io, (sio_span){ path, strlen(path) });
+    sio_ref ref;
+    if (e == NULL)
+        return sio_fail(ENOENT);
+    if (encode_frame(io, text, p, n, &ref) < 0)
+        return -1;
+    for (sio_ws *ws = e->sockets; ws != NULL; ws = ws->next)
+        sio_conn_send(ws->conn, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+void sio_ws_close(sio_ws *ws, int code)
+{
+    if (ws->over)
+        return;
+    sio_conn_close(ws->conn, code);
+    end_ws(ws, code, true);
+}
+
+sio_server *sio_ws_server(const sio_ws *ws)
+{
+    return ws->endpoint->io;
+}
+
+const char *sio_ws_address(const sio_ws *ws)
+{
+    return ws->address;
+}
+
+void sio_ws_set_data(sio_ws *ws, void *data)
+{
+    ws->data = data;
+}
+
+void *sio_ws_data(const sio_ws *ws)
+{
+    return ws->data;
+}
+
+/* ---- Plain Engine.IO --------------------------------------------------------------------------------- */
+
+typedef struct sio_engine_endpoint {
+    struct sio_engine_endpoint *next;
+    sio_server *io;
+    sio_eio eio;
+    sio_options options;
+    char *strings;
+    sio_engine_handlers handlers;
+} engine;
+
+static void on_engine_open(void *owner, sio_session *s)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.open != NULL)
+        e->handlers.open(s);
+    sio_leave_callback(e->io);
+}
+
+static void on_engine_message(void *owner, sio_session *s, bool text, const char *p, size_t n)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.message != NULL)
+        e->handlers.message(s, text, p, n);
+    sio_leave_callback(e->io);
+}
+
+static void on_engine_close(void *owner, sio_session *s, const char *reason)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.close != NULL)
+        e->handlers.close(s, reason);
+    sio_leave_callback(e->io);
+}
+
+static const sio_eio_events engine_events = { .open = on_engine_open,
+                                              .message = on_engine_message,
+                                              .close = on_engine_close };
+
+int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers)
+{
+    const sio_memory *m = &io->net.memory;
+    engine *e = sio_alloc(m, sizeof *e);
+    if (e == NULL)
+        return sio_fail(ENOMEM);
+    e->io = io;
+    e->handlers = *handlers;
+    if (sio_options_copy(m, &e->options, options, &e->strings) < 0 ||
+        sio_eio_init(&e->eio, &io->net, &e->options, &engine_events, e) < 0) {
+        sio_free_mem(m, e->strings);
+        sio_free_mem(m, e);
+        return sio_fail(ENOMEM);
+    }
+    e->next = io->engines;
+    io->engines = e;
+    return 0;
+}
+
+int sio_session_send(sio_session *s, bool text, const void *p, size_t n)
+{
+    sio_out *out = &s->eio->net->out;
+    sio_ref ref;
+    if (!sio_session_open(s))
+        return sio_fail(EPIPE);
+    if (text && sio_utf8_prefix(p, n) != n)
+        return sio_fail(EINVAL);
+    sio_out_begin(out);
+    sio_out_frame(out);
+    if (text)
+        sio_put(&out->sink, "4", 1);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
+    if (!sio_out_end(out, &ref))
+        return sio_fail(ENOMEM);
+    sio_session_frames(s, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+void sio_session_close(sio_session *s)
+{
+    sio_session_end(s, "forced close");
+}
+
+sio_server *sio_session_server(const sio_session *s)
+{
+    const engine *e = s->eio->owner;
+    return e->io;
+}
+
+const char *sio_session_id(const sio_session *s)
+{
+    return s->sid;
+}
+
+void sio_session_set_data(sio_session *s, void *data)
+{
+    s->user = data;
+}
+
+void *sio_session_data(const sio_session *s)
+{
+    return s->user;
+}
+
+/* ---- Who answers -------------------------------------------------------------------------------------- */
+
+static void on_nobody_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    const sio_server *io = owner;
+    (void)raw;
+    if (sio_span_is_nocase(sio_http_field_of(head, "Upgrade"), "websocket")) {
+        sio_log(sio_conn_net(x->conn), "websocket handshake for a path that is nobody's");
+        sio_conn_drop(x->conn);
+        return;
+    }
+    char text[256];
+    int n = snprintf(text, sizeof text, "not found; Socket.IO listens on %s/\n", io->options.path);
+    sio_respond(x, 404, "text/plain", SIO_NONE, (sio_span){ text, n < 256 ? (size_t)n : 255 });
+}
+
+static const sio_endpoint nobody = { on_nobody_head, no_body, no_gone };
+
+const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner)
+{
+    sio_server *io = (sio_server *)(void *)net;
+    bool websocket = head->upgrade;
+    if (!websocket && (*owner = find_route(io, head, false)) != NULL)
+        return &route_endpoint;
+    if (sio_eio_matches(&io->eio, head->target)) {
+        *owner = &io->eio;
+        return &sio_eio_endpoint;
+    }
+    for (engine *e = io->engines; e != NULL; e = e->next) {
+        if (sio_eio_matches(&e->eio, head->target)) {
+            *owner = &e->eio;
+            return &sio_eio_endpoint;
+        }
+    }
+    if (websocket && (*owner = find_ws(io, path_of(head->target))) != NULL)
+        return &ws_http_endpoint;
+    if (!websocket && (*owner = find_route(io, head, true)) != NULL)
+        return &route_endpoint;
+    *owner = io;
+    return &nobody;
+}
+
+const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    sio_server *io = owner;
+    sio_http http = { .io = io, .x = x, .head = head, .answered = true };
+    (void)raw;
+    http.lines = sio_text_new(&io->net.memory);
+    sio_enter(io);
+    const char *refusal = io->options.allow_request(&http);
+    sio_leave_callback(io);
+    sio_text_free(&http.lines);
+    return refusal;
+}
+
+void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
+                      bool initial, sio_sink *lines)
+{
+    sio_server *io = owner;
+    sio_http http = { .io = io, .x = x, .head = head, .answered = true };
+    (void)raw;
+    http.lines = sio_text_new(&io->net.memory);
+    sio_enter(io);
+    io->options.headers(&http, initial);
+    sio_leave_callback(io);
+    sio_put(lines, http.lines.sink.p, http.lines.sink.n);
+    sio_text_free(&http.lines);
+}
+
+/* ---- Turns and the end -------------------------------------------------------------------------------- */
+
+void sio_routes_flush(sio_server *io)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_flush(&e->eio);
+}
+
+bool sio_routes_dirty(const sio_server *io)
+{
+    const engine *e = io->engines;
+    while (e != NULL && e->eio.dirty == NULL)
+        e = e->next;
+    return e != NULL;
+}
+
+void sio_routes_bury(sio_server *io)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_bury(&e->eio);
+    while (io->dead_ws != NULL) {
+        sio_ws *ws = io->dead_ws;
+        io->dead_ws = ws->next;
+        sio_free_mem(&io->net.memory, ws);
+    }
+}
+
+void sio_routes_close_all(sio_server *io, const char *reason)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_close_all(&e->eio, reason);
+    for (ws_endpoint *e = io->ws_endpoints; e != NULL; e = e->next)
+        while (e->sockets != NULL)
+            sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
+}
+
+void sio_routes_free(sio_server *io)
+{
+    const sio_memory *m = &io->net.memory;
+    while (io->engines != NULL) {
+        engine *e = io->engines;
+        io->engines = e->next;
+        sio_eio_free(&e->eio);
+        sio_free_mem(m, e->strings);
+        sio_free_mem(m, e);
+    }
+    while (io->ws_endpoints != NULL) {
+        ws_endpoint *e = io->ws_endpoints;
+        io->ws_endpoints = e->next;
+        sio_free_mem(m, e);
+    }
+    while (io->routes != NULL) {
+        route *r = io->routes;
+        io->routes = r->next;
+        if (r->file != NULL)
+            sio_free_mem(m, r->file->bytes);
+        sio_free_mem(m, r->file);
+        sio_free_mem(m, r);
+    }
+}

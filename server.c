@@ -1,0 +1,506 @@
+/* server.c - the server: options, turns, timers, and what a socket can tell of itself
+ * SPDX-License-Identifier: MIT
+ *
+ * A turn:  wait -> read, and run handlers -> run what is due -> send what was queued -> free
+ *
+ * Sending can end connections, whose handlers may queue again: so it is repeated until nothing is
+ * left to send. Freeing comes last, when no function up the stack can look at the dead any more.
+ *
+ * Stopping: listeners close, every session is told, and turns go on until the last connection is
+ * gone or stop_timeout_ms are over. */
+#include "layers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- Options ------------------------------------------------------------------------------------- */
+
+static void *default_memory(void *user, void *p, size_t size)
+{
+    (void)user;
+    if (size > 0)
+        return realloc(p, size);
+    free(p);
+    return NULL;
+}
+
+static void complete_int(int *option, int value)
+{
+    if (*option <= 0)
+        *option = value;
+}
+
+static void complete_size(size_t *option, size_t value)
+{
+    if (*option == 0)
+        *option = value;
+}
+
+void sio_options_complete(sio_options *o)
+{
+    if (o->path == NULL)
+        o->path = "/socket.io";
+    if (o->memory == NULL)
+        o->memory = default_memory;
+    complete_int(&o->ping_interval_ms, 25000);
+    complete_int(&o->ping_timeout_ms, 20000);
+    complete_int(&o->upgrade_timeout_ms, 10000);
+    complete_int(&o->transports, SIO_POLLING | SIO_WEBSOCKET);
+    complete_int(&o->connect_timeout_ms, 45000);
+    complete_size(&o->max_payload, 1000000);
+    complete_size(&o->max_head, 16384);
+    complete_size(&o->max_output, 16u << 20);
+    complete_size(&o->max_attachments, 10);
+    complete_size(&o->max_depth, SIO_JSON_DEPTH);
+    complete_size(&o->max_namespaces, 100);
+    complete_size(&o->max_rooms, 10000);
+    complete_size(&o->recovery_bytes, 16u << 20);
+    complete_int(&o->header_timeout_ms, 60000);
+    complete_int(&o->request_timeout_ms, 300000);
+    complete_int(&o->keep_alive_ms, 5000);
+    complete_int(&o->close_timeout_ms, 30000);
+    complete_int(&o->stop_timeout_ms, 500);
+}
+
+/* The strings of the options, copied into one block that the first of them begins. */
+static bool copy_strings(const sio_memory *m, sio_options *o, char **block)
+{
+    const char **strings[] = { &o->path, &o->cookie, &o->cors, &o->origins };
+    size_t size = 0;
+    for (size_t i = 0; i < 4; i++)
+        size += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
+    char *p = *block = sio_resize(m, NULL, size);
+    if (p == NULL)
+        return false;
+    for (size_t i = 0; i < 4; i++) {
+        if (*strings[i] == NULL)
+            continue;
+        size_t n = strlen(*strings[i]) + 1;
+        memcpy(p, *strings[i], n);
+        *strings[i] = p;
+        p += n;
+    }
+    return true;
+}
+
+int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block)
+{
+    if (from != NULL)
+        *to = *from;
+    sio_options_complete(to);
+    return copy_strings(m, to, block) ? 0 : -1;
+}
+
+/* ---- Timers --------------------------------------------------------------------------------------- */
+
+typedef struct user_timer {
+    sio_timer timer;  // first
+    sio_server *io;
+    uint64_t handle;
+    void (*fn)(sio_server *io, void *data);
+    void *data;
+} user_timer;
+
+static void on_timer(void *owner, sio_timer *timer)
+{
+    user_timer *t = (user_timer *)(void *)timer;
+    sio_server *io = t->io;
+    (void)owner;
+    sio_handle_free(&io->timers, t->handle);
+    sio_enter(io);
+    t->fn(io, t->data);
+    sio_leave_callback(io);
+    sio_free_mem(&io->net.memory, t);
+}
+
+uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data)
+{
+    user_timer *t = sio_alloc(&io->net.memory, sizeof *t);
+    if (t == NULL)
+        return 0;
+    *t = (user_timer){ .timer = { .expire = on_timer }, .io = io, .fn = fn, .data = data };
+    t->handle = sio_handle_new(&io->timers, t);
+    if (t->handle != 0 && sio_timer_set(&io->net.clock, &t->timer, ms))
+        return t->handle;
+    sio_handle_free(&io->timers, t->handle);
+    sio_free_mem(&io->net.memory, t);
+    return 0;
+}
+
+void sio_cancel(sio_server *io, uint64_t id)
+{
+    user_timer *t = sio_handle_get(&io->timers, id);
+    if (t == NULL)
+        return;
+    sio_handle_free(&io->timers, id);
+    sio_timer_clear(&io->net.clock, &t->timer);
+    sio_free_mem(&io->net.memory, t);
+}
+
+/* The application's are forgotten; those of questions that wait for answers are over. */
+static void free_timers(sio_server *io)
+{
+    while (io->net.clock.n > 0) {
+        sio_timer *t = io->net.clock.heap[0];
+        sio_timer_clear(&io->net.clock, t);
+        if (t->expire == on_timer)
+            sio_free_mem(&io->net.memory, t);
+        else
+            t->expire(io, t);
+    }
+}
+
+/* ---- The server's life --------------------------------------------------------------------------- */
+
+sio_server *sio_new(const sio_options *options)
+{
+    sio_options o = { .path = NULL };
+    if (options != NULL)
+        o = *options;
+    sio_options_complete(&o);
+    sio_server *io = o.memory(o.user, NULL, sizeof *io);
+    if (io == NULL)
+        return NULL;
+    memset(io, 0, sizeof *io);
+    io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
+    io->net.options = &io->options;
+    io->net.route = sio_route_find;
+    io->depth = 1;
+    const sio_memory *m = &io->net.memory;
+    io->namespaces.memory = io->handles.memory = io->timers.memory = io->saved.memory = m;
+    if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
+        sio_free(io);
+        return NULL;
+    }
+    sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
+    sio_recovery_init(io);
+    io->events = sio_client_events;
+    if (o.allow_request != NULL)
+        io->events.allow = sio_hook_allow;
+    if (o.headers != NULL)
+        io->events.headers = sio_hook_headers;
+    if (sio_eio_init(&io->eio, &io->net, &io->options, &io->events, io) < 0 ||
+        sio_of(io, "/") == NULL) {
+        sio_free(io);
+        return NULL;
+    }
+    return io;
+}
+
+int sio_listen(sio_server *io, const char *host, int port)
+{
+    return sio_net_listen(&io->net, host, port);
+}
+
+/* Sends what is queued until nothing is, then frees the dead. */
+static void end_turn(sio_server *io)
+{
+    sio_net *net = &io->net;
+    do {
+        sio_eio_flush(&io->eio);
+        sio_routes_flush(io);
+        sio_net_flush(net);
+    } while (net->dirty != NULL || io->eio.dirty != NULL || sio_routes_dirty(io));
+    sio_sockets_bury(io);
+    sio_eio_bury(&io->eio);
+    sio_routes_bury(io);
+    sio_net_bury(net);
+    sio_out_turn(&net->out);
+    sio_arena_reset(&net->arena);
+}
+
+static void close_all(sio_server *io)
+{
+    sio_net_stop_listening(&io->net);
+    sio_eio_close_all(&io->eio, "server shutting down");
+    sio_routes_close_all(io, "server shutting down");
+}
+
+void sio_free(sio_server *io)
+{
+    sio_memory m = io->net.memory;
+    io->depth = 0;
+    if (io->eio.net != NULL) {
+        close_all(io);
+        end_turn(io);
+        sio_net_abort_all(&io->net);
+        end_turn(io);
+        free_timers(io);
+        sio_eio_free(&io->eio);
+    }
+    sio_routes_free(io);
+    sio_recovery_free(io);
+    sio_node *node;
+    while ((node = sio_table_next(&io->namespaces, NULL)) != NULL) {
+        sio_table_remove(&io->namespaces, node);
+        sio_namespace_free((sio_namespace *)node);
+    }
+    while (io->families != NULL) {
+        sio_namespace *f = io->families;
+        io->families = f->next;
+        sio_namespace_free(f);
+    }
+    sio_table_free(&io->namespaces);
+    sio_free_mem(&m, io->handles.slot);
+    sio_free_mem(&m, io->timers.slot);
+    sio_net_free(&io->net);
+    sio_free_mem(&m, io->strings);
+    sio_free_mem(&m, io);
+}
+
+/* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. */
+static int go_on_stopping(sio_server *io)
+{
+    int64_t now = sio_loop_now(io->net.loop);
+    if (io->stop_by == 0) {
+        io->net.clock.now = now;
+        io->stop_by = now + io->options.stop_timeout_ms;
+        close_all(io);
+        end_turn(io);
+    }
+    sio_net_close_idle(&io->net);
+    if (now >= io->stop_by)
+        sio_net_abort_all(&io->net);
+    end_turn(io);
+    return io->net.n_conns > 0;
+}
+
+int sio_turn(sio_server *io, int timeout_ms)
+{
+    int64_t wait = sio_clock_wait(&io->net.clock);
+    if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
+        wait = timeout_ms;
+    io->depth = 0;
+    if (io->stop && go_on_stopping(io) == 0) {
+        io->depth = 1;
+        return 0;
+    }
+    if (io->stop && (wait < 0 || wait > 20))
+        wait = 20;
+    int polled = sio_net_poll(&io->net, wait);
+    end_turn(io);
+    io->depth = 1;
+    return polled < 0 ? -1 : 1;
+}
+
+int sio_run(sio_server *io)
+{
+    int result;
+    do
+        result = sio_turn(io, -1);
+    while (result > 0);
+    return result;
+}
+
+int sio_fd(const sio_server *io)
+{
+    return sio_loop_fd(io->net.loop);
+}
+
+int sio_wait_ms(const sio_server *io)
+{
+    int64_t wait = sio_clock_wait(&io->net.clock);
+    return wait > 1000000 ? 1000000 : (int)wait;
+}
+
+void sio_stop(sio_server *io)
+{
+    io->stop = 1;
+    sio_loop_wake(io->net.loop);
+}
+
+void *sio_user(const sio_server *io)
+{
+    return io->options.user;
+}
+
+const sio_stats *sio_get_stats(const sio_server *io)
+{
+    return &io->net.stats;
+}
+
+sio_arena *sio_server_arena(sio_server *io)
+{
+    return &io->net.arena;
+}
+
+const sio_memory *sio_server_memory(sio_server *io)
+{
+    return &io->net.memory;
+}
+
+/* ---- What a socket can tell ----------------------------------------------------------------------- */
+
+const char *sio_id(const sio_socket *s)
+{
+    return s->node.key;
+}
+
+sio_namespace *sio_ns(const sio_socket *s)
+{
+    return s->ns;
+}
+
+sio_server *sio_socket_server(const sio_socket *s)
+{
+    return s->ns->io;
+}
+
+bool sio_connected(const sio_socket *s)
+{
+    return s->state == SIO_SOCKET_CONNECTED;
+}
+
+bool sio_recovered(const sio_socket *s)
+{
+    return s->recovered;
+}
+
+const char *sio_transport(const sio_socket *s)
+{
+    return s->client->session->state == SIO_SESSION_WEBSOCKET || s->client->session->polling == NULL
+               ? "websocket"
+               : "polling";
+}
+
+int sio_protocol(const sio_socket *s)
+{
+    return s->client->session->protocol;
+}
+
+uint64_t sio_handle(const sio_socket *s)
+{
+    return s->handle;
+}
+
+sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
+{
+    sio_socket *s = sio_handle_get(&io->handles, handle);
+    return s != NULL && s->state == SIO_SOCKET_CONNECTED ? s : NULL;
+}
+
+sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
+{
+    return (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
+}
+
+void sio_set_data(sio_socket *s, void *data, void (*release)(void *data))
+{
+    if (s->release != NULL && s->data != data)
+        s->release(s->data);
+    s->data = data;
+    s->release = release;
+}
+
+void *sio_data(const sio_socket *s)
+{
+    return s->data;
+}
+
+size_t sio_pending(const sio_socket *s)
+{
+    return sio_session_pending(s->client->session);
+}
+
+static const sio_handshake *handshake_of(const sio_socket *s)
+{
+    return s->client->session->handshake;
+}
+
+const char *sio_address(const sio_socket *s)
+{
+    return handshake_of(s)->text;
+}
+
+const char *sio_url(const sio_socket *s)
+{
+    const char *address = handshake_of(s)->text;
+    return address + strlen(address) + 1;
+}
+
+const char *sio_header(sio_socket *s, const char *name)
+{
+    return sio_handshake_header(handshake_of(s), name, &s->ns->io->net.arena);
+}
+
+bool sio_xdomain(const sio_socket *s)
+{
+    return sio_handshake_header(handshake_of(s), "origin", &s->ns->io->net.arena) != NULL;
+}
+
+bool sio_secure(const sio_socket *s)
+{
+    return handshake_of(s)->secure;
+}
+
+int64_t sio_issued(const sio_socket *s)
+{
+    return handshake_of(s)->issued;
+}
+
+sio_value sio_auth(sio_socket *s)
+{
+    sio_span auth = SIO_SPAN("{}");
+    if (s->auth != NULL)
+        auth = (sio_span){ s->auth, strlen(s->auth) };
+    return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
+}
+
+/* Bytes as text: what is not UTF-8 becomes U+FFFD, as decoders of queries do. */
+static void put_lax(sio_sink *sink, const char *p, size_t n)
+{
+    while (n > 0) {
+        size_t good = sio_utf8_prefix(p, n);
+        sio_json_put_escaped(sink, p, good);
+        p += good, n -= good;
+        if (n > 0) {
+            sio_put_text(sink, "\xef\xbf\xbd");
+            p++, n--;
+        }
+    }
+}
+
+/* Whether the rest of a query names it again: then the later one counts. */
+static bool comes_again(sio_span rest, const char *name, size_t n, char *scratch)
+{
+    sio_span other, value;
+    while (sio_http_query_next(&rest, &other, &value))
+        if (other.n >= n && sio_http_decode(other, scratch) == n && memcmp(scratch, name, n) == 0)
+            return true;
+    return false;
+}
+
+sio_value sio_query_object(sio_server *io, sio_span query)
+{
+    sio_textbuf t = sio_text_new(&io->net.memory);
+    char *text = sio_arena_get(&io->net.arena, query.n + 1);
+    char *scratch = sio_arena_get(&io->net.arena, query.n + 1);
+    sio_span name, value;
+    sio_put(&t.sink, "{", 1);
+    for (int left = 200;
+         text != NULL && scratch != NULL && left > 0 && sio_http_query_next(&query, &name, &value);
+         left--) {
+        size_t n = sio_http_decode(name, text);
+        if (comes_again(query, text, n, scratch))
+            continue;
+        sio_put_text(&t.sink, t.sink.n > 1 ? ",\"" : "\"");
+        put_lax(&t.sink, text, n);
+        sio_put_text(&t.sink, "\":\"");
+        put_lax(&t.sink, text, sio_http_decode(value, text));
+        sio_put(&t.sink, "\"", 1);
+    }
+    sio_put(&t.sink, "}", 1);
+    char *copy = t.sink.failed ? NULL : sio_arena_get(&io->net.arena, t.sink.n);
+    if (copy != NULL)
+        memcpy(copy, t.sink.p, t.sink.n);
+    sio_span json = { copy, t.sink.n };
+    sio_text_free(&t);
+    return copy == NULL ? NULL : sio_value_new(io, SIO_VALUE_JSON, json, NULL, 0);
+}
+
+sio_value sio_query(sio_socket *s)
+{
+    const char *url = sio_url(s);
+    return sio_query_object(s->ns->io, sio_http_target_query((sio_span){ url, strlen(url) }));
+}
