@@ -20,9 +20,10 @@
 #include <string.h>
 
 enum {
-    TURN_BYTES = 65536,  // the turn's buffer; a longer message gets its own
-    LONG_HEADER = 10,    // of a frame in a buffer of its own, which is 64 KiB or more
+    TURN_BYTES = 65000,  // the turn's buffer; a longer message gets its own
+    LONG_HEADER = 10,    // of a frame in a buffer of its own
     SHORT_HEADER = 2,
+    SPARE_BYTES = 65536,   // blocks from this size on are kept for a moment
     SETTLE_BYTES = 16384,  // buffers that small pieces are copied into, at the most
     MAX_BYTES = 1 << 30    // of one message
 };
@@ -48,6 +49,45 @@ void sio_free_mem(const sio_memory *m, const void *p)
     memcpy(&q, &p, sizeof q);  // what is freed may have been const while it lived
     if (q != NULL)
         m->resize(m->user, q, 0);
+}
+
+void *sio_block_get(const sio_memory *m, size_t *size)
+{
+    if (*size < SPARE_BYTES)
+        return sio_resize(m, NULL, *size);
+    *size = (*size + SPARE_BYTES - 1) / SPARE_BYTES * SPARE_BYTES;
+    for (int i = 0; m->spare != NULL && i < 2; i++) {
+        void *p = m->spare->p[i];
+        if (p == NULL || m->spare->size[i] < *size || m->spare->size[i] / 4 > *size)
+            continue;
+        *size = m->spare->size[i];
+        m->spare->p[i] = NULL;
+        return p;
+    }
+    return sio_resize(m, NULL, *size);
+}
+
+void sio_block_put(const sio_memory *m, void *p, size_t size)
+{
+    for (int i = 0; size >= SPARE_BYTES && m->spare != NULL && i < 2; i++) {
+        if (m->spare->p[i] == NULL) {
+            m->spare->p[i] = p;
+            m->spare->size[i] = size;
+            return;
+        }
+    }
+    sio_free_mem(m, p);
+}
+
+bool sio_block_trim(const sio_memory *m)
+{
+    bool any = false;
+    for (int i = 0; m->spare != NULL && i < 2; i++) {
+        any |= m->spare->p[i] != NULL;
+        sio_free_mem(m, m->spare->p[i]);
+        m->spare->p[i] = NULL;
+    }
+    return any;
 }
 
 bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)
@@ -149,9 +189,10 @@ void sio_arena_free(sio_arena *a)
 
 static sio_buf *new_buf(const sio_memory *m, size_t cap)
 {
-    sio_buf *b = sio_resize(m, NULL, sizeof *b + cap);
+    size_t size = sizeof(sio_buf) + cap;
+    sio_buf *b = sio_block_get(m, &size);
     if (b != NULL)
-        *b = (sio_buf){ .refs = 1, .cap = cap, .memory = m, .p = (char *)(b + 1) };
+        *b = (sio_buf){ .refs = 1, .cap = size - sizeof *b, .memory = m, .p = (char *)(b + 1) };
     return b;
 }
 
@@ -164,7 +205,7 @@ static void retain(sio_buf *b)
 static void release(sio_buf *b)
 {
     if (b != NULL && !b->fixed && --b->refs == 0)
-        sio_free_mem(b->memory, b);
+        sio_block_put(b->memory, b, sizeof *b + b->cap);
 }
 
 void sio_ref_release(sio_ref ref)

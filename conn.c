@@ -34,6 +34,7 @@ enum {
     MAX_FRAGMENTS = 16384,  // frames of one message
     MAX_PIECES = 64,        // of one send
     LINGER_MS = 2000,       // DRAINING
+    SPARE_MS = 2000,        // memory that is kept for the next long message
     PAUSE_MS = 100          // between two tries to accept without descriptors
 };
 
@@ -872,7 +873,8 @@ static size_t consume(sio_conn *c, char *p, size_t n, size_t seen)
 
 static void drop_input(sio_conn *c)
 {
-    sio_free_mem(&c->net->memory, c->in);
+    if (c->in != NULL)
+        sio_block_put(&c->net->memory, c->in, sizeof *c->in + c->in->cap);
     c->in = NULL;
 }
 
@@ -891,12 +893,13 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         c->in->n = n;
         return;
     }
-    input *in = sio_resize(&c->net->memory, NULL, sizeof *in + want);
+    size_t size = sizeof(input) + want;
+    input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
         die(c, false);
         return;
     }
-    in->n = n, in->cap = want;
+    in->n = n, in->cap = size - sizeof *in;
     memcpy(in->bytes, p, n);
     drop_input(c);
     c->in = in;
@@ -927,6 +930,13 @@ static void on_readable(sio_conn *c)
         keep_input(c, p + used, have - used);
 }
 
+static void on_spare_end(void *owner, sio_deadline *d)
+{
+    sio_net *net = owner;
+    (void)d;
+    sio_block_trim(&net->memory);
+}
+
 /* ---- The net ------------------------------------------------------------------------------------- */
 
 int sio_net_init(sio_net *net)
@@ -943,6 +953,8 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->close_fifo, o->close_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
+    sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
+    net->memory.spare = &net->spare;
     if (net->loop == NULL || net->input == NULL)
         return -1;
     if (sio_loop_random(net->loop, net->memory.secret, sizeof net->memory.secret) < 0)
@@ -1011,9 +1023,12 @@ void sio_net_bury(sio_net *net)
         sio_conn *c = net->dead;
         net->dead = c->next;
         sio_queue_clear(&net->memory, &c->out);
-        sio_free_mem(&net->memory, c->in);
+        drop_input(c);
         sio_free_mem(&net->memory, c);
     }
+    bool spare = net->spare.p[0] != NULL || net->spare.p[1] != NULL;
+    if (spare && net->spare_end.next == NULL)
+        sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
 }
 
 void sio_net_abort_all(sio_net *net)
@@ -1037,6 +1052,7 @@ void sio_net_free(sio_net *net)
     sio_net_stop_listening(net);
     sio_net_bury(net);
     sio_out_free(&net->out);
+    sio_block_trim(m);
     sio_arena_free(&net->arena);
     sio_table_free(&net->addresses);
     sio_clock_free(&net->clock);

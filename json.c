@@ -40,15 +40,11 @@ bool sio_span_is_nocase(sio_span s, const char *text)
     return i == s.n && text[i] == '\0';
 }
 
-void sio_put(sio_sink *sink, const void *p, size_t n)
+bool sio_sink_room(sio_sink *sink, size_t n)
 {
-    if (sink->cap - sink->n < n && (sink->grow == NULL || !sink->grow(sink, n))) {
-        sink->failed = true;
-        return;
-    }
-    if (n > 0)
-        memcpy(sink->p + sink->n, p, n);
-    sink->n += n;
+    bool there = sink->grow != NULL && sink->grow(sink, n);
+    sink->failed |= !there;
+    return there;
 }
 
 void sio_put_text(sio_sink *sink, const char *text)
@@ -148,10 +144,15 @@ static const char *skip_space(const char *p, const char *end)
     return p;
 }
 
-/* A byte that can't stand unescaped in a string, or ends it (section 7). */
+/* A byte that can't stand unescaped in a string, or ends it (section 7): one lookup instead of three
+ * comparisons, for most strings are short. */
 static bool is_special(char c)
 {
-    return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+    static const unsigned char special[256] = {
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,
+        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1,
+    };
+    return special[(unsigned char)c];
 }
 
 static bool has_special_block(const unsigned char *p)

@@ -64,11 +64,13 @@ static ptrdiff_t take_id(const char *p, size_t n, uint64_t *out)
 
 bool sio_packet_reserved(const char *name, size_t n)
 {
-    static const char *const names[] = { "connect",       "connect_error", "disconnect",
-                                         "disconnecting", "newListener",   "removeListener" };
-    sio_span s = { name, n };
+    static const struct {
+        size_t n;
+        const char *text;
+    } names[] = { { 7, "connect" },        { 10, "disconnect" },    { 11, "newListener" },
+                  { 13, "connect_error" }, { 13, "disconnecting" }, { 14, "removeListener" } };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (sio_span_is(s, names[i]))
+        if (names[i].n == n && memcmp(name, names[i].text, n) == 0)
             return true;
     return false;
 }
@@ -105,36 +107,36 @@ static bool fits_type(const sio_packet *k)
     }
 }
 
-int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t depth, sio_packet *out)
+int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t depth, sio_packet *k)
 {
-    sio_packet k = { .type = 0 };
     if (n == 0 || p[0] < '0' || p[0] > '6')
         return -1;
-    k.type = (unsigned char)(p[0] - '0');
+    k->type = (unsigned char)(p[0] - '0');
+    k->attachments = 0;
+    k->index.count = 0;
     p++, n--;
-    if (k.type == SIO_BINARY_EVENT || k.type == SIO_BINARY_ACK) {
-        size_t used = take_attachments(p, n, max_attachments, &k.attachments);
+    if (k->type == SIO_BINARY_EVENT || k->type == SIO_BINARY_ACK) {
+        size_t used = take_attachments(p, n, max_attachments, &k->attachments);
         if (used == 0)
             return -1;
         p += used, n -= used;
     }
-    size_t used = take_namespace(p, n, &k.ns);
+    size_t used = take_namespace(p, n, &k->ns);
     p += used, n -= used;
-    ptrdiff_t digits = take_id(p, n, &k.id);
+    ptrdiff_t digits = take_id(p, n, &k->id);
     if (digits < 0)
         return -1;
-    k.has_id = digits > 0;
-    k.json = (sio_span){ p + digits, n - (size_t)digits };
+    k->has_id = digits > 0;
+    k->json = (sio_span){ p + digits, n - (size_t)digits };
 
-    if (k.json.n > 0) {
-        if (strchr(" \t\r\n", k.json.p[0]) != NULL)
+    if (k->json.n > 0) {
+        if ((unsigned char)k->json.p[0] <= ' ')
             return -1;
-        if (!sio_json_check(k.json.p, k.json.n, depth, &k.index))
+        if (!sio_json_check(k->json.p, k->json.n, depth, &k->index))
             return -1;
     }
-    if (!fits_type(&k))
+    if (!fits_type(k))
         return -1;
-    *out = k;
     return 0;
 }
 

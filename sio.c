@@ -73,6 +73,7 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
     ns->prefix_n = n == 1 ? 0 : n + 1;
     ns->node.key = text, ns->node.n = (uint32_t)n;
     ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
+    ns->handlers.plain = ns->own.plain = true;
     ns->log_end = &ns->log_first;
     return ns;
 }

@@ -34,10 +34,20 @@ static uint64_t load_le(const unsigned char *p, size_t n)
     return x;
 }
 
-static uint32_t hash_of(const sio_memory *m, const char *key, size_t n)
+static uint32_t plain_hash(const char *key, size_t n)
 {
+    uint32_t h = (uint32_t)n;
+    for (size_t i = 0; i < n; i++)
+        h = h * 31 + (unsigned char)key[i];
+    return h ^ h >> 15;
+}
+
+static uint32_t hash_of(const sio_table *t, const char *key, size_t n)
+{
+    if (t->plain)
+        return plain_hash(key, n);
     const unsigned char *p = (const unsigned char *)key;
-    uint64_t k0 = m->secret[0], k1 = m->secret[1];
+    uint64_t k0 = t->memory->secret[0], k1 = t->memory->secret[1];
     uint64_t v[4] = { k0 ^ 0x736f6d6570736575u, k1 ^ 0x646f72616e646f6du, k0 ^ 0x6c7967656e657261u,
                       k1 ^ 0x7465646279746573u };
     size_t i = 0;
@@ -63,7 +73,7 @@ sio_node *sio_table_find(const sio_table *t, const char *key, size_t n)
 {
     if (t->count == 0)
         return NULL;
-    uint32_t hash = hash_of(t->memory, key, n);
+    uint32_t hash = hash_of(t, key, n);
     sio_node *node = t->slot[hash & (t->slots - 1)];
     while (node != NULL && (node->hash != hash || node->n != n || memcmp(node->key, key, n) != 0))
         node = node->next;
@@ -93,7 +103,7 @@ bool sio_table_add(sio_table *t, sio_node *node)
 {
     if (t->count >= t->slots && !grow(t))
         return false;
-    node->hash = hash_of(t->memory, node->key, node->n);
+    node->hash = hash_of(t, node->key, node->n);
     sio_node **slot = &t->slot[node->hash & (t->slots - 1)];
     node->next = *slot;
     *slot = node;
