@@ -283,7 +283,7 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
 static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
 {
     sio_buf *b = last == NULL ? NULL : last->buf;
-    bool own = b != NULL && !b->shared && !b->fixed && b->refs == 1;
+    bool own = b != NULL && !b->shared && !b->fixed && b->refs <= 2;  // the old queue and the new
     if (own && last->at + last->n == b->n && b->cap - b->n >= piece.n) {
         retain(b);
     } else {

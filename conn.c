@@ -23,59 +23,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
     READ_BYTES = 262144,   // one connection's share of a turn
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIPELINED = 64,     // requests of one connection without an answer
-    MAX_FRAGMENTS = 16384,  // frames of one message
-    MAX_PIECES = 64,        // of one send
-    LINGER_MS = 2000,       // DRAINING
-    SPARE_MS = 2000,        // memory that is kept for the next long message
-    PAUSE_MS = 100          // between two tries to accept without descriptors
-};
-
-enum { HEAD, BODY, WEBSOCKET, CLOSING, DRAINING, DEAD };
-
-/* An incomplete head or frame. */
-typedef struct input {
-    size_t n, cap;
-    char bytes[];
-} input;
-
-/* A message that comes in several frames. */
-typedef struct fragments {
-    unsigned char op;
-    unsigned count;
-    size_t n, cap;
-    char *p;
-} fragments;
-
-struct sio_conn {
-    sio_watch watch;  // first
-    unsigned char state;
-    unsigned char waiting;     // requests without an answer
-    bool dirty, broken, last;  // in net->dirty; can't be written; takes no further request
-    sio_ip ip;
-    uint32_t place;  // in net->conns
-    sio_net *net;
-    sio_conn *next;  // in net->dirty, later in net->dead
-    sio_queue out;
-    sio_deadline deadline;  // of the head, the request, silence, or the close
-    input *in;
-    union {
-        struct {
-            sio_exchange *first, *newest;  // without an answer, or with a body still to come
-        } http;
-        struct {
-            const sio_ws_events *events;
-            void *owner;
-            fragments *fragments;
-        } ws;
-    } u;
+    MAX_PIECES = 64,   // of one send
+    LINGER_MS = 2000,  // SIO_CONN_DRAINING
+    SPARE_MS = 2000,   // memory that is kept for the next long message
+    PAUSE_MS = 100     // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
@@ -96,37 +53,6 @@ void sio_log(sio_net *net, const char *format, ...)
 }
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
-
-static void free_exchange(sio_exchange *x)
-{
-    const sio_memory *m = &x->conn->net->memory;
-    x->conn->waiting--;
-    sio_queue_clear(m, &x->out);
-    sio_free_mem(m, x->extra.p);
-    sio_free_mem(m, x->body);
-    sio_free_mem(m, x);
-}
-
-static void drop_exchanges(sio_conn *c)
-{
-    while (c->u.http.first != NULL) {
-        sio_exchange *x = c->u.http.first;
-        c->u.http.first = x->next;
-        if (!x->answered)
-            x->endpoint->gone(x->owner, x, 0);
-        free_exchange(x);
-    }
-}
-
-static void drop_fragments(sio_conn *c)
-{
-    fragments *f = c->u.ws.fragments;
-    if (f == NULL)
-        return;
-    sio_free_mem(&c->net->memory, f->p);
-    sio_free_mem(&c->net->memory, f);
-    c->u.ws.fragments = NULL;
-}
 
 typedef struct address {
     sio_node node;
@@ -177,7 +103,7 @@ static void mark(sio_conn *c)
 static void bury(sio_conn *c)
 {
     sio_net *net = c->net;
-    c->state = DEAD;
+    c->state = SIO_CONN_DEAD;
     sio_deadline_clear(&c->deadline);
     sio_loop_close(net->loop, &c->watch);
     count_address(net, &c->ip, -1);
@@ -189,24 +115,24 @@ static void bury(sio_conn *c)
 }
 
 /* The connection's end, when the client or the kernel ended it: tells the owner. */
-static void die(sio_conn *c, bool clean)
+void sio_conn_die(sio_conn *c, bool clean)
 {
     unsigned state = c->state;
-    if (state == DEAD)
+    if (state == SIO_CONN_DEAD)
         return;
     bury(c);
-    if (state == WEBSOCKET) {
-        drop_fragments(c);
+    if (state == SIO_CONN_WEBSOCKET) {
+        sio_conn_drop_fragments(c);
         c->u.ws.events->close(c->u.ws.owner, SIO_WS_NO_CODE, clean);
-    } else if (state == HEAD || state == BODY) {
-        drop_exchanges(c);
+    } else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY) {
+        sio_conn_drop_exchanges(c);
     }
 }
 
 /* Sends what is queued, then ends. Nothing that comes is looked at any more. */
-static void drain(sio_conn *c)
+void sio_conn_drain(sio_conn *c)
 {
-    c->state = DRAINING;
+    c->state = SIO_CONN_DRAINING;
     sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->deadline);
     mark(c);
 }
@@ -214,7 +140,7 @@ static void drain(sio_conn *c)
 static void on_timeout(void *owner, sio_deadline *d)
 {
     (void)owner;
-    die(conn_of(d), true);
+    sio_conn_die(conn_of(d), true);
 }
 
 static void open_conn(sio_net *net, int fd, const sio_ip *ip)
@@ -305,9 +231,9 @@ static void push(sio_conn *c)
     sio_loop_want_write(net->loop, &c->watch, c->out.n > 0);
 }
 
-static void queue(sio_conn *c, sio_ref piece)
+void sio_conn_queue(sio_conn *c, sio_ref piece)
 {
-    if (c->state == DEAD)
+    if (c->state == SIO_CONN_DEAD)
         return;
     mark(c);
     if (c->out.n + piece.n > c->net->options->max_output ||
@@ -329,8 +255,8 @@ static void flush_conn(sio_conn *c)
     if (!c->watch.want_write)
         push(c);
     if (c->broken || (c->out.n > 0 && !sio_queue_settle(&net->memory, &c->out)))
-        die(c, false);
-    else if (c->state == DRAINING && c->out.n == 0)
+        sio_conn_die(c, false);
+    else if (c->state == SIO_CONN_DRAINING && c->out.n == 0)
         sio_loop_shutdown(net->loop, &c->watch);
 }
 
@@ -342,502 +268,13 @@ void sio_net_flush(sio_net *net)
         if (net->dirty == NULL)
             net->dirty_end = &net->dirty;
         c->dirty = false;
-        if (c->state != DEAD) {
+        if (c->state != SIO_CONN_DEAD) {
             flush_conn(c);
         } else {
             c->next = net->dead;
             net->dead = c;
         }
     }
-}
-
-/* ---- Answers ------------------------------------------------------------------------------------- */
-
-static const char *date_now(sio_net *net)
-{
-    int64_t second = sio_loop_wall(net->loop) / 1000;
-    if (second != net->date_second) {
-        static const char days[] = "SunMonTueWedThuFriSat";
-        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        time_t t = (time_t)second;
-        struct tm *u = gmtime(&t);  // strftime would ask the locale for the names
-        net->date_second = second;
-        net->date[0] = '\0';
-        if (u != NULL)
-            snprintf(net->date, sizeof net->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                     days + 3 * u->tm_wday, u->tm_mday, months + 3 * u->tm_mon, u->tm_year + 1900,
-                     u->tm_hour, u->tm_min, u->tm_sec);
-    }
-    return net->date;
-}
-
-/* Takes the exchanges that are done off the connection, in order, and lets their answers go. */
-static void advance(sio_conn *c)
-{
-    while (c->u.http.first != NULL && c->u.http.first->answered && !c->u.http.first->busy) {
-        sio_exchange *x = c->u.http.first;
-        for (size_t i = 0; x->out.n > 0 && i <= x->out.n_more; i++)
-            queue(c, sio_queue_at(&x->out, i));
-        sio_queue_clear(&c->net->memory, &x->out);
-        if (!x->keep_alive) {
-            drop_exchanges(c);
-            drain(c);
-            return;
-        }
-        if (x->reading)
-            return;
-        c->u.http.first = x->next;
-        free_exchange(x);
-    }
-    if (c->u.http.first == NULL) {
-        c->u.http.newest = NULL;
-        sio_deadline_set(&c->net->clock, &c->net->keep_alive_fifo, &c->deadline);
-    }
-}
-
-void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span more, size_t size)
-{
-    sio_net *net = x->conn->net;
-    sio_sink *sink = &net->out.sink;
-    sio_out_begin(&net->out);
-    sio_put(sink, "HTTP/1.1 ", 9);
-    sio_put_number(sink, (uint64_t)status);
-    sio_put(sink, " ", 1);
-    sio_put_text(sink, sio_http_reason(status));
-    if (type != NULL) {
-        sio_put_text(sink, "\r\nContent-Type: ");
-        sio_put_text(sink, type);
-    }
-    if (status != 304) {
-        sio_put_text(sink, "\r\nContent-Length: ");
-        sio_put_number(sink, size);
-    }
-    sio_put(sink, "\r\n", 2);
-    sio_put(sink, x->extra.p, x->extra.n);
-    sio_put(sink, more.p, more.n);
-    sio_put_text(sink, "Date: ");
-    sio_put_text(sink, date_now(net));
-    if (x->keep_alive) {
-        sio_put_text(sink, "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=");
-        sio_put_number(sink, (uint64_t)(net->options->keep_alive_ms / 1000));
-        sio_put(sink, "\r\n\r\n", 4);
-    } else {
-        sio_put_text(sink, "\r\nConnection: close\r\n\r\n");
-    }
-}
-
-void sio_respond_end(sio_exchange *x)
-{
-    sio_conn *c = x->conn;
-    sio_ref ref;
-    x->answered = true;
-    if (!sio_out_end(&c->net->out, &ref)) {
-        c->broken = true;
-        ref = (sio_ref){ NULL, 0, 0 };
-    }
-    if (x == c->u.http.first)
-        queue(c, ref);
-    else if (ref.n > 0 && !sio_queue_add(&c->net->memory, &x->out, ref))
-        c->broken = true;
-    if (ref.n > 0)
-        sio_ref_release(ref);
-    if (c->broken)
-        queue(c, (sio_ref){ NULL, 0, 0 });
-    advance(c);
-}
-
-void sio_respond(sio_exchange *x, int status, const char *type, sio_span more, sio_span body)
-{
-    sio_respond_begin(x, status, type, more, body.n);
-    if (!x->head_only)
-        sio_put(&x->conn->net->out.sink, body.p, body.n);
-    sio_respond_end(x);
-}
-
-void sio_respond_empty(sio_exchange *x, int status)
-{
-    sio_respond(x, status, NULL, SIO_NONE, SIO_NONE);
-}
-
-void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span more, sio_span body)
-{
-    x->keep_alive = false;
-    sio_respond(x, status, type, more, body);
-}
-
-/* ---- Requests ------------------------------------------------------------------------------------ */
-
-static void nobody(void *owner, sio_exchange *x, int status)
-{
-    (void)owner, (void)x, (void)status;
-}
-
-static const sio_endpoint no_endpoint = { .gone = nobody };
-
-static sio_exchange *new_exchange(sio_conn *c)
-{
-    sio_exchange *x = NULL;
-    if (c->waiting < MAX_PIPELINED)
-        x = sio_alloc(&c->net->memory, sizeof *x);
-    if (x == NULL) {
-        sio_log(c->net, "connection closed: no memory, or too many requests without an answer");
-        die(c, false);
-        return NULL;
-    }
-    c->waiting++;
-    x->conn = c;
-    x->endpoint = &no_endpoint;
-    x->keep_alive = true;
-    if (c->u.http.first == NULL)
-        c->u.http.first = x;
-    else
-        c->u.http.newest->next = x;
-    c->u.http.newest = x;
-    return x;
-}
-
-/* Answers what is no request, and ends the connection. */
-static void refuse(sio_conn *c, int status)
-{
-    sio_exchange *x = new_exchange(c);
-    c->last = true;
-    c->net->stats.bad_requests++;
-    sio_log(c->net, "request refused: %d %s", status, sio_http_reason(status));
-    if (x != NULL)
-        sio_respond_last(x, status, NULL, SIO_NONE, SIO_NONE);
-}
-
-/* Behind a callback, and when a body is complete: the exchange may be done. */
-static void settle_exchange(sio_conn *c, sio_exchange *x)
-{
-    x->busy = false;
-    if (c->state == HEAD || c->state == BODY)
-        advance(c);
-}
-
-static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
-{
-    c->state = HEAD;
-    sio_deadline_clear(&c->deadline);
-    if (x->wants_body && !x->answered) {
-        x->busy = true;
-        x->endpoint->body(x->owner, x, body);
-        if (c->state == DEAD || c->state == WEBSOCKET)
-            return;
-    }
-    x->reading = false;
-    settle_exchange(c, x);
-}
-
-/* Whether a head may be complete now, or wrong already: so a sender of single bytes does not have
- * the whole parsed again for each. */
-static bool worth_parsing(const char *p, size_t n, size_t seen)
-{
-    return n <= 16 || memchr(p + seen, '\n', n - seen) != NULL;
-}
-
-/* A request has begun: hands its head to whoever answers it. */
-static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
-{
-    sio_net *net = c->net;
-    sio_exchange *x = new_exchange(c);
-    if (x == NULL)
-        return;
-    x->head_only = sio_span_is(head->method, "HEAD");
-    x->keep_alive = head->keep_alive;
-    c->last = !head->keep_alive;
-    x->chunked = head->chunked;
-    x->left = head->length;
-    x->reading = x->busy = true;
-    x->max_body = net->options->max_payload;
-    sio_deadline_set(&net->clock, &net->request_fifo, &c->deadline);
-    c->state = BODY;
-    x->endpoint = net->route(net, head, &x->owner);
-    x->endpoint->head(x->owner, x, head, raw);
-    if (c->state != BODY)
-        return;
-    if (!head->chunked && head->length == 0) {
-        end_body(c, x, (sio_span){ raw.p, 0 });
-        return;
-    }
-    sio_ref ref;
-    if (head->expect_continue && !x->answered && x == c->u.http.first) {
-        sio_out_begin(&net->out);
-        sio_put_text(&net->out.sink, "HTTP/1.1 100 Continue\r\n\r\n");
-        if (sio_out_end(&net->out, &ref)) {
-            queue(c, ref);
-            sio_ref_release(ref);
-        }
-    }
-    settle_exchange(c, x);
-}
-
-/* seen: how many of the bytes were there before, and held no whole head. */
-static size_t on_head(sio_conn *c, char *p, size_t n, size_t seen)
-{
-    size_t max_head = c->net->options->max_head;
-    sio_http_head head;
-    if (c->last)
-        return n;
-    int used = worth_parsing(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
-    if (used == 0 && n <= max_head)
-        return 0;
-    if (used <= 0 || (size_t)used > max_head) {
-        refuse(c, used < 0 ? -used : 431);
-        return n;
-    }
-    on_request(c, &head, (sio_span){ p, (size_t)used });
-    return (size_t)used;
-}
-
-/* Takes a piece of a body that does not come whole. False: the connection is gone. */
-static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
-{
-    const sio_memory *m = &c->net->memory;
-    if (!x->wants_body || x->answered || data.n == 0)
-        return true;
-    if (data.n > x->max_body - x->body_n) {
-        x->busy = true;
-        x->endpoint->gone(x->owner, x, 413);
-        sio_log(c->net, "413: a body is longer than max_payload, %zu bytes", x->max_body);
-        c->net->stats.refused++;
-        x->endpoint = &no_endpoint;
-        x->wants_body = false;
-        sio_respond_empty(x, 413);
-        settle_exchange(c, x);
-        return c->state == BODY;
-    }
-    if (x->body_cap - x->body_n < data.n) {
-        size_t cap = x->body_n + data.n;
-        if (!x->chunked && x->left < x->max_body - x->body_n)
-            cap = x->body_n + (size_t)x->left;  // all that is to come
-        else if (cap < x->max_body / 2)
-            cap *= 2;
-        char *p = sio_resize(m, x->body, cap);
-        if (p == NULL) {
-            die(c, false);
-            return false;
-        }
-        x->body = p, x->body_cap = cap;
-    }
-    memcpy(x->body + x->body_n, data.p, data.n);
-    x->body_n += data.n;
-    return true;
-}
-
-/* The body is malformed: where the next request would begin, nobody knows. */
-static void refuse_body(sio_conn *c, sio_exchange *x)
-{
-    c->net->stats.bad_requests++;
-    c->state = HEAD;
-    c->last = true;
-    x->reading = false;
-    x->keep_alive = false;
-    if (!x->answered) {
-        x->endpoint->gone(x->owner, x, 400);
-        x->endpoint = &no_endpoint;
-        sio_respond_empty(x, 400);
-    } else {
-        advance(c);
-    }
-}
-
-static size_t on_body(sio_conn *c, char *p, size_t n)
-{
-    sio_exchange *x = c->u.http.newest;
-    sio_span data = { p, n < x->left ? n : (size_t)x->left };
-    ptrdiff_t used = (ptrdiff_t)data.n;
-    bool done;
-    if (x->chunked) {
-        used = sio_http_chunk(&x->chunks, p, n, &data);
-        if (used < 0) {
-            refuse_body(c, x);
-            return n;
-        }
-        done = sio_http_chunks_done(&x->chunks);
-    } else {
-        done = data.n == x->left;
-    }
-    if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body) {
-        end_body(c, x, data);  // whole, where it was read
-        return (size_t)used;
-    }
-    if (!take_body(c, x, data))
-        return (size_t)used;
-    if (!x->chunked)
-        x->left -= data.n;
-    if (done)
-        end_body(c, x, (sio_span){ x->body, x->body_n });
-    return (size_t)used;
-}
-
-/* ---- WebSocket messages -------------------------------------------------------------------------- */
-
-static void send_control(sio_conn *c, unsigned char op, const void *p, size_t n)
-{
-    sio_out *out = &c->net->out;
-    sio_ref ref;
-    sio_out_begin(out);
-    sio_out_frame(out);
-    sio_put(&out->sink, p, n);
-    sio_out_frame_end(out, op);
-    if (!sio_out_end(out, &ref))
-        return;
-    queue(c, ref);
-    sio_ref_release(ref);
-}
-
-static void send_close(sio_conn *c, int code)
-{
-    unsigned char bytes[2] = { (unsigned char)(code >> 8), (unsigned char)code };
-    send_control(c, SIO_WS_CLOSE, bytes, code == SIO_WS_NO_CODE ? 0 : 2);
-}
-
-/* The client broke a rule: says which, and ends. */
-static void fail(sio_conn *c, int code)
-{
-    const sio_ws_events *events = c->u.ws.events;
-    void *owner = c->u.ws.owner;
-    sio_log(c->net, "websocket closed: %d, %s", code,
-            code == SIO_WS_TOO_BIG        ? "a message is longer than max_payload"
-            : code == SIO_WS_INVALID_DATA ? "a text is not UTF-8"
-            : code == SIO_WS_POLICY       ? "too many fragments"
-                                          : "a frame breaks the protocol");
-    c->net->stats.parse_errors++;
-    send_close(c, code);
-    drop_fragments(c);
-    drain(c);
-    events->close(owner, SIO_WS_NO_CODE, false);
-}
-
-static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
-{
-    if (op == SIO_WS_TEXT && sio_utf8_prefix(p, n) != n) {
-        fail(c, SIO_WS_INVALID_DATA);  // RFC 6455, 8.1
-        return;
-    }
-    c->net->stats.packets_in++;
-    c->u.ws.events->message(c->u.ws.owner, op == SIO_WS_TEXT, p, n);
-}
-
-/* RFC 6455, 5.4: a frame of a message that has several. */
-static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size_t n)
-{
-    const sio_memory *m = &c->net->memory;
-    fragments *f = c->u.ws.fragments;
-    if (f == NULL) {
-        f = c->u.ws.fragments = sio_alloc(m, sizeof *f);
-        if (f != NULL)
-            f->op = h->op;
-    }
-    if (f != NULL && f->cap - f->n < n) {
-        size_t cap = (f->n + n) * 2;
-        char *more = sio_resize(m, f->p, cap);
-        if (more != NULL)
-            f->p = more, f->cap = cap;
-    }
-    if (f == NULL || f->cap - f->n < n) {
-        die(c, false);
-        return;
-    }
-    if (n > 0)
-        memcpy(f->p + f->n, p, n);
-    f->n += n;
-    if (++f->count > MAX_FRAGMENTS) {
-        fail(c, SIO_WS_POLICY);
-        return;
-    }
-    if (!h->fin)
-        return;
-    c->u.ws.fragments = NULL;
-    on_message(c, f->op, f->p == NULL ? "" : f->p, f->n);
-    sio_free_mem(m, f->p);
-    sio_free_mem(m, f);
-}
-
-static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t n)
-{
-    if (op == SIO_WS_PING)
-        send_control(c, SIO_WS_PONG, p, n);
-    if (op != SIO_WS_CLOSE)
-        return;
-    int code = sio_ws_close_code(p, n);
-    if (code < 0) {
-        fail(c, -code);
-        return;
-    }
-    const sio_ws_events *events = c->u.ws.events;
-    void *owner = c->u.ws.owner;
-    send_control(c, SIO_WS_CLOSE, p, n);  // 5.5.1: the same code back
-    drop_fragments(c);
-    drain(c);
-    events->close(owner, code, true);
-}
-
-/* The code to refuse a frame with for its header alone, or 0. */
-static int check_frame(const sio_conn *c, const sio_ws_header *h)
-{
-    const fragments *f = c->u.ws.fragments;
-    size_t most = c->u.ws.events->max_message;
-    if (h->op >= SIO_WS_CLOSE)
-        return 0;
-    if ((f != NULL) != (h->op == SIO_WS_CONTINUATION))
-        return SIO_WS_PROTOCOL_ERROR;  // 5.4
-    if (h->len > most - (f == NULL ? 0 : f->n))
-        return SIO_WS_TOO_BIG;
-    return 0;
-}
-
-/* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
-static size_t frame_size(const char *p, size_t n)
-{
-    sio_ws_header h;
-    int used = sio_ws_parse_header((const unsigned char *)p, n, &h);
-    return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
-}
-
-static size_t on_frame(sio_conn *c, char *p, size_t n)
-{
-    sio_ws_header h;
-    int used = sio_ws_parse_header((unsigned char *)p, n, &h);
-    if (used == 0)
-        return 0;
-    int code = used < 0 ? -used : check_frame(c, &h);
-    if (code != 0) {
-        fail(c, code);
-        return n;
-    }
-    if (n - (size_t)used < h.len)
-        return 0;
-    char *payload = p + used;
-    size_t len = (size_t)h.len;
-    sio_ws_unmask((unsigned char *)payload, len, h.key, 0);
-    if (h.op >= SIO_WS_CLOSE)
-        on_control(c, h.op, (unsigned char *)payload, len);
-    else if (h.fin && c->u.ws.fragments == NULL)
-        on_message(c, h.op, payload, len);
-    else
-        on_fragment(c, &h, payload, len);
-    return (size_t)used + len;
-}
-
-/* After our close frame only the client's is of interest. */
-static size_t on_last_frame(sio_conn *c, char *p, size_t n)
-{
-    sio_ws_header h;
-    int used = sio_ws_parse_header((unsigned char *)p, n, &h);
-    if (used == 0)
-        return 0;
-    if (used < 0 || h.op == SIO_WS_CLOSE) {
-        drain(c);
-        return n;
-    }
-    if (h.len > n - (size_t)used) {
-        if (h.len > READ_BYTES)
-            drain(c);
-        return 0;
-    }
-    return (size_t)used + (size_t)h.len;
 }
 
 /* ---- Input --------------------------------------------------------------------------------------- */
@@ -849,17 +286,17 @@ static size_t consume(sio_conn *c, char *p, size_t n, size_t seen)
     while (used < n) {
         size_t k = 0;
         switch (c->state) {
-        case HEAD:
-            k = on_head(c, p + used, n - used, used == 0 ? seen : 0);
+        case SIO_CONN_HEAD:
+            k = sio_conn_on_head(c, p + used, n - used, used == 0 ? seen : 0);
             break;
-        case BODY:
-            k = on_body(c, p + used, n - used);
+        case SIO_CONN_BODY:
+            k = sio_conn_on_body(c, p + used, n - used);
             break;
-        case WEBSOCKET:
-            k = on_frame(c, p + used, n - used);
+        case SIO_CONN_WEBSOCKET:
+            k = sio_conn_on_frame(c, p + used, n - used);
             break;
-        case CLOSING:
-            k = on_last_frame(c, p + used, n - used);
+        case SIO_CONN_CLOSING:
+            k = sio_conn_on_last_frame(c, p + used, n - used);
             break;
         default:
             return n;
@@ -881,11 +318,11 @@ static void drop_input(sio_conn *c)
 /* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. */
 static void keep_input(sio_conn *c, const char *p, size_t n)
 {
-    if (n == 0 || c->state >= DRAINING) {
+    if (n == 0 || c->state >= SIO_CONN_DRAINING) {
         drop_input(c);
         return;
     }
-    size_t want = c->state == WEBSOCKET ? frame_size(p, n) : 0;
+    size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
     if (want <= n)
         want = n < 256 ? 512 : n * 2;
     if (c->in != NULL && c->in->cap >= want) {
@@ -893,10 +330,10 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         c->in->n = n;
         return;
     }
-    size_t size = sizeof(input) + want;
-    input *in = sio_block_get(&c->net->memory, &size);
+    size_t size = sizeof(sio_input) + want;
+    sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
-        die(c, false);
+        sio_conn_die(c, false);
         return;
     }
     in->n = n, in->cap = size - sizeof *in;
@@ -919,14 +356,14 @@ static void on_readable(sio_conn *c)
         return;
     if (got <= 0) {
         drop_input(c);
-        die(c, got == 0);
+        sio_conn_die(c, got == 0);
         return;
     }
     net->stats.bytes_in += (uint64_t)got;
     size_t seen = have;
     have += (size_t)got;
     size_t used = consume(c, p, have, seen);
-    if (c->state == DEAD || c->in != NULL || used < have)
+    if (c->state == SIO_CONN_DEAD || c->in != NULL || used < have)
         keep_input(c, p + used, have - used);
 }
 
@@ -1034,15 +471,15 @@ void sio_net_bury(sio_net *net)
 void sio_net_abort_all(sio_net *net)
 {
     while (net->n_conns > 0)
-        die(net->conns[net->n_conns - 1], false);
+        sio_conn_die(net->conns[net->n_conns - 1], false);
 }
 
 void sio_net_close_idle(sio_net *net)
 {
     for (size_t i = net->n_conns; i-- > 0;) {
         sio_conn *c = net->conns[i];
-        if (c->state == HEAD && c->u.http.first == NULL)
-            drain(c);
+        if (c->state == SIO_CONN_HEAD && c->u.http.first == NULL)
+            sio_conn_drain(c);
     }
 }
 
@@ -1064,84 +501,21 @@ void sio_net_free(sio_net *net)
 
 /* ---- For the layers above ------------------------------------------------------------------------ */
 
-sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
-                           void *owner)
-{
-    sio_conn *c = x->conn;
-    sio_out *out = &c->net->out;
-    char accept[28];
-    sio_ref ref;
-    if (x != c->u.http.first) {
-        sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
-        return NULL;
-    }
-    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);
-    sio_out_begin(out);
-    sio_put_text(&out->sink, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                             "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    sio_put(&out->sink, accept, sizeof accept);
-    sio_put(&out->sink, "\r\n", 2);
-    sio_put(&out->sink, x->extra.p, x->extra.n);
-    sio_put(&out->sink, "\r\n", 2);
-    if (!sio_out_end(out, &ref)) {
-        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
-        return NULL;
-    }
-    free_exchange(x);
-    sio_deadline_clear(&c->deadline);
-    c->state = WEBSOCKET;
-    c->u.ws.events = events;
-    c->u.ws.owner = owner;
-    c->u.ws.fragments = NULL;
-    queue(c, ref);
-    sio_ref_release(ref);
-    return c;
-}
-
-void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner)
-{
-    c->u.ws.events = events;
-    c->u.ws.owner = owner;
-}
-
-bool sio_conn_send(sio_conn *c, sio_ref frames)
-{
-    if (c->state != WEBSOCKET || c->broken)
-        return false;
-    queue(c, frames);
-    return !c->broken;
-}
-
-bool sio_conn_writable(const sio_conn *c)
-{
-    return c->state == WEBSOCKET && !c->watch.want_write && !c->broken;
-}
-
 size_t sio_conn_pending(const sio_conn *c)
 {
     return c->out.n;
 }
 
-void sio_conn_close(sio_conn *c, int code)
-{
-    if (c->state != WEBSOCKET)
-        return;
-    send_close(c, code);
-    drop_fragments(c);
-    c->state = CLOSING;
-    sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->deadline);
-}
-
 void sio_conn_drop(sio_conn *c)
 {
     unsigned state = c->state;
-    if (state == DEAD)
+    if (state == SIO_CONN_DEAD)
         return;
     bury(c);
-    if (state == WEBSOCKET)
-        drop_fragments(c);
-    else if (state == HEAD || state == BODY)
-        drop_exchanges(c);
+    if (state == SIO_CONN_WEBSOCKET)
+        sio_conn_drop_fragments(c);
+    else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY)
+        sio_conn_drop_exchanges(c);
 }
 
 const sio_ip *sio_conn_ip(const sio_conn *c)

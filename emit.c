@@ -1,389 +1,16 @@
-/* emit.c - who gets an event, and what comes back: targets, rooms, acknowledgements
+/* emit.c - events on their way out, and what comes back: acknowledgements
  * SPDX-License-Identifier: MIT
- *
- * A room is an array of members, and a socket's rooms are an array of memberships; each entry knows
- * the place of its twin, so leaving is a swap with the last one on both sides. The room of a
- * socket's own id exists in no table: the socket is in it until it leaves it.
  *
  * An event is encoded once, whoever gets it: its frames lie in the turn's buffer, and every receiver
  * queues a reference.
  *
  * What holds here:
- *  - A search marks the sockets that it found or excluded with its own number, so nobody is found
- *    twice and unions cost no memory.
- *  - Handlers run only when the search is over: they may change rooms and lists.
- *  - Every sio_answer is called exactly once. */
+ *  - Nothing is sent unless the whole packet could be written.
+ *  - Every sio_answer is called exactly once, and every acknowledgement is sent at most once. */
 #include "layers.h"
 
 #include <errno.h>
 #include <string.h>
-
-/* ---- Targets ------------------------------------------------------------------------------------- */
-
-sio_target sio_all(sio_namespace *ns)
-{
-    return (sio_target){ .ns = ns };
-}
-
-sio_target sio_self(sio_socket *s)
-{
-    return (sio_target){ .ns = s->ns, .self = s, .only_self = true };
-}
-
-sio_target sio_broadcast(sio_socket *s)
-{
-    return (sio_target){ .ns = s->ns, .self = s };
-}
-
-sio_target sio_to(sio_target t, const char *room)
-{
-    if (t.n_to == sizeof t.to / sizeof *t.to)
-        t.overflow = true;
-    else
-        t.to[t.n_to++] = room;
-    return t;
-}
-
-sio_target sio_except(sio_target t, const char *room)
-{
-    if (t.n_except == sizeof t.except / sizeof *t.except)
-        t.overflow = true;
-    else
-        t.except[t.n_except++] = room;
-    return t;
-}
-
-sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n)
-{
-    t.overflow |= t.n_to_list > 0 && n > 0;
-    if (n > 0)
-        t.to_list = rooms, t.n_to_list = n;
-    return t;
-}
-
-sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n)
-{
-    t.overflow |= t.n_except_list > 0 && n > 0;
-    if (n > 0)
-        t.except_list = rooms, t.n_except_list = n;
-    return t;
-}
-
-sio_target sio_volatile(sio_target t)
-{
-    t.is_volatile = true;
-    return t;
-}
-
-sio_target sio_timeout(sio_target t, int ms)
-{
-    t.timeout_ms = ms;
-    return t;
-}
-
-/* One process is all there is, so far. */
-sio_target sio_local(sio_target t)
-{
-    return t;
-}
-
-sio_target sio_compress(sio_target t, bool on)
-{
-    (void)on;
-    return t;
-}
-
-/* ---- Searching ----------------------------------------------------------------------------------- */
-
-typedef void (*visitor)(sio_socket *s, void *data);
-
-static void find(sio_socket *s, visitor fn, void *data)
-{
-    uint32_t mark = s->ns->io->mark;
-    if (s->mark == mark || s->state != SIO_SOCKET_CONNECTED)
-        return;
-    s->mark = mark;
-    fn(s, data);
-}
-
-static void search_room(const sio_namespace *ns, const char *name, visitor fn, void *data)
-{
-    size_t n = strlen(name);
-    const sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, name, n);
-    for (size_t i = 0; r != NULL && i < r->n; i++)
-        find(r->members[i].socket, fn, data);
-    sio_socket *own = (sio_socket *)sio_table_find(&ns->ids, name, n);
-    if (own != NULL && !own->left_own_room)
-        find(own, fn, data);
-}
-
-static void exclude(sio_socket *s, void *data)
-{
-    (void)s, (void)data;  // found is marked
-}
-
-/* Calls fn, which must not call back into the application, for each receiver. */
-static void search(const sio_target *t, visitor fn, void *data)
-{
-    sio_namespace *ns = t->ns;
-    ns->io->mark++;
-    if (t->only_self) {
-        find(t->self, fn, data);
-        return;
-    }
-    if (t->self != NULL)
-        t->self->mark = ns->io->mark;
-    for (size_t i = 0; i < t->n_except; i++)
-        search_room(ns, t->except[i], exclude, NULL);
-    for (size_t i = 0; i < t->n_except_list; i++)
-        search_room(ns, t->except_list[i], exclude, NULL);
-    if (t->n_to == 0 && t->n_to_list == 0)
-        for (size_t i = 0; i < ns->n_sockets; i++)
-            find(ns->sockets[i], fn, data);
-    for (size_t i = 0; i < t->n_to; i++)
-        search_room(ns, t->to[i], fn, data);
-    for (size_t i = 0; i < t->n_to_list; i++)
-        search_room(ns, t->to_list[i], fn, data);
-}
-
-typedef struct found {
-    sio_arena *arena;
-    sio_socket **sockets;
-    size_t n, cap;
-    bool failed;
-} found;
-
-static void collect(sio_socket *s, void *data)
-{
-    found *f = data;
-    if (f->n == f->cap) {
-        size_t cap = f->cap == 0 ? 16 : f->cap * 2;
-        sio_socket **more = sio_arena_get(f->arena, cap * sizeof *more);
-        f->failed |= more == NULL;
-        if (more == NULL)
-            return;
-        if (f->n > 0)
-            memcpy(more, f->sockets, f->n * sizeof *more);
-        f->sockets = more, f->cap = cap;
-    }
-    f->sockets[f->n++] = s;
-}
-
-/* The receivers as a list in the arena. */
-static found receivers(const sio_target *t)
-{
-    found f = { .arena = &t->ns->io->net.arena };
-    search(t, collect, &f);
-    return f;
-}
-
-/* A family stands for the namespaces that it made. Returns the one behind ns, or the first. */
-static sio_namespace *next_child(const sio_namespace *family, const sio_namespace *ns)
-{
-    const sio_table *t = &family->io->namespaces;
-    const sio_node *node = ns == NULL ? NULL : &ns->node;
-    while ((node = sio_table_next(t, node)) != NULL)
-        if (((const sio_namespace *)node)->family == family)
-            break;
-    sio_namespace *child;
-    memcpy(&child, &node, sizeof child);
-    return child;
-}
-
-static int each_of_one(const sio_target *t, visitor fn, void *data)
-{
-    sio_server *io = t->ns->io;
-    sio_enter(io);
-    found f = receivers(t);
-    for (size_t i = 0; i < f.n; i++)
-        fn(f.sockets[i], data);
-    sio_leave_callback(io);
-    return f.failed ? sio_fail(ENOMEM) : 0;
-}
-
-int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data)
-{
-    if (t.overflow)
-        return sio_fail(E2BIG);
-    if (t.ns->accept == NULL)
-        return each_of_one(&t, fn, data);
-    sio_namespace *family = t.ns;
-    int result = 0;
-    for (t.ns = next_child(family, NULL); t.ns != NULL; t.ns = next_child(family, t.ns))
-        result |= each_of_one(&t, fn, data);
-    return result;
-}
-
-static void join_visitor(sio_socket *s, void *data)
-{
-    sio_join(s, data);
-}
-
-static void leave_visitor(sio_socket *s, void *data)
-{
-    sio_leave(s, data);
-}
-
-static void disconnect_visitor(sio_socket *s, void *data)
-{
-    sio_disconnect(s, *(bool *)data);
-}
-
-static void *without_const(const char *p)
-{
-    void *q;
-    memcpy(&q, &p, sizeof q);  // the visitors only read it
-    return q;
-}
-
-int sio_sockets_join(sio_target t, const char *room)
-{
-    return sio_each(t, join_visitor, without_const(room));
-}
-
-int sio_sockets_leave(sio_target t, const char *room)
-{
-    return sio_each(t, leave_visitor, without_const(room));
-}
-
-int sio_disconnect_sockets(sio_target t, bool close)
-{
-    return sio_each(t, disconnect_visitor, &close);
-}
-
-/* ---- Rooms --------------------------------------------------------------------------------------- */
-
-static bool is_own(const sio_socket *s, const char *room)
-{
-    return strcmp(room, s->node.key) == 0;
-}
-
-static sio_room_data *make_room(sio_namespace *ns, const char *name)
-{
-    const sio_memory *m = &ns->io->net.memory;
-    size_t n = strlen(name);
-    sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, name, n);
-    if (r != NULL || (r = sio_alloc(m, sizeof *r + n + 1)) == NULL)
-        return r;
-    memcpy(r->name, name, n);
-    r->node.key = r->name, r->node.n = (uint32_t)n;
-    if (!sio_table_add(&ns->rooms, &r->node)) {
-        sio_free_mem(m, r);
-        return NULL;
-    }
-    ns->io->net.stats.rooms++;
-    return r;
-}
-
-static void free_if_empty(sio_namespace *ns, sio_room_data *r)
-{
-    if (r->n > 0)
-        return;
-    sio_table_remove(&ns->rooms, &r->node);
-    sio_free_mem(&ns->io->net.memory, r->members);
-    sio_free_mem(&ns->io->net.memory, r);
-    ns->io->net.stats.rooms--;
-}
-
-static uint32_t membership_of(const sio_socket *s, const char *room)
-{
-    uint32_t i = 0;
-    while (i < s->n_rooms && strcmp(s->rooms[i].room->name, room) != 0)
-        i++;
-    return i;
-}
-
-int sio_join(sio_socket *s, const char *room)
-{
-    sio_namespace *ns = s->ns;
-    const sio_memory *m = &ns->io->net.memory;
-    if (s->state == SIO_SOCKET_GONE)
-        return 0;
-    if (is_own(s, room)) {
-        s->left_own_room = false;
-        return 0;
-    }
-    if (membership_of(s, room) < s->n_rooms)
-        return 0;
-    if (s->n_rooms >= ns->io->options.max_rooms)
-        return sio_fail(E2BIG);
-    sio_room_data *r = make_room(ns, room);
-    size_t cap = s->cap_rooms;
-    if (r == NULL)
-        return sio_fail(ENOMEM);
-    if (!sio_reserve(m, &r->members, r->n, &r->cap, sizeof *r->members) ||
-        !sio_reserve(m, &s->rooms, s->n_rooms, &cap, sizeof *s->rooms)) {
-        free_if_empty(ns, r);
-        return sio_fail(ENOMEM);
-    }
-    s->cap_rooms = (uint32_t)cap;
-    s->rooms[s->n_rooms] = (sio_membership){ r, (uint32_t)r->n };
-    r->members[r->n++] = (struct sio_member){ s, s->n_rooms++ };
-    return 0;
-}
-
-static void leave_at(sio_socket *s, uint32_t i)
-{
-    sio_room_data *r = s->rooms[i].room;
-    uint32_t place = s->rooms[i].place;
-    struct sio_member last = r->members[--r->n];
-    r->members[place] = last;
-    last.socket->rooms[last.place].place = place;
-
-    sio_membership moved = s->rooms[--s->n_rooms];
-    if (i < s->n_rooms) {
-        s->rooms[i] = moved;
-        moved.room->members[moved.place].place = i;
-    }
-    free_if_empty(s->ns, r);
-}
-
-void sio_leave(sio_socket *s, const char *room)
-{
-    if (is_own(s, room))
-        s->left_own_room = true;
-    uint32_t i = membership_of(s, room);
-    if (i < s->n_rooms)
-        leave_at(s, i);
-}
-
-void sio_rooms_leave_all(sio_socket *s)
-{
-    while (s->n_rooms > 0)
-        leave_at(s, s->n_rooms - 1);
-    s->left_own_room = true;
-}
-
-bool sio_in_room(const sio_socket *s, const char *room)
-{
-    if (is_own(s, room))
-        return !s->left_own_room && s->state == SIO_SOCKET_CONNECTED;
-    return membership_of(s, room) < s->n_rooms;
-}
-
-const char *sio_room(const sio_socket *s, size_t i)
-{
-    return i < s->n_rooms ? s->rooms[i].room->name : NULL;
-}
-
-void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),
-                   void *data)
-{
-    for (sio_node *node = sio_table_next(&ns->rooms, NULL); node != NULL;) {
-        const sio_room_data *r = (sio_room_data *)node;
-        node = sio_table_next(&ns->rooms, node);
-        if (sio_table_find(&ns->ids, r->name, r->node.n) == NULL)
-            fn(r->name, r->n, data);
-    }
-}
-
-size_t sio_room_size(const sio_namespace *ns, const char *room)
-{
-    size_t n = strlen(room);
-    const sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, room, n);
-    const sio_socket *own = (sio_socket *)sio_table_find(&ns->ids, room, n);
-    return (r == NULL ? 0 : r->n) + (own != NULL && !own->left_own_room);
-}
 
 /* ---- Encoding ------------------------------------------------------------------------------------ */
 
@@ -486,7 +113,7 @@ static void deliver(sio_socket *s, void *data)
 }
 
 /* Tells the listeners of outgoing events, once for each receiver. */
-static void tell_listeners(sio_namespace *ns, const found *f, const packet *k, sio_ref ref,
+static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *k, sio_ref ref,
                            const sio_template *t)
 {
     sio_json_index index;
@@ -533,13 +160,13 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     if (d.offset)
         sio_log_packet(t->ns, t, d.ref, k->offset);
     if (has_listeners(t->ns)) {
-        found f = receivers(t);
+        sio_found f = sio_target_receivers(t);
         tell_listeners(t->ns, &f, k, d.ref, &written);
         for (size_t i = 0; i < f.n; i++)
             if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
                 deliver(f.sockets[i], &d);
     } else {
-        search(t, deliver, &d);
+        sio_target_search(t, deliver, &d);
     }
     sio_ref_release(d.ref);
     return 0;
@@ -569,7 +196,8 @@ int sio_emit(sio_target t, const char *event, const char *template, ...)
         va_end(args.ap);
     } else {
         const sio_namespace *family = t.ns;
-        for (t.ns = next_child(family, NULL); t.ns != NULL; t.ns = next_child(family, t.ns)) {
+        for (t.ns = sio_family_next(family, NULL); t.ns != NULL;
+             t.ns = sio_family_next(family, t.ns)) {
             va_start(args.ap, template);
             result |= emit_to_one(&t, &k, template, &args);
             va_end(args.ap);
@@ -706,7 +334,7 @@ static void set_timeout(request *r, int ms)
 static int ask(const sio_target *t, request *r, packet *k, const char *template,
                sio_arguments *args)
 {
-    found f = receivers(t);
+    sio_found f = sio_target_receivers(t);
     if (f.failed)
         return sio_fail(ENOMEM);
     k->id = t->ns->next_ack++;

@@ -90,7 +90,7 @@ static bool parse_request_line(sio_span line, sio_http_head *h)
         return false;
     h->method = (sio_span){ line.p, (size_t)(space - line.p) };
     const char *target = space + 1, *p = target;
-    while (p<end && * p> 0x20 && *p < 0x7f)
+    while (p < end && (unsigned char)*p - 0x21u < 0x5eu)  // 0x21 to 0x7e
         p++;
     h->target = (sio_span){ target, (size_t)(p - target) };
     if (!is_method(h->method) || h->target.n == 0)

@@ -5,7 +5,7 @@
  *     sio.h           the public API
  *     sio.c           namespaces, sockets, CONNECT, events          emit.c  targets, rooms, acks
  *     recovery.c      what a client missed while it was away        value.c  templates and values
- *     eio.c           sessions, heartbeat, close                    http_api.c  routes, files, ws
+ *     eio.c           sessions, heartbeat, close                    route.c  routes, files, ws
  *     poll.c          the polling transport                         upgrade.c  polling to websocket
  *     conn.c          connections: requests and messages out of bytes, answers in
  *     loop.c          the outside: every system call                (test/sim.c stands in for it)
@@ -666,6 +666,74 @@ sio_net *sio_conn_net(const sio_conn *c);
 /* The client's address: the peer's, or what a trusted proxy says. */
 void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
 
+/* What conn.c, request.c and frames.c share. The states are drawn in conn.c. */
+enum {
+    SIO_CONN_HEAD,
+    SIO_CONN_BODY,
+    SIO_CONN_WEBSOCKET,
+    SIO_CONN_CLOSING,
+    SIO_CONN_DRAINING,
+    SIO_CONN_DEAD
+};
+
+/* An incomplete head or frame. */
+typedef struct sio_input {
+    size_t n, cap;
+    char bytes[];
+} sio_input;
+
+/* A message that comes in several frames. */
+typedef struct sio_fragments {
+    unsigned char op;
+    unsigned count;
+    size_t n, cap;
+    char *p;
+} sio_fragments;
+
+struct sio_conn {
+    sio_watch watch;  // first
+    unsigned char state;
+    unsigned char waiting;     // requests without an answer
+    bool dirty, broken, last;  // in net->dirty; can't be written; takes no further request
+    sio_ip ip;
+    uint32_t place;  // in net->conns
+    sio_net *net;
+    sio_conn *next;  // in net->dirty, later in net->dead
+    sio_queue out;
+    sio_deadline deadline;  // of the head, the request, silence, or the close
+    sio_input *in;
+    union {
+        struct {
+            sio_exchange *first, *newest;  // without an answer, or with a body still to come
+        } http;
+        struct {
+            const sio_ws_events *events;
+            void *owner;
+            sio_fragments *fragments;
+        } ws;
+    } u;
+};
+
+/* Ends a connection that the client or the kernel ended: tells its owner. */
+void sio_conn_die(sio_conn *c, bool clean);
+/* Sends what is queued, then ends; what comes is not looked at any more. */
+void sio_conn_drain(sio_conn *c);
+/* Queues a piece for the turn's end. */
+void sio_conn_queue(sio_conn *c, sio_ref piece);
+
+/* ---- request.c ---- Each takes bytes from n at p; returns how many, 0: more are needed. */
+size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen);
+size_t sio_conn_on_body(sio_conn *c, char *p, size_t n);
+void sio_conn_drop_exchanges(sio_conn *c);
+void sio_exchange_free(sio_exchange *x);
+
+/* ---- frames.c ---- */
+size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n);
+size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n);
+void sio_conn_drop_fragments(sio_conn *c);
+/* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
+size_t sio_conn_frame_size(const char *p, size_t n);
+
 /* ---- eio.c: Engine.IO sessions -------------------------------------------------------------------- */
 
 typedef struct sio_eio sio_eio;
@@ -773,6 +841,8 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 /* For poll.c and upgrade.c. */
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
 void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
+void sio_session_forget(sio_session *s);      // takes it out of everything, without a word
+void sio_session_beat(sio_session *s);        // the heartbeat begins anew
 bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
 void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
 void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte
@@ -801,7 +871,7 @@ void sio_upgrade_closed(void *owner, int code, bool clean);
 void sio_upgrade_timeout(void *owner, sio_deadline *d);
 void sio_upgrade_tick(void *owner, sio_deadline *d);
 
-/* ---- value.c: values, and the templates of sio_emit and sio_scan ------------------------------------ */
+/* ---- value.c: values; template.c: the templates of sio_emit and sio_scan ---------------------------- */
 
 enum {
     SIO_VALUE_JSON,
@@ -858,6 +928,10 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
 void sio_template_value(sio_template *t, sio_value v);  // writes one value
 sio_arena *sio_server_arena(sio_server *io);
 const sio_memory *sio_server_memory(sio_server *io);
+/* Walks an array or object, or what is spread. */
+sio_json_walk sio_value_walk(const sio_value_data *v);
+/* An object's member, of several the last; p NULL: none. */
+sio_span sio_value_member(sio_span object, const char *key, size_t n);
 /* A value in the arena. NULL: no memory. */
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
@@ -975,7 +1049,7 @@ struct sio_server {
     uint64_t serial;  // of late answers
     uint32_t mark;
     int depth;                 // of callbacks
-    struct sio_route *routes;  // http_api.c
+    struct sio_route *routes;  // route.c
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
     sio_ws *dead_ws;
@@ -997,6 +1071,10 @@ void sio_enter(sio_server *io);
 void sio_leave_callback(sio_server *io);
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
+sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
+sio_namespace *sio_namespace_make(sio_server *io, sio_span name);
+/* Calls the handlers of an event, the family's first; own: the library's events. */
+void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 
 /* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
 
@@ -1007,12 +1085,29 @@ extern const sio_eio_events sio_client_events;  // sio.c
 void sio_sockets_bury(sio_server *io);
 void sio_connect_expired(void *owner, sio_deadline *d);
 
-/* ---- emit.c: targets, rooms, acknowledgements ------------------------------------------------------- */
+/* ---- room.c: rooms and targets ----------------------------------------------------------------------- */
+
+typedef void (*sio_visitor)(sio_socket *s, void *data);
+
+/* A list of sockets in the arena. */
+typedef struct sio_found {
+    sio_arena *arena;
+    sio_socket **sockets;
+    size_t n, cap;
+    bool failed;
+} sio_found;
+
+/* Calls fn, which must not call back into the application, for each receiver. */
+void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
+sio_found sio_target_receivers(const sio_target *t);
+/* A family stands for the namespaces that it made: the one behind ns, or the first. */
+sio_namespace *sio_family_next(const sio_namespace *family, const sio_namespace *ns);
+void sio_rooms_leave_all(sio_socket *s);
+
+/* ---- emit.c: events out, acknowledgements ------------------------------------------------------------ */
 
 /* The query of a target as an object of strings, in the arena. */
 sio_value sio_query_object(sio_server *io, sio_span query);  // server.c
-/* Leaves all rooms. */
-void sio_rooms_leave_all(sio_socket *s);
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
 bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);
@@ -1021,17 +1116,24 @@ sio_later sio_later_new(sio_event *event);
 /* Writes a packet of "/": or another namespace: type, id and the JSON that put writes. */
 void sio_send_json(sio_socket *s, unsigned type, const char *json, size_t n);
 
-/* ---- http_api.c: routes, files, plain WebSocket and Engine.IO --------------------------------------- */
+/* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 
 const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
 const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
 void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
                       bool initial, sio_sink *lines);
-void sio_routes_flush(sio_server *io);
-bool sio_routes_dirty(const sio_server *io);
-void sio_routes_bury(sio_server *io);
-void sio_routes_close_all(sio_server *io, const char *reason);
 void sio_routes_free(sio_server *io);
+
+/* ---- beside.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
+
+/* Whose endpoint a request is for; NULL: nobody's. */
+const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
+                                    void **owner);
+void sio_beside_flush(sio_server *io);
+bool sio_beside_dirty(const sio_server *io);
+void sio_beside_bury(sio_server *io);
+void sio_beside_close_all(sio_server *io, const char *reason);
+void sio_beside_free(sio_server *io);
 
 /* ---- recovery.c: connection state recovery ---------------------------------------------------------- */
 

@@ -323,8 +323,8 @@ static bool next_bytes3(sio_span payload, size_t *at, bool *text, sio_span *pack
     *text = *p == 0;
     if (*p != 0 && *p != 1)
         return false;
-    for (p++; p < end && *p >= 0 && *p <= 9 && digits < 10; p++, digits++)
-        n = n * 10 + (size_t)*p;
+    for (p++; p < end && (unsigned char)*p <= 9 && digits < 10; p++, digits++)
+        n = n * 10 + (unsigned char)*p;
     if (digits == 0 || p == end || (unsigned char)*p != 0xff)
         return false;
     p++;

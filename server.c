@@ -199,12 +199,12 @@ static void end_turn(sio_server *io)
     sio_net *net = &io->net;
     do {
         sio_eio_flush(&io->eio);
-        sio_routes_flush(io);
+        sio_beside_flush(io);
         sio_net_flush(net);
-    } while (net->dirty != NULL || io->eio.dirty != NULL || sio_routes_dirty(io));
+    } while (net->dirty != NULL || io->eio.dirty != NULL || sio_beside_dirty(io));
     sio_sockets_bury(io);
     sio_eio_bury(&io->eio);
-    sio_routes_bury(io);
+    sio_beside_bury(io);
     sio_net_bury(net);
     sio_out_turn(&net->out);
     sio_arena_reset(&net->arena);
@@ -214,7 +214,7 @@ static void close_all(sio_server *io)
 {
     sio_net_stop_listening(&io->net);
     sio_eio_close_all(&io->eio, "server shutting down");
-    sio_routes_close_all(io, "server shutting down");
+    sio_beside_close_all(io, "server shutting down");
 }
 
 void sio_free(sio_server *io)
@@ -229,6 +229,7 @@ void sio_free(sio_server *io)
         free_timers(io);
         sio_eio_free(&io->eio);
     }
+    sio_beside_free(io);
     sio_routes_free(io);
     sio_recovery_free(io);
     sio_node *node;

@@ -1,0 +1,379 @@
+/* beside.c - plain WebSocket and plain Engine.IO endpoints beside Socket.IO
+ * SPDX-License-Identifier: MIT
+ *
+ * What holds here: a handler's "close" is called exactly once for each "open", and the object it is
+ * called for is freed when the turn ends. */
+#include "layers.h"
+
+#include <errno.h>
+
+/* ---- Plain WebSocket -------------------------------------------------------------------------------- */
+
+typedef struct sio_ws_endpoint {
+    struct sio_ws_endpoint *next;
+    sio_server *io;
+    sio_ws_handlers handlers;
+    sio_ws_events events;
+    sio_ws *sockets;
+    size_t path_n;
+    char path[];
+} ws_endpoint;
+
+struct sio_ws {
+    ws_endpoint *endpoint;
+    sio_conn *conn;
+    sio_ws *prev, *next;
+    void *data;
+    bool over;
+    char address[64];
+};
+
+/* Ends it: its handler hears of it, and it is freed when the turn ends. */
+static void end_ws(sio_ws *ws, int code, bool clean)
+{
+    ws_endpoint *e = ws->endpoint;
+    if (ws->over)
+        return;
+    ws->over = true;
+    if (ws->prev != NULL)
+        ws->prev->next = ws->next;
+    else
+        e->sockets = ws->next;
+    if (ws->next != NULL)
+        ws->next->prev = ws->prev;
+    sio_enter(e->io);
+    if (e->handlers.close != NULL)
+        e->handlers.close(ws, code, clean);
+    sio_leave_callback(e->io);
+    ws->next = e->io->dead_ws;
+    e->io->dead_ws = ws;
+}
+
+static void on_ws_message(void *owner, bool text, const char *p, size_t n)
+{
+    sio_ws *ws = owner;
+    const ws_endpoint *e = ws->endpoint;
+    sio_enter(e->io);
+    if (e->handlers.message != NULL)
+        e->handlers.message(ws, text, p, n);
+    sio_leave_callback(e->io);
+}
+
+static void on_ws_close(void *owner, int code, bool clean)
+{
+    end_ws(owner, code, clean);
+}
+
+static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    ws_endpoint *e = owner;
+    const sio_memory *m = &e->io->net.memory;
+    bool hint;
+    const char *text = sio_ws_check(head, &hint);
+    (void)raw;
+    if (text == NULL && !sio_origin_allowed(&e->io->options, head))
+        text = "Forbidden";
+    if (text != NULL) {
+        sio_respond_last(x, 400, "text/html",
+                         hint ? SIO_SPAN("Sec-WebSocket-Version: 13, 8\r\n") : SIO_NONE,
+                         (sio_span){ text, strlen(text) });
+        return;
+    }
+    sio_ws *ws = sio_alloc(m, sizeof *ws);
+    if (ws == NULL) {
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+        return;
+    }
+    ws->endpoint = e;
+    sio_client_address(x->conn, head, ws->address);
+    ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
+    if (ws->conn == NULL) {
+        sio_free_mem(m, ws);
+        return;
+    }
+    ws->next = e->sockets;
+    if (ws->next != NULL)
+        ws->next->prev = ws;
+    e->sockets = ws;
+    sio_enter(e->io);
+    if (e->handlers.open != NULL)
+        e->handlers.open(ws);
+    sio_leave_callback(e->io);
+}
+
+static void no_body(void *owner, sio_exchange *x, sio_span body)
+{
+    (void)owner, (void)x, (void)body;
+}
+
+static void no_gone(void *owner, sio_exchange *x, int status)
+{
+    (void)owner, (void)x, (void)status;
+}
+
+static const sio_endpoint ws_http_endpoint = { on_ws_head, no_body, no_gone };
+
+int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers)
+{
+    size_t n = strlen(path);
+    ws_endpoint *e = sio_alloc(&io->net.memory, sizeof *e + n + 1);
+    if (e == NULL)
+        return sio_fail(ENOMEM);
+    memcpy(e->path, path, n);
+    e->path_n = n;
+    e->io = io;
+    e->handlers = *handlers;
+    e->events = (sio_ws_events){ on_ws_message, on_ws_close, io->options.max_payload };
+    e->next = io->ws_endpoints;
+    io->ws_endpoints = e;
+    return 0;
+}
+
+static ws_endpoint *find_ws(const sio_server *io, sio_span path)
+{
+    ws_endpoint *e = io->ws_endpoints;
+    while (e != NULL && (e->path_n != path.n || memcmp(e->path, path.p, path.n) != 0))
+        e = e->next;
+    return e;
+}
+
+/* Encodes one message as a frame. */
+static int encode_frame(sio_server *io, bool text, const void *p, size_t n, sio_ref *ref)
+{
+    sio_out *out = &io->net.out;
+    if (text && sio_utf8_prefix(p, n) != n)
+        return sio_fail(EINVAL);
+    sio_out_begin(out);
+    sio_out_frame(out);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
+    return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
+}
+
+int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
+{
+    sio_ref ref;
+    if (ws->over)
+        return sio_fail(EPIPE);
+    if (encode_frame(ws->endpoint->io, text, p, n, &ref) < 0)
+        return -1;
+    sio_conn_send(ws->conn, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n)
+{
+    const ws_endpoint *e = find_ws(io, (sio_span){ path, strlen(path) });
+    sio_ref ref;
+    if (e == NULL)
+        return sio_fail(ENOENT);
+    if (encode_frame(io, text, p, n, &ref) < 0)
+        return -1;
+    for (sio_ws *ws = e->sockets; ws != NULL; ws = ws->next)
+        sio_conn_send(ws->conn, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+void sio_ws_close(sio_ws *ws, int code)
+{
+    if (ws->over)
+        return;
+    sio_conn_close(ws->conn, code);
+    end_ws(ws, code, true);
+}
+
+sio_server *sio_ws_server(const sio_ws *ws)
+{
+    return ws->endpoint->io;
+}
+
+const char *sio_ws_address(const sio_ws *ws)
+{
+    return ws->address;
+}
+
+void sio_ws_set_data(sio_ws *ws, void *data)
+{
+    ws->data = data;
+}
+
+void *sio_ws_data(const sio_ws *ws)
+{
+    return ws->data;
+}
+
+/* ---- Plain Engine.IO --------------------------------------------------------------------------------- */
+
+typedef struct sio_engine_endpoint {
+    struct sio_engine_endpoint *next;
+    sio_server *io;
+    sio_eio eio;
+    sio_options options;
+    char *strings;
+    sio_engine_handlers handlers;
+} engine;
+
+static void on_engine_open(void *owner, sio_session *s)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.open != NULL)
+        e->handlers.open(s);
+    sio_leave_callback(e->io);
+}
+
+static void on_engine_message(void *owner, sio_session *s, bool text, const char *p, size_t n)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.message != NULL)
+        e->handlers.message(s, text, p, n);
+    sio_leave_callback(e->io);
+}
+
+static void on_engine_close(void *owner, sio_session *s, const char *reason)
+{
+    engine *e = owner;
+    sio_enter(e->io);
+    if (e->handlers.close != NULL)
+        e->handlers.close(s, reason);
+    sio_leave_callback(e->io);
+}
+
+static const sio_eio_events engine_events = { .open = on_engine_open,
+                                              .message = on_engine_message,
+                                              .close = on_engine_close };
+
+int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers)
+{
+    const sio_memory *m = &io->net.memory;
+    engine *e = sio_alloc(m, sizeof *e);
+    if (e == NULL)
+        return sio_fail(ENOMEM);
+    e->io = io;
+    e->handlers = *handlers;
+    if (sio_options_copy(m, &e->options, options, &e->strings) < 0 ||
+        sio_eio_init(&e->eio, &io->net, &e->options, &engine_events, e) < 0) {
+        sio_free_mem(m, e->strings);
+        sio_free_mem(m, e);
+        return sio_fail(ENOMEM);
+    }
+    e->next = io->engines;
+    io->engines = e;
+    return 0;
+}
+
+int sio_session_send(sio_session *s, bool text, const void *p, size_t n)
+{
+    sio_out *out = &s->eio->net->out;
+    sio_ref ref;
+    if (!sio_session_open(s))
+        return sio_fail(EPIPE);
+    if (text && sio_utf8_prefix(p, n) != n)
+        return sio_fail(EINVAL);
+    sio_out_begin(out);
+    sio_out_frame(out);
+    if (text)
+        sio_put(&out->sink, "4", 1);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
+    if (!sio_out_end(out, &ref))
+        return sio_fail(ENOMEM);
+    sio_session_frames(s, ref);
+    sio_ref_release(ref);
+    return 0;
+}
+
+void sio_session_close(sio_session *s)
+{
+    sio_session_end(s, "forced close");
+}
+
+sio_server *sio_session_server(const sio_session *s)
+{
+    const engine *e = s->eio->owner;
+    return e->io;
+}
+
+const char *sio_session_id(const sio_session *s)
+{
+    return s->sid;
+}
+
+void sio_session_set_data(sio_session *s, void *data)
+{
+    s->user = data;
+}
+
+void *sio_session_data(const sio_session *s)
+{
+    return s->user;
+}
+
+const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
+                                    void **owner)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next) {
+        if (sio_eio_matches(&e->eio, head->target)) {
+            *owner = &e->eio;
+            return &sio_eio_endpoint;
+        }
+    }
+    *owner = head->upgrade ? find_ws(io, path) : NULL;
+    return *owner == NULL ? NULL : &ws_http_endpoint;
+}
+
+/* ---- Turns and the end -------------------------------------------------------------------------------- */
+
+void sio_beside_flush(sio_server *io)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_flush(&e->eio);
+}
+
+bool sio_beside_dirty(const sio_server *io)
+{
+    const engine *e = io->engines;
+    while (e != NULL && e->eio.dirty == NULL)
+        e = e->next;
+    return e != NULL;
+}
+
+void sio_beside_bury(sio_server *io)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_bury(&e->eio);
+    while (io->dead_ws != NULL) {
+        sio_ws *ws = io->dead_ws;
+        io->dead_ws = ws->next;
+        sio_free_mem(&io->net.memory, ws);
+    }
+}
+
+void sio_beside_close_all(sio_server *io, const char *reason)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_close_all(&e->eio, reason);
+    for (ws_endpoint *e = io->ws_endpoints; e != NULL; e = e->next)
+        while (e->sockets != NULL)
+            sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
+}
+
+void sio_beside_free(sio_server *io)
+{
+    const sio_memory *m = &io->net.memory;
+    while (io->engines != NULL) {
+        engine *e = io->engines;
+        io->engines = e->next;
+        sio_eio_free(&e->eio);
+        sio_free_mem(m, e->strings);
+        sio_free_mem(m, e);
+    }
+    while (io->ws_endpoints != NULL) {
+        ws_endpoint *e = io->ws_endpoints;
+        io->ws_endpoints = e->next;
+        sio_free_mem(m, e);
+    }
+}

@@ -1,0 +1,259 @@
+/* frames.c - WebSocket messages on a connection: RFC 6455, sections 5 and 7
+ * SPDX-License-Identifier: MIT
+ *
+ * A frame is unmasked and handed on where it was read. Only a message in several frames is put
+ * together in memory of its own.
+ *
+ * What holds here:
+ *  - A message is checked against its limit by the headers of its frames, before they are buffered.
+ *  - After our close frame nothing is handed on, and only the client's close frame is looked for. */
+#include "layers.h"
+
+enum {
+    MAX_FRAGMENTS = 16384,   // frames of one message
+    MAX_LAST_FRAME = 262144  // of what we look over while we wait for a close frame
+};
+
+void sio_conn_drop_fragments(sio_conn *c)
+{
+    sio_fragments *f = c->u.ws.fragments;
+    if (f == NULL)
+        return;
+    sio_free_mem(&c->net->memory, f->p);
+    sio_free_mem(&c->net->memory, f);
+    c->u.ws.fragments = NULL;
+}
+
+/* ---- WebSocket messages -------------------------------------------------------------------------- */
+
+static void send_control(sio_conn *c, unsigned char op, const void *p, size_t n)
+{
+    sio_out *out = &c->net->out;
+    sio_ref ref;
+    sio_out_begin(out);
+    sio_out_frame(out);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, op);
+    if (!sio_out_end(out, &ref))
+        return;
+    sio_conn_queue(c, ref);
+    sio_ref_release(ref);
+}
+
+static void send_close(sio_conn *c, int code)
+{
+    unsigned char bytes[2] = { (unsigned char)(code >> 8), (unsigned char)code };
+    send_control(c, SIO_WS_CLOSE, bytes, code == SIO_WS_NO_CODE ? 0 : 2);
+}
+
+/* The client broke a rule: says which, and ends. */
+static void fail(sio_conn *c, int code)
+{
+    const sio_ws_events *events = c->u.ws.events;
+    void *owner = c->u.ws.owner;
+    sio_log(c->net, "websocket closed: %d, %s", code,
+            code == SIO_WS_TOO_BIG        ? "a message is longer than max_payload"
+            : code == SIO_WS_INVALID_DATA ? "a text is not UTF-8"
+            : code == SIO_WS_POLICY       ? "too many fragments"
+                                          : "a frame breaks the protocol");
+    c->net->stats.parse_errors++;
+    send_close(c, code);
+    sio_conn_drop_fragments(c);
+    sio_conn_drain(c);
+    events->close(owner, SIO_WS_NO_CODE, false);
+}
+
+static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
+{
+    if (op == SIO_WS_TEXT && sio_utf8_prefix(p, n) != n) {
+        fail(c, SIO_WS_INVALID_DATA);  // RFC 6455, 8.1
+        return;
+    }
+    c->net->stats.packets_in++;
+    c->u.ws.events->message(c->u.ws.owner, op == SIO_WS_TEXT, p, n);
+}
+
+/* RFC 6455, 5.4: a frame of a message that has several. */
+static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size_t n)
+{
+    const sio_memory *m = &c->net->memory;
+    sio_fragments *f = c->u.ws.fragments;
+    if (f == NULL) {
+        f = c->u.ws.fragments = sio_alloc(m, sizeof *f);
+        if (f != NULL)
+            f->op = h->op;
+    }
+    if (f != NULL && f->cap - f->n < n) {
+        size_t cap = (f->n + n) * 2;
+        char *more = sio_resize(m, f->p, cap);
+        if (more != NULL)
+            f->p = more, f->cap = cap;
+    }
+    if (f == NULL || f->cap - f->n < n) {
+        sio_conn_die(c, false);
+        return;
+    }
+    if (n > 0)
+        memcpy(f->p + f->n, p, n);
+    f->n += n;
+    if (++f->count > MAX_FRAGMENTS) {
+        fail(c, SIO_WS_POLICY);
+        return;
+    }
+    if (!h->fin)
+        return;
+    c->u.ws.fragments = NULL;
+    on_message(c, f->op, f->p == NULL ? "" : f->p, f->n);
+    sio_free_mem(m, f->p);
+    sio_free_mem(m, f);
+}
+
+static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t n)
+{
+    if (op == SIO_WS_PING)
+        send_control(c, SIO_WS_PONG, p, n);
+    if (op != SIO_WS_CLOSE)
+        return;
+    int code = sio_ws_close_code(p, n);
+    if (code < 0) {
+        fail(c, -code);
+        return;
+    }
+    const sio_ws_events *events = c->u.ws.events;
+    void *owner = c->u.ws.owner;
+    send_control(c, SIO_WS_CLOSE, p, n);  // 5.5.1: the same code back
+    sio_conn_drop_fragments(c);
+    sio_conn_drain(c);
+    events->close(owner, code, true);
+}
+
+/* The code to refuse a frame with for its header alone, or 0. */
+static int check_frame(const sio_conn *c, const sio_ws_header *h)
+{
+    const sio_fragments *f = c->u.ws.fragments;
+    size_t most = c->u.ws.events->max_message;
+    if (h->op >= SIO_WS_CLOSE)
+        return 0;
+    if ((f != NULL) != (h->op == SIO_WS_CONTINUATION))
+        return SIO_WS_PROTOCOL_ERROR;  // 5.4
+    if (h->len > most - (f == NULL ? 0 : f->n))
+        return SIO_WS_TOO_BIG;
+    return 0;
+}
+
+/* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
+size_t sio_conn_frame_size(const char *p, size_t n)
+{
+    sio_ws_header h;
+    int used = sio_ws_parse_header((const unsigned char *)p, n, &h);
+    return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
+}
+
+size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n)
+{
+    sio_ws_header h;
+    int used = sio_ws_parse_header((unsigned char *)p, n, &h);
+    if (used == 0)
+        return 0;
+    int code = used < 0 ? -used : check_frame(c, &h);
+    if (code != 0) {
+        fail(c, code);
+        return n;
+    }
+    if (n - (size_t)used < h.len)
+        return 0;
+    char *payload = p + used;
+    size_t len = (size_t)h.len;
+    sio_ws_unmask((unsigned char *)payload, len, h.key, 0);
+    if (h.op >= SIO_WS_CLOSE)
+        on_control(c, h.op, (unsigned char *)payload, len);
+    else if (h.fin && c->u.ws.fragments == NULL)
+        on_message(c, h.op, payload, len);
+    else
+        on_fragment(c, &h, payload, len);
+    return (size_t)used + len;
+}
+
+/* After our close frame only the client's is of interest. */
+size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
+{
+    sio_ws_header h;
+    int used = sio_ws_parse_header((unsigned char *)p, n, &h);
+    if (used == 0)
+        return 0;
+    if (used < 0 || h.op == SIO_WS_CLOSE) {
+        sio_conn_drain(c);
+        return n;
+    }
+    if (h.len > n - (size_t)used) {
+        if (h.len > MAX_LAST_FRAME)
+            sio_conn_drain(c);
+        return 0;
+    }
+    return (size_t)used + (size_t)h.len;
+}
+
+/* ---- For the layers above ------------------------------------------------------------------------ */
+
+sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
+                           void *owner)
+{
+    sio_conn *c = x->conn;
+    sio_out *out = &c->net->out;
+    char accept[28];
+    sio_ref ref;
+    if (x != c->u.http.first) {
+        sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
+        return NULL;
+    }
+    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);
+    sio_out_begin(out);
+    sio_put_text(&out->sink, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    sio_put(&out->sink, accept, sizeof accept);
+    sio_put(&out->sink, "\r\n", 2);
+    sio_put(&out->sink, x->extra.p, x->extra.n);
+    sio_put(&out->sink, "\r\n", 2);
+    if (!sio_out_end(out, &ref)) {
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+        return NULL;
+    }
+    sio_exchange_free(x);
+    sio_deadline_clear(&c->deadline);
+    c->state = SIO_CONN_WEBSOCKET;
+    c->u.ws.events = events;
+    c->u.ws.owner = owner;
+    c->u.ws.fragments = NULL;
+    sio_conn_queue(c, ref);
+    sio_ref_release(ref);
+    return c;
+}
+
+void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner)
+{
+    c->u.ws.events = events;
+    c->u.ws.owner = owner;
+}
+
+bool sio_conn_send(sio_conn *c, sio_ref frames)
+{
+    if (c->state != SIO_CONN_WEBSOCKET || c->broken)
+        return false;
+    sio_conn_queue(c, frames);
+    return !c->broken;
+}
+
+bool sio_conn_writable(const sio_conn *c)
+{
+    return c->state == SIO_CONN_WEBSOCKET && !c->watch.want_write && !c->broken;
+}
+
+void sio_conn_close(sio_conn *c, int code)
+{
+    if (c->state != SIO_CONN_WEBSOCKET)
+        return;
+    send_close(c, code);
+    sio_conn_drop_fragments(c);
+    c->state = SIO_CONN_CLOSING;
+    sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->deadline);
+}

@@ -1,0 +1,475 @@
+/* handshake.c - requests to an Engine.IO endpoint: who may, which session, and the first answer
+ * SPDX-License-Identifier: MIT
+ *
+ *     GET  /socket.io/?EIO=4&transport=polling            opens a session: 0{"sid":...}
+ *     GET  ...&sid=SID                                    waits for packets       (poll.c)
+ *     POST ...&sid=SID                                    brings packets          (poll.c)
+ *     GET  ...&transport=websocket, Upgrade: websocket    opens one, or upgrades  (upgrade.c)
+ *
+ * The order of the checks is the reference's, for clients see which one refused them. CORS only
+ * tells browsers what they may read; who may connect at all is said by origins and allow_request. */
+#include "layers.h"
+
+enum { SID_BYTES = 15 };
+
+/* ---- Queries ------------------------------------------------------------------------------------- */
+
+/* What the query of a request says to the engine; of repeated names the last counts. */
+typedef struct query {
+    char transport[16], eio[4], sid[24];
+    sio_span b64, jsonp;
+    bool has_jsonp;
+} query;
+
+/* Decodes into a small field; what is longer becomes "?", which nobody knows. */
+static void take(char *field, size_t size, sio_span value)
+{
+    char text[128];
+    size_t n = value.n <= sizeof text ? sio_http_decode(value, text) : size;
+    if (n >= size || memchr(text, '\0', n) != NULL) {
+        memcpy(field, "?", 2);
+        return;
+    }
+    memcpy(field, text, n);
+    field[n] = '\0';
+}
+
+static query parse_query(sio_span target)
+{
+    query q;
+    memset(&q, 0, sizeof q);
+    sio_span rest = sio_http_target_query(target), name, value;
+    while (sio_http_query_next(&rest, &name, &value)) {
+        char text[16];
+        take(text, sizeof text, name);
+        if (strcmp(text, "transport") == 0)
+            take(q.transport, sizeof q.transport, value);
+        else if (strcmp(text, "EIO") == 0)
+            take(q.eio, sizeof q.eio, value);
+        else if (strcmp(text, "sid") == 0)
+            take(q.sid, sizeof q.sid, value);
+        else if (strcmp(text, "b64") == 0)
+            q.b64 = value;
+        else if (strcmp(text, "j") == 0)
+            q.jsonp = value, q.has_jsonp = true;
+    }
+    return q;
+}
+
+/* ---- Header lines of answers --------------------------------------------------------------------- */
+
+/* Whether a list separated by commas holds exactly these bytes. */
+static bool lists(const char *list, sio_span value)
+{
+    while (*list != '\0') {
+        size_t n = strcspn(list, ",");
+        if (n == value.n && memcmp(list, value.p, n) == 0)
+            return true;
+        list += n + (list[n] == ',');
+    }
+    return false;
+}
+
+static void put_line(sio_sink *lines, const char *name, sio_span value)
+{
+    sio_put_text(lines, name);
+    sio_put(lines, ": ", 2);
+    sio_put(lines, value.p, value.n);
+    sio_put(lines, "\r\n", 2);
+}
+
+/* The CORS fields of any answer; vary: what else goes into Vary. */
+static void put_cors(const sio_options *o, const sio_http_head *head, const char *vary,
+                     sio_sink *lines)
+{
+    sio_span origin = sio_http_field_of(head, "Origin"), allowed = { o->cors, strlen(o->cors) };
+    bool any = strcmp(o->cors, "*") == 0;
+    bool echoed = strcmp(o->cors, "reflect") == 0 || strchr(o->cors, ',') != NULL;
+    if (echoed)
+        allowed = strchr(o->cors, ',') == NULL || lists(o->cors, origin) ? origin : SIO_NONE;
+    if (allowed.p != NULL)
+        put_line(lines, "Access-Control-Allow-Origin", allowed);
+    if (!any || *vary != '\0') {
+        sio_put_text(lines, "Vary: ");
+        sio_put_text(lines, any ? "" : *vary != '\0' ? "Origin, " : "Origin");
+        sio_put_text(lines, vary);
+        sio_put(lines, "\r\n", 2);
+    }
+    if (o->cors_credentials)
+        sio_put_text(lines, "Access-Control-Allow-Credentials: true\r\n");
+}
+
+static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    sio_span asked = sio_http_field_of(head, "Access-Control-Request-Headers");
+    put_cors(eio->options, head, "Access-Control-Request-Headers", &t.sink);
+    sio_put_text(&t.sink, "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n");
+    if (asked.p != NULL)
+        put_line(&t.sink, "Access-Control-Allow-Headers", asked);
+    sio_respond(x, t.sink.failed ? 503 : 204, NULL, (sio_span){ t.sink.p, t.sink.n }, SIO_NONE);
+    sio_text_free(&t);
+}
+
+/* Sets the header lines that the answer to x will have. */
+static void set_extra(sio_eio *eio, sio_exchange *x, const sio_http_head *head, sio_span raw,
+                      bool initial)
+{
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    if (eio->options->cors != NULL)
+        put_cors(eio->options, head, "", &t.sink);
+    if (eio->events->headers != NULL)
+        eio->events->headers(eio->owner, x, head, raw, initial, &t.sink);
+    if (t.sink.failed) {
+        sio_text_free(&t);
+        return;
+    }
+    x->extra = (sio_span){ t.sink.p, t.sink.n };
+}
+
+/* ---- Errors -------------------------------------------------------------------------------------- */
+
+static const struct {
+    const char *message, *remedy;
+} errors[] = {
+    { "Transport unknown", "the transport is misspelt or disabled" },
+    { "Session ID unknown", "the session timed out, or belongs to another server" },
+    { "Bad handshake method", "a session opens with GET" },
+    { "Bad request", "transport or protocol differ from the session's, or a proxy drops Upgrade" },
+    { "Forbidden", "refused by allow_request or origins" },
+    { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs allow_eio3" },
+};
+
+/* message: NULL for the code's own. */
+static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
+{
+    eio->net->stats.refused++;
+    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
+    if (message == NULL || *message == '\0')
+        message = errors[code].message;
+    if (upgrade) {
+        sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, strlen(message) });
+        return;
+    }
+    char json[512];
+    sio_sink sink = { .p = json, .cap = sizeof json };
+    sio_put_text(&sink, "{\"code\":");
+    sio_put_number(&sink, code);
+    sio_put_text(&sink, ",\"message\":");
+    sio_json_put_string(&sink, message, strlen(message));
+    sio_put_text(&sink, "}");
+    if (sink.failed)
+        sink.n = 0;
+    sio_respond(x, code == 4 ? 403 : 400, "application/json", SIO_NONE, (sio_span){ json, sink.n });
+}
+
+/* ---- Handshakes ----------------------------------------------------------------------------------- */
+
+/* Fields that only concern the connection are not kept. */
+static bool is_kept(sio_span name)
+{
+    static const char *const dropped[] = { "Connection",
+                                           "Upgrade",
+                                           "Sec-WebSocket-Key",
+                                           "Sec-WebSocket-Version",
+                                           "Sec-WebSocket-Extensions",
+                                           "Accept-Encoding",
+                                           "Content-Length",
+                                           "Accept" };
+    for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
+        if (sio_span_is_nocase(name, dropped[i]))
+            return false;
+    return true;
+}
+
+static size_t put_lower(char *to, sio_span s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        to[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] + 32 : s.p[i]);
+    to[s.n] = '\0';
+    return s.n + 1;
+}
+
+static size_t put_copy(char *to, sio_span s)
+{
+    if (s.n > 0)
+        memcpy(to, s.p, s.n);
+    to[s.n] = '\0';
+    return s.n + 1;
+}
+
+static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    char address[64];
+    sio_client_address(x->conn, head, address);
+    size_t size = strlen(address) + head->target.n + 2;
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (is_kept(head->field[i].name))
+            size += head->field[i].name.n + head->field[i].value.n + 2;
+    sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
+    if (h == NULL)
+        return NULL;
+    h->issued = sio_loop_wall(eio->net->loop);
+    h->secure = eio->net->options->trust_proxy &&
+                sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
+    h->n = size;
+    char *p = h->text;
+    p += put_copy(p, (sio_span){ address, strlen(address) });
+    p += put_copy(p, head->target);
+    for (size_t i = 0; i < head->n_fields; i++) {
+        if (!is_kept(head->field[i].name))
+            continue;
+        p += put_lower(p, head->field[i].name);
+        p += put_copy(p, head->field[i].value);
+    }
+    return h;
+}
+
+const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena)
+{
+    const char *p = h->text, *end = h->text + h->n, *found = NULL;
+    sio_span wanted = { name, strlen(name) };
+    p += strlen(p) + 1;
+    p += strlen(p) + 1;
+    while (p < end) {
+        const char *value = p + strlen(p) + 1;
+        size_t n = strlen(value), have = found == NULL ? 0 : strlen(found);
+        if (sio_span_is_nocase(wanted, p)) {
+            char *both = found == NULL ? NULL : sio_arena_get(arena, have + n + 3);
+            if (both != NULL) {
+                memcpy(both, found, have);
+                memcpy(both + have, ", ", 2);
+                memcpy(both + have + 2, value, n + 1);
+            }
+            found = both == NULL ? value : both;
+        }
+        p = value + n + 1;
+    }
+    return found;
+}
+
+static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
+                                const query *q)
+{
+    const sio_memory *m = &eio->net->memory;
+    unsigned char bytes[SID_BYTES];
+    sio_session *s = sio_alloc(m, sizeof *s);
+    if (s == NULL)
+        return NULL;
+    s->eio = eio;
+    s->protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
+    s->base64 = q->b64.n > 0;
+    s->handshake = keep_handshake(eio, x, head);
+    if (s->handshake != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
+        sio_base64url_encode(bytes, sizeof bytes, s->sid);
+        s->node.key = s->sid;
+        s->node.n = sizeof s->sid;
+        if (sio_table_add(&eio->sessions, &s->node)) {
+            eio->net->stats.sessions++;
+            eio->net->stats.handshakes++;
+            return s;
+        }
+    }
+    sio_free_mem(m, s->handshake);
+    sio_free_mem(m, s);
+    return NULL;
+}
+
+static void put_open_packet(const sio_session *s, bool upgrades, sio_sink *sink)
+{
+    const sio_options *o = s->eio->options;
+    sio_put_text(sink, "0{\"sid\":\"");
+    sio_put(sink, s->sid, sizeof s->sid);
+    sio_put_text(sink, upgrades ? "\",\"upgrades\":[\"websocket\"]" : "\",\"upgrades\":[]");
+    sio_put_text(sink, ",\"pingInterval\":");
+    sio_put_number(sink, (uint64_t)o->ping_interval_ms);
+    sio_put_text(sink, ",\"pingTimeout\":");
+    sio_put_number(sink, (uint64_t)o->ping_timeout_ms);
+    sio_put_text(sink, ",\"maxPayload\":");
+    sio_put_number(sink, o->max_payload);
+    sio_put(sink, "}", 1);
+}
+
+/* The cookie goes with the answer that opens a polling session, and with no other. */
+static void add_cookie(sio_session *s, sio_exchange *x)
+{
+    sio_textbuf t = sio_text_new(&s->eio->net->memory);
+    sio_put(&t.sink, x->extra.p, x->extra.n);
+    sio_put_text(&t.sink, "Set-Cookie: ");
+    sio_put_text(&t.sink, s->eio->options->cookie);
+    sio_put(&t.sink, "=", 1);
+    sio_put(&t.sink, s->sid, sizeof s->sid);
+    sio_put_text(&t.sink, "; Path=/; HttpOnly; SameSite=Lax\r\n");
+    if (t.sink.failed) {
+        sio_text_free(&t);
+        return;
+    }
+    sio_free_mem(&s->eio->net->memory, x->extra.p);
+    x->extra = (sio_span){ t.sink.p, t.sink.n };
+}
+
+static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
+{
+    const sio_options *o = eio->options;
+    sio_session *s = new_session(eio, x, head, q);
+    if (s != NULL)
+        s->polling = sio_alloc(&eio->net->memory, sizeof *s->polling);
+    if (s == NULL || s->polling == NULL) {
+        if (s != NULL)
+            sio_session_forget(s);
+        sio_respond_empty(x, 503);
+        return;
+    }
+    char text[256];
+    sio_sink sink = { .p = text, .cap = sizeof text };
+    put_open_packet(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades, &sink);
+    if (o->cookie != NULL)
+        add_cookie(s, x);
+    sio_poll_answer_text(x, s->protocol, q->has_jsonp ? q->jsonp : SIO_NONE,
+                         (sio_span){ text, sink.n });
+    sio_session_beat(s);
+    eio->events->open(eio->owner, s);
+}
+
+static void open_websocket(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
+{
+    sio_out *out = &eio->net->out;
+    sio_session *s = new_session(eio, x, head, q);
+    sio_ref ref;
+    if (s == NULL) {
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+        return;
+    }
+    s->conn = sio_conn_upgrade(x, head, &eio->ws_events, s);
+    if (s->conn == NULL) {
+        s->state = SIO_SESSION_POLLING;
+        sio_session_forget(s);
+        return;
+    }
+    s->state = SIO_SESSION_WEBSOCKET;
+    sio_out_begin(out);
+    sio_out_frame(out);
+    put_open_packet(s, false, &out->sink);
+    sio_out_frame_end(out, SIO_WS_TEXT);
+    if (sio_out_end(out, &ref)) {
+        sio_conn_send(s->conn, ref);
+        sio_ref_release(ref);
+    }
+    sio_session_beat(s);
+    eio->events->open(eio->owner, s);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------- */
+
+/* The code to refuse a request with, or -1; *s: its session, if it names one. */
+static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool upgrade,
+                  sio_session **s)
+{
+    int transports = eio->options->transports;
+    bool polling = strcmp(q->transport, "polling") == 0 && (transports & SIO_POLLING);
+    bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
+    int protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
+    *s = NULL;
+    if (!polling && !websocket)
+        return 0;
+    if (q->sid[0] != '\0') {
+        *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
+        if (*s == NULL)
+            return 1;
+        bool on_websocket = (*s)->state == SIO_SESSION_WEBSOCKET;
+        if ((!upgrade && on_websocket != websocket) || (*s)->protocol != protocol)
+            return 3;
+        return upgrade && !websocket ? 3 : -1;
+    }
+    if (!sio_span_is(head->method, "GET"))
+        return 2;
+    return websocket != upgrade ? 3 : -1;
+}
+
+bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
+{
+    const char *origins = o->origins;
+    sio_span origin = sio_http_field_of(head, "Origin");
+    return origins == NULL || origin.p == NULL || lists(origins, origin);
+}
+
+static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
+                               const query *q, bool upgrade)
+{
+    x->user = s;
+    if (upgrade)
+        sio_upgrade_begin(s, x, head);
+    else if (sio_span_is(head->method, "GET"))
+        sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
+    else if (sio_span_is(head->method, "POST"))
+        sio_poll_post(s, x, head, q->has_jsonp);
+    else
+        sio_respond_empty(x, 500);
+}
+
+/* Answers 400 unless the handshake of a WebSocket is as it must be. */
+static bool check_websocket(sio_exchange *x, const sio_http_head *head)
+{
+    static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
+    bool hint;
+    const char *text = sio_ws_check(head, &hint);
+    if (text == NULL)
+        return true;
+    sio_respond_last(x, 400, "text/html", hint ? SIO_SPAN(versions) : SIO_NONE,
+                     (sio_span){ text, strlen(text) });
+    return false;
+}
+
+static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    sio_eio *eio = owner;
+    query q = parse_query(head->target);
+    bool upgrade = head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
+    sio_session *s;
+    x->max_body = eio->options->max_payload;
+    if (eio->options->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
+        answer_preflight(eio, x, head);
+        return;
+    }
+    set_extra(eio, x, head, raw, q.sid[0] == '\0');
+    int code = verify(eio, head, &q, upgrade, &s);
+    const char *refusal = NULL;
+    if (code < 0 && s == NULL) {
+        if (eio->events->allow != NULL)
+            refusal = eio->events->allow(eio->owner, x, head, raw);
+        if (refusal != NULL || !sio_origin_allowed(eio->options, head))
+            code = 4;
+    }
+    if (code < 0 && strcmp(q.eio, "4") != 0 && !eio->options->allow_eio3)
+        code = 5;
+    if (code >= 0) {
+        refuse(eio, x, upgrade, (unsigned)code, refusal);
+        return;
+    }
+    if (upgrade && !check_websocket(x, head))
+        return;
+    if (s != NULL)
+        on_session_request(s, x, head, &q, upgrade);
+    else if (upgrade)
+        open_websocket(eio, x, head, &q);
+    else
+        open_polling(eio, x, head, &q);
+}
+
+static void on_body(void *owner, sio_exchange *x, sio_span body)
+{
+    (void)owner;
+    if (x->user != NULL)
+        sio_poll_body(x->user, x, body);
+    else
+        sio_respond(x, 200, "text/html", SIO_NONE, SIO_SPAN("ok"));
+}
+
+static void on_gone(void *owner, sio_exchange *x, int status)
+{
+    (void)owner;
+    if (x->user != NULL)
+        sio_poll_gone(x->user, x, status);
+}
+
+const sio_endpoint sio_eio_endpoint = { on_head, on_body, on_gone };

@@ -1,0 +1,241 @@
+/* namespace.c - namespaces and families, and the handlers and middlewares that were set on them
+ * SPDX-License-Identifier: MIT
+ *
+ * A family is a namespace that no client can join: it lends its handlers and middlewares, which run
+ * before their own, to the namespaces that are made when a client asks for a name it accepts.
+ *
+ * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
+ * events of these names. */
+#include "layers.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+/* ---- Namespaces ---------------------------------------------------------------------------------- */
+
+static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
+{
+    const sio_memory *m = &io->net.memory;
+    sio_namespace *ns = sio_alloc(m, sizeof *ns);
+    char *text = sio_resize(m, NULL, 2 * n + 2);
+    if (ns == NULL || text == NULL) {
+        sio_free_mem(m, ns);
+        sio_free_mem(m, text);
+        return NULL;
+    }
+    memcpy(text, name, n);
+    text[n] = '\0';
+    memcpy(text + n + 1, name, n);
+    text[2 * n + 1] = ',';
+    ns->io = io;
+    ns->name = text;
+    ns->prefix = text + n + 1;
+    ns->prefix_n = n == 1 ? 0 : n + 1;
+    ns->node.key = text, ns->node.n = (uint32_t)n;
+    ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
+    ns->handlers.plain = ns->own.plain = true;
+    ns->log_end = &ns->log_first;
+    return ns;
+}
+
+static void free_handlers(sio_table *t)
+{
+    sio_node *node;
+    while ((node = sio_table_next(t, NULL)) != NULL) {
+        sio_handlers *h = (sio_handlers *)node;
+        sio_table_remove(t, node);
+        sio_free_mem(t->memory, h->fn);
+        sio_free_mem(t->memory, h);
+    }
+    sio_table_free(t);
+}
+
+void sio_namespace_free(sio_namespace *ns)
+{
+    const sio_memory *m = &ns->io->net.memory;
+    sio_recovery_forget_log(ns);
+    free_handlers(&ns->handlers);
+    free_handlers(&ns->own);
+    sio_table_free(&ns->ids);
+    sio_table_free(&ns->rooms);
+    sio_free_mem(m, ns->any.fn);
+    sio_free_mem(m, ns->any_outgoing.fn);
+    sio_free_mem(m, ns->use.fn);
+    sio_free_mem(m, ns->use_event.fn);
+    sio_free_mem(m, ns->sockets);
+    sio_free_mem(m, ns->name);
+    sio_free_mem(m, ns);
+}
+
+sio_namespace *sio_namespace_find(sio_server *io, sio_span name)
+{
+    return (sio_namespace *)sio_table_find(&io->namespaces, name.p, name.n);
+}
+
+sio_namespace *sio_namespace_make(sio_server *io, sio_span name)
+{
+    sio_namespace *ns = new_namespace(io, name.p, name.n);
+    if (ns != NULL && !sio_table_add(&io->namespaces, &ns->node)) {
+        sio_namespace_free(ns);
+        return NULL;
+    }
+    return ns;
+}
+
+sio_namespace *sio_find(sio_server *io, const char *name)
+{
+    return sio_namespace_find(io, (sio_span){ name, strlen(name) });
+}
+
+sio_namespace *sio_of(sio_server *io, const char *name)
+{
+    sio_span span = { name, strlen(name) };
+    if (name[0] != '/' || memchr(name, ',', span.n) != NULL || span.n > 10000) {
+        errno = EINVAL;
+        return NULL;
+    }
+    sio_namespace *ns = sio_namespace_find(io, span);
+    return ns != NULL ? ns : sio_namespace_make(io, span);
+}
+
+sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth))
+{
+    sio_namespace *ns = new_namespace(io, "/", 1);
+    if (ns == NULL)
+        return NULL;
+    ns->accept = accept;
+    sio_namespace **end = &io->families;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = ns;
+    return ns;
+}
+
+void sio_namespace_unused(sio_namespace *ns)
+{
+    sio_server *io = ns->io;
+    if (ns->family == NULL || ns->users > 0 || !io->options.cleanup_empty_namespaces)
+        return;
+    sio_table_remove(&io->namespaces, &ns->node);
+    ns->next = io->dead_namespaces;
+    io->dead_namespaces = ns;
+}
+
+static bool is_own_event(const char *name)
+{
+    return strcmp(name, "connection") == 0 || strcmp(name, "disconnecting") == 0 ||
+           strcmp(name, "disconnect") == 0 || strcmp(name, "error") == 0;
+}
+
+int sio_on(sio_namespace *ns, const char *event, sio_handler fn)
+{
+    const sio_memory *m = &ns->io->net.memory;
+    sio_table *t = is_own_event(event) ? &ns->own : &ns->handlers;
+    size_t n = strlen(event);
+    sio_handlers *h = (sio_handlers *)sio_table_find(t, event, n);
+    if (h == NULL) {
+        h = sio_alloc(m, sizeof *h + n + 1);
+        if (h == NULL)
+            return sio_fail(ENOMEM);
+        memcpy(h->name, event, n);
+        h->node.key = h->name, h->node.n = (uint32_t)n;
+        if (!sio_table_add(t, &h->node)) {
+            sio_free_mem(m, h);
+            return sio_fail(ENOMEM);
+        }
+    }
+    if (!sio_reserve(m, &h->fn, h->n, &h->cap, sizeof *h->fn))
+        return sio_fail(ENOMEM);
+    h->fn[h->n++] = fn;
+    return 0;
+}
+
+static int add_handler(sio_namespace *ns, sio_handler_list *l, sio_handler fn)
+{
+    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
+        return sio_fail(ENOMEM);
+    l->fn[l->n++] = fn;
+    return 0;
+}
+
+static int add_middleware(sio_namespace *ns, sio_middleware_list *l, sio_middleware fn)
+{
+    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
+        return sio_fail(ENOMEM);
+    l->fn[l->n++] = fn;
+    return 0;
+}
+
+int sio_on_any(sio_namespace *ns, sio_handler fn)
+{
+    return add_handler(ns, &ns->any, fn);
+}
+
+int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn)
+{
+    return add_handler(ns, &ns->any_outgoing, fn);
+}
+
+int sio_use(sio_namespace *ns, sio_middleware fn)
+{
+    return add_middleware(ns, &ns->use, fn);
+}
+
+int sio_use_event(sio_namespace *ns, sio_middleware fn)
+{
+    return add_middleware(ns, &ns->use_event, fn);
+}
+
+const char *sio_ns_name(const sio_namespace *ns)
+{
+    return ns->name;
+}
+
+sio_server *sio_ns_server(const sio_namespace *ns)
+{
+    return ns->io;
+}
+
+size_t sio_ns_size(const sio_namespace *ns)
+{
+    return ns->n_sockets;
+}
+
+sio_namespace *sio_ns_family(const sio_namespace *ns)
+{
+    return ns->family;
+}
+
+/* ---- Running handlers ----------------------------------------------------------------------------- */
+
+static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
+{
+    sio_handlers *h =
+        (sio_handlers *)sio_table_find(own ? &ns->own : &ns->handlers, name.p, name.n);
+    for (size_t i = 0; h != NULL && i < h->n; i++)
+        h->fn[i](s, e);
+}
+
+/* The family's handlers run first. */
+void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)
+{
+    if (s->ns->family != NULL)
+        run_named(s, s->ns->family, own, name, e);
+    run_named(s, s->ns, own, name, e);
+}
+
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
+{
+    sio_server *io = s->ns->io;
+    static const sio_json_index none;
+    char quoted[20];
+    sio_span key = { name, strlen(name) };
+    sio_enter(io);
+    int n = snprintf(quoted, sizeof quoted, "\"%s\"", name);
+    sio_event e = { .io = io, .socket = s, .name = { quoted, (size_t)n }, .index = &none };
+    sio_value set[2] = { a, b };
+    e.set = set;
+    e.n_set = b != NULL ? 2 : a != NULL ? 1 : 0;
+    sio_run_handlers(s, true, key, &e);
+    sio_leave_callback(io);
+}

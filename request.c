@@ -1,0 +1,362 @@
+/* request.c - requests and their answers: RFC 9112, section 9.3
+ * SPDX-License-Identifier: MIT
+ *
+ *     exchange    head --> endpoint->head --> body --> endpoint->body --> answered --> gone
+ *                             `---- may answer now, later, or upgrade ----'
+ *
+ * A connection has a list of exchanges in the order of their requests. Only the first writes to the
+ * connection; what a later one answers waits in its own queue. So a request behind a long poll is
+ * handled at once, and its answer leaves in its turn.
+ *
+ * What holds here:
+ *  - An exchange goes when it is answered, its body has been read, and no callback is in it (busy).
+ *  - Each is answered once, or its endpoint is told that it is gone. */
+#include "layers.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum {
+    MAX_PIPELINED = 64  // requests of one connection without an answer
+};
+
+void sio_exchange_free(sio_exchange *x)
+{
+    const sio_memory *m = &x->conn->net->memory;
+    x->conn->waiting--;
+    sio_queue_clear(m, &x->out);
+    sio_free_mem(m, x->extra.p);
+    sio_free_mem(m, x->body);
+    sio_free_mem(m, x);
+}
+
+void sio_conn_drop_exchanges(sio_conn *c)
+{
+    while (c->u.http.first != NULL) {
+        sio_exchange *x = c->u.http.first;
+        c->u.http.first = x->next;
+        if (!x->answered)
+            x->endpoint->gone(x->owner, x, 0);
+        sio_exchange_free(x);
+    }
+}
+
+/* ---- Answers ------------------------------------------------------------------------------------- */
+
+static const char *date_now(sio_net *net)
+{
+    int64_t second = sio_loop_wall(net->loop) / 1000;
+    if (second != net->date_second) {
+        static const char days[] = "SunMonTueWedThuFriSat";
+        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        time_t t = (time_t)second;
+        struct tm *u = gmtime(&t);  // strftime would ask the locale for the names
+        net->date_second = second;
+        net->date[0] = '\0';
+        if (u != NULL)
+            snprintf(net->date, sizeof net->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                     days + 3 * u->tm_wday, u->tm_mday, months + 3 * u->tm_mon, u->tm_year + 1900,
+                     u->tm_hour, u->tm_min, u->tm_sec);
+    }
+    return net->date;
+}
+
+/* Takes the exchanges that are done off the connection, in order, and lets their answers go. */
+static void advance(sio_conn *c)
+{
+    while (c->u.http.first != NULL && c->u.http.first->answered && !c->u.http.first->busy) {
+        sio_exchange *x = c->u.http.first;
+        for (size_t i = 0; x->out.n > 0 && i <= x->out.n_more; i++)
+            sio_conn_queue(c, sio_queue_at(&x->out, i));
+        sio_queue_clear(&c->net->memory, &x->out);
+        if (!x->keep_alive) {
+            sio_conn_drop_exchanges(c);
+            sio_conn_drain(c);
+            return;
+        }
+        if (x->reading)
+            return;
+        c->u.http.first = x->next;
+        sio_exchange_free(x);
+    }
+    if (c->u.http.first == NULL) {
+        c->u.http.newest = NULL;
+        sio_deadline_set(&c->net->clock, &c->net->keep_alive_fifo, &c->deadline);
+    }
+}
+
+void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span more, size_t size)
+{
+    sio_net *net = x->conn->net;
+    sio_sink *sink = &net->out.sink;
+    sio_out_begin(&net->out);
+    sio_put(sink, "HTTP/1.1 ", 9);
+    sio_put_number(sink, (uint64_t)status);
+    sio_put(sink, " ", 1);
+    sio_put_text(sink, sio_http_reason(status));
+    if (type != NULL) {
+        sio_put_text(sink, "\r\nContent-Type: ");
+        sio_put_text(sink, type);
+    }
+    if (status != 304) {
+        sio_put_text(sink, "\r\nContent-Length: ");
+        sio_put_number(sink, size);
+    }
+    sio_put(sink, "\r\n", 2);
+    sio_put(sink, x->extra.p, x->extra.n);
+    sio_put(sink, more.p, more.n);
+    sio_put_text(sink, "Date: ");
+    sio_put_text(sink, date_now(net));
+    if (x->keep_alive) {
+        sio_put_text(sink, "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=");
+        sio_put_number(sink, (uint64_t)(net->options->keep_alive_ms / 1000));
+        sio_put(sink, "\r\n\r\n", 4);
+    } else {
+        sio_put_text(sink, "\r\nConnection: close\r\n\r\n");
+    }
+}
+
+void sio_respond_end(sio_exchange *x)
+{
+    sio_conn *c = x->conn;
+    sio_ref ref;
+    x->answered = true;
+    if (!sio_out_end(&c->net->out, &ref)) {
+        c->broken = true;
+        ref = (sio_ref){ NULL, 0, 0 };
+    }
+    if (x == c->u.http.first)
+        sio_conn_queue(c, ref);
+    else if (ref.n > 0 && !sio_queue_add(&c->net->memory, &x->out, ref))
+        c->broken = true;
+    if (ref.n > 0)
+        sio_ref_release(ref);
+    if (c->broken)
+        sio_conn_queue(c, (sio_ref){ NULL, 0, 0 });
+    advance(c);
+}
+
+void sio_respond(sio_exchange *x, int status, const char *type, sio_span more, sio_span body)
+{
+    sio_respond_begin(x, status, type, more, body.n);
+    if (!x->head_only)
+        sio_put(&x->conn->net->out.sink, body.p, body.n);
+    sio_respond_end(x);
+}
+
+void sio_respond_empty(sio_exchange *x, int status)
+{
+    sio_respond(x, status, NULL, SIO_NONE, SIO_NONE);
+}
+
+void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span more, sio_span body)
+{
+    x->keep_alive = false;
+    sio_respond(x, status, type, more, body);
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------ */
+
+static void nobody(void *owner, sio_exchange *x, int status)
+{
+    (void)owner, (void)x, (void)status;
+}
+
+static const sio_endpoint no_endpoint = { .gone = nobody };
+
+static sio_exchange *new_exchange(sio_conn *c)
+{
+    sio_exchange *x = NULL;
+    if (c->waiting < MAX_PIPELINED)
+        x = sio_alloc(&c->net->memory, sizeof *x);
+    if (x == NULL) {
+        sio_log(c->net, "connection closed: no memory, or too many requests without an answer");
+        sio_conn_die(c, false);
+        return NULL;
+    }
+    c->waiting++;
+    x->conn = c;
+    x->endpoint = &no_endpoint;
+    x->keep_alive = true;
+    if (c->u.http.first == NULL)
+        c->u.http.first = x;
+    else
+        c->u.http.newest->next = x;
+    c->u.http.newest = x;
+    return x;
+}
+
+/* Answers what is no request, and ends the connection. */
+static void refuse(sio_conn *c, int status)
+{
+    sio_exchange *x = new_exchange(c);
+    c->last = true;
+    c->net->stats.bad_requests++;
+    sio_log(c->net, "request refused: %d %s", status, sio_http_reason(status));
+    if (x != NULL)
+        sio_respond_last(x, status, NULL, SIO_NONE, SIO_NONE);
+}
+
+/* Behind a callback, and when a body is complete: the exchange may be done. */
+static void settle_exchange(sio_conn *c, sio_exchange *x)
+{
+    x->busy = false;
+    if (c->state == SIO_CONN_HEAD || c->state == SIO_CONN_BODY)
+        advance(c);
+}
+
+static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
+{
+    c->state = SIO_CONN_HEAD;
+    sio_deadline_clear(&c->deadline);
+    if (x->wants_body && !x->answered) {
+        x->busy = true;
+        x->endpoint->body(x->owner, x, body);
+        if (c->state == SIO_CONN_DEAD || c->state == SIO_CONN_WEBSOCKET)
+            return;
+    }
+    x->reading = false;
+    settle_exchange(c, x);
+}
+
+/* Whether a head may be complete now, or wrong already: so a sender of single bytes does not have
+ * the whole parsed again for each. */
+static bool worth_parsing(const char *p, size_t n, size_t seen)
+{
+    return n <= 16 || memchr(p + seen, '\n', n - seen) != NULL;
+}
+
+/* A request has begun: hands its head to whoever answers it. */
+static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
+{
+    sio_net *net = c->net;
+    sio_exchange *x = new_exchange(c);
+    if (x == NULL)
+        return;
+    x->head_only = sio_span_is(head->method, "HEAD");
+    x->keep_alive = head->keep_alive;
+    c->last = !head->keep_alive;
+    x->chunked = head->chunked;
+    x->left = head->length;
+    x->reading = x->busy = true;
+    x->max_body = net->options->max_payload;
+    sio_deadline_set(&net->clock, &net->request_fifo, &c->deadline);
+    c->state = SIO_CONN_BODY;
+    x->endpoint = net->route(net, head, &x->owner);
+    x->endpoint->head(x->owner, x, head, raw);
+    if (c->state != SIO_CONN_BODY)
+        return;
+    if (!head->chunked && head->length == 0) {
+        end_body(c, x, (sio_span){ raw.p, 0 });
+        return;
+    }
+    sio_ref ref;
+    if (head->expect_continue && !x->answered && x == c->u.http.first) {
+        sio_out_begin(&net->out);
+        sio_put_text(&net->out.sink, "HTTP/1.1 100 Continue\r\n\r\n");
+        if (sio_out_end(&net->out, &ref)) {
+            sio_conn_queue(c, ref);
+            sio_ref_release(ref);
+        }
+    }
+    settle_exchange(c, x);
+}
+
+/* seen: how many of the bytes were there before, and held no whole head. */
+size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen)
+{
+    size_t max_head = c->net->options->max_head;
+    sio_http_head head;
+    if (c->last)
+        return n;
+    int used = worth_parsing(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
+    if (used == 0 && n <= max_head)
+        return 0;
+    if (used <= 0 || (size_t)used > max_head) {
+        refuse(c, used < 0 ? -used : 431);
+        return n;
+    }
+    on_request(c, &head, (sio_span){ p, (size_t)used });
+    return (size_t)used;
+}
+
+/* Takes a piece of a body that does not come whole. False: the connection is gone. */
+static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
+{
+    const sio_memory *m = &c->net->memory;
+    if (!x->wants_body || x->answered || data.n == 0)
+        return true;
+    if (data.n > x->max_body - x->body_n) {
+        x->busy = true;
+        x->endpoint->gone(x->owner, x, 413);
+        sio_log(c->net, "413: a body is longer than max_payload, %zu bytes", x->max_body);
+        c->net->stats.refused++;
+        x->endpoint = &no_endpoint;
+        x->wants_body = false;
+        sio_respond_empty(x, 413);
+        settle_exchange(c, x);
+        return c->state == SIO_CONN_BODY;
+    }
+    if (x->body_cap - x->body_n < data.n) {
+        size_t cap = x->body_n + data.n;
+        if (!x->chunked && x->left < x->max_body - x->body_n)
+            cap = x->body_n + (size_t)x->left;  // all that is to come
+        else if (cap < x->max_body / 2)
+            cap *= 2;
+        char *p = sio_resize(m, x->body, cap);
+        if (p == NULL) {
+            sio_conn_die(c, false);
+            return false;
+        }
+        x->body = p, x->body_cap = cap;
+    }
+    memcpy(x->body + x->body_n, data.p, data.n);
+    x->body_n += data.n;
+    return true;
+}
+
+/* The body is malformed: where the next request would begin, nobody knows. */
+static void refuse_body(sio_conn *c, sio_exchange *x)
+{
+    c->net->stats.bad_requests++;
+    c->state = SIO_CONN_HEAD;
+    c->last = true;
+    x->reading = false;
+    x->keep_alive = false;
+    if (!x->answered) {
+        x->endpoint->gone(x->owner, x, 400);
+        x->endpoint = &no_endpoint;
+        sio_respond_empty(x, 400);
+    } else {
+        advance(c);
+    }
+}
+
+size_t sio_conn_on_body(sio_conn *c, char *p, size_t n)
+{
+    sio_exchange *x = c->u.http.newest;
+    sio_span data = { p, n < x->left ? n : (size_t)x->left };
+    ptrdiff_t used = (ptrdiff_t)data.n;
+    bool done;
+    if (x->chunked) {
+        used = sio_http_chunk(&x->chunks, p, n, &data);
+        if (used < 0) {
+            refuse_body(c, x);
+            return n;
+        }
+        done = sio_http_chunks_done(&x->chunks);
+    } else {
+        done = data.n == x->left;
+    }
+    if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body) {
+        end_body(c, x, data);  // whole, where it was read
+        return (size_t)used;
+    }
+    if (!take_body(c, x, data))
+        return (size_t)used;
+    if (!x->chunked)
+        x->left -= data.n;
+    if (done)
+        end_body(c, x, (sio_span){ x->body, x->body_n });
+    return (size_t)used;
+}

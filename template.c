@@ -1,0 +1,601 @@
+/* template.c - the templates of sio_emit and sio_scan: printf and scanf with JSON around
+ * SPDX-License-Identifier: MIT
+ *
+ *     sio_emit(to, "hi", "{'user': %s, 'n': [%d, %p]}", name, 7, value)
+ *     sio_scan(event, "{'user': %64s, 'n': [%d]}", name, &n)
+ *
+ * A template is JSON with conversions in the places of values. When it writes, it is checked as it
+ * goes by a small grammar of its own: what comes out is JSON values, separated by commas, or nothing.
+ * When it scans, it walks the value beside itself and stops where they differ. */
+#include "layers.h"
+
+#include <limits.h>
+
+enum {
+    MAX_LEVELS = 64,  // of a template that writes: one bit each
+    MAX_SCAN = 16     // of one that scans, which recurses over its own levels
+};
+
+/* ---- Writing values ------------------------------------------------------------------------------ */
+
+static void put_blob(sio_template *t, sio_span blob)
+{
+    sio_put_text(t->sink, "{\"_placeholder\":true,\"num\":");
+    sio_put_number(t->sink, t->n_blobs);
+    sio_put(t->sink, "}", 1);
+    if (t->n_blobs == SIO_ATTACHMENTS_OUT) {
+        t->many = true;
+        return;
+    }
+    if (t->n_blobs == t->cap_blobs) {
+        size_t cap = t->cap_blobs == 0 ? 8 : t->cap_blobs * 2;
+        sio_span *more = sio_arena_get(sio_server_arena(t->io), cap * sizeof *more);
+        if (more == NULL) {
+            t->sink->failed = true;
+            return;
+        }
+        if (t->n_blobs > 0)
+            memcpy(more, t->blobs, t->n_blobs * sizeof *more);
+        t->blobs = more, t->cap_blobs = cap;
+    }
+    t->blobs[t->n_blobs++] = blob;
+}
+
+void sio_template_value(sio_template *t, sio_value value)
+{
+    const sio_value_data *v = value;
+    if (v == NULL) {
+        sio_put(t->sink, "null", 4);
+        return;
+    }
+    if (v->kind == SIO_VALUE_BINARY) {
+        put_blob(t, (sio_span){ v->p, v->n });
+        return;
+    }
+    if (v->n_blobs == 0) {
+        sio_put(t->sink, v->p, v->n);
+        return;
+    }
+    sio_span text = { v->p, v->n }, object;
+    size_t at = 0, from = 0;
+    int64_t num;
+    while (sio_packet_placeholder(text, &at, &object, &num)) {
+        sio_put(t->sink, text.p + from, (size_t)(object.p - text.p) - from);
+        from = at;
+        if (num >= 0 && (uint64_t)num < v->n_blobs)
+            put_blob(t, v->blobs[num]);
+        else
+            sio_put(t->sink, object.p, object.n);
+    }
+    sio_put(t->sink, text.p + from, text.n - from);
+}
+
+/* ---- Conversions --------------------------------------------------------------------------------- */
+
+/* "%" [.precision] [length] letter; of a scan "%" [width] [length] letter. */
+typedef struct conversion {
+    int number;   // precision or width; -1: none
+    bool star;    // the precision is an argument
+    char length;  // h, H (hh), l, L (ll), j, z, t or 0
+    char letter;
+} conversion;
+
+/* Reads a conversion behind its '%'. Returns the bytes. */
+static size_t read_conversion(const char *p, bool scanning, conversion *c)
+{
+    const char *start = p;
+    *c = (conversion){ .number = -1 };
+    if (!scanning && *p == '.') {
+        p++;
+        c->star = *p == '*';
+        p += c->star;
+        c->number = 0;
+    }
+    if (*p >= '0' && *p <= '9')
+        c->number = 0;
+    for (; *p >= '0' && *p <= '9' && c->number < 100000000; p++)
+        c->number = c->number * 10 + (*p - '0');
+    if (*p != '\0' && strchr("hljzt", *p) != NULL) {
+        c->length = *p++;
+        if ((c->length == 'h' || c->length == 'l') && *p == c->length) {
+            c->length = c->length == 'h' ? 'H' : 'L';
+            p++;
+        }
+    }
+    c->letter = *p;
+    return (size_t)(p - start) + (*p != '\0');
+}
+
+static int64_t take_signed(const conversion *c, va_list *ap)
+{
+    switch (c->length) {
+    case 'l':
+        return va_arg(*ap, long);
+    case 'L':
+        return va_arg(*ap, long long);
+    case 'j':
+        return va_arg(*ap, intmax_t);
+    case 'z':
+        return (int64_t)va_arg(*ap, size_t);
+    case 't':
+        return va_arg(*ap, ptrdiff_t);
+    default:
+        return va_arg(*ap, int);
+    }
+}
+
+static uint64_t take_unsigned(const conversion *c, va_list *ap)
+{
+    switch (c->length) {
+    case 'l':
+        return va_arg(*ap, unsigned long);
+    case 'L':
+        return va_arg(*ap, unsigned long long);
+    case 'j':
+        return va_arg(*ap, uintmax_t);
+    case 'z':
+        return va_arg(*ap, size_t);
+    case 't':
+        return (uint64_t)va_arg(*ap, ptrdiff_t);
+    default:
+        return va_arg(*ap, unsigned);
+    }
+}
+
+static void put_string(sio_template *t, const conversion *c, bool quoted, va_list *ap)
+{
+    int most = c->star ? va_arg(*ap, int) : c->number;
+    const char *text = va_arg(*ap, const char *);
+    if (text == NULL) {
+        t->bad = true;
+        return;
+    }
+    size_t n = 0;
+    while ((most < 0 || n < (size_t)most) && text[n] != '\0')
+        n++;
+    if (sio_utf8_prefix(text, n) != n)
+        t->bad = true;
+    else if (quoted)
+        sio_json_put_escaped(t->sink, text, n);
+    else
+        sio_json_put_string(t->sink, text, n);
+}
+
+/* Writes what a conversion stands for; quoted: inside a string of the template. */
+static void put_conversion(sio_template *t, const conversion *c, bool quoted, va_list *ap)
+{
+    int64_t i;
+    switch (c->letter) {
+    case 's':
+        put_string(t, c, quoted, ap);
+        break;
+    case 'd':
+    case 'i':
+        i = take_signed(c, ap);
+        if (i < 0)
+            sio_put(t->sink, "-", 1);
+        sio_put_number(t->sink, i < 0 ? 0 - (uint64_t)i : (uint64_t)i);
+        break;
+    case 'u':
+        sio_put_number(t->sink, take_unsigned(c, ap));
+        break;
+    case 'g':
+    case 'f':
+        i = c->star ? va_arg(*ap, int) : c->number;
+        sio_json_put_number(t->sink, va_arg(*ap, double), (int)i);
+        break;
+    case '%':
+        sio_put(t->sink, "%", 1);
+        t->bad |= !quoted;
+        break;
+    default:
+        t->bad = true;
+    }
+}
+
+/* ---- Writing templates --------------------------------------------------------------------------- */
+
+/* Where in the template's grammar the writer stands: one bit a level, level 0 is the top. */
+typedef struct grammar {
+    uint64_t object, filled;  // it is an object; it holds a value already
+    int level;
+    bool comma;       // one must be written before the next value
+    bool value_next;  // behind a colon, or a comma
+    bool key_done;    // behind a member's name and its colon
+    bool after;       // behind a value
+} grammar;
+
+static bool is_set(uint64_t bits, int level)
+{
+    return bits >> level & 1;
+}
+
+static void before_value(sio_template *t, grammar *g)
+{
+    if (g->after || (is_set(g->object, g->level) && !g->key_done))
+        t->bad = true;
+    if (g->comma)
+        sio_put(t->sink, ",", 1);
+    g->comma = false;
+    g->value_next = false;
+}
+
+static void after_value(grammar *g)
+{
+    g->filled |= (uint64_t)1 << g->level;
+    g->after = true;
+    g->key_done = false;
+}
+
+/* Bytes of the escape at p; 0: it is none. A single quote may be escaped too. */
+static size_t escape_size(const char *p)
+{
+    if (p[1] == '\0' || strchr("\"'\\/bfnrtu", p[1]) == NULL)
+        return 0;
+    if (p[1] != 'u')
+        return 2;
+    return strspn(p + 2, "0123456789abcdefABCDEF") >= 4 ? 6 : 0;
+}
+
+/* A string of the template, behind its quote; returns behind the closing one. */
+static const char *put_quoted(sio_template *t, const char *p, char quote, va_list *ap)
+{
+    sio_put(t->sink, "\"", 1);
+    while (*p != quote && *p != '\0') {
+        size_t n = strcspn(p, quote == '"' ? "\"\\%" : "'\\%");
+        if (sio_utf8_prefix(p, n) != n)
+            t->bad = true;
+        else
+            sio_json_put_escaped(t->sink, p, n);
+        p += n;
+        if (*p == '%') {
+            conversion c;
+            p += 1 + read_conversion(p + 1, false, &c);
+            put_conversion(t, &c, true, ap);
+        } else if (*p == '\\') {
+            size_t size = escape_size(p);
+            t->bad |= size == 0;
+            if (p[1] == '\'')
+                sio_put(t->sink, "'", 1);
+            else
+                sio_put(t->sink, p, size);
+            p += size == 0 ? 1 : size;
+        }
+    }
+    if (*p == '\0')
+        t->bad = true;
+    sio_put(t->sink, "\"", 1);
+    return *p == '\0' ? p : p + 1;
+}
+
+/* A string is a value, or a member's name. */
+static const char *put_string_token(sio_template *t, grammar *g, const char *p, va_list *ap)
+{
+    bool name = is_set(g->object, g->level) && !g->key_done;
+    const char *end = p + 1;
+    g->key_done |= name;  // before_value asks for it
+    before_value(t, g);
+    if (*p == '%') {
+        conversion c;
+        end += read_conversion(p + 1, false, &c);
+        put_conversion(t, &c, false, ap);
+    } else {
+        end = put_quoted(t, p + 1, *p, ap);
+    }
+    if (!name) {
+        after_value(g);
+        return end;
+    }
+    while (*end == ' ' || *end == '\n')
+        end++;
+    t->bad |= *end != ':';
+    sio_put(t->sink, ":", 1);
+    return *end == '\0' ? end : end + 1;
+}
+
+/* A %p: a spread value may be no value at all. */
+static void put_value_token(sio_template *t, grammar *g, sio_value value)
+{
+    const sio_value_data *v = value;
+    if (v != NULL && v->kind == SIO_VALUE_SPREAD) {
+        sio_json_walk w = sio_value_walk(v);
+        sio_span name, element;
+        if (!sio_json_next(&w, &name, &element)) {
+            t->bad |= is_set(g->object, g->level) || g->after;
+            g->after = true;
+            g->value_next = false;
+            return;
+        }
+    }
+    before_value(t, g);
+    t->bad |= v != NULL && v->kind == SIO_VALUE_SPREAD && is_set(g->object, g->level);
+    sio_template_value(t, value);
+    after_value(g);
+}
+
+static const char *put_percent(sio_template *t, grammar *g, const char *p, va_list *ap)
+{
+    conversion c;
+    size_t n = read_conversion(p + 1, false, &c);
+    if (c.letter == 's')
+        return put_string_token(t, g, p, ap);
+    if (c.letter == 'p') {
+        put_value_token(t, g, va_arg(*ap, void *));
+    } else {
+        before_value(t, g);
+        put_conversion(t, &c, false, ap);
+        after_value(g);
+    }
+    return p + 1 + n;
+}
+
+static const char *put_literal(sio_template *t, grammar *g, const char *p)
+{
+    size_t n = strspn(p, "-+.0123456789abcdefghijklmnopqrstuvwxyzE");
+    before_value(t, g);
+    t->bad |= n == 0 || !sio_json_check(p, n, 0, NULL);
+    sio_put(t->sink, p, n);
+    after_value(g);
+    return n == 0 ? p + 1 : p + n;
+}
+
+static void put_bracket(sio_template *t, grammar *g, char b)
+{
+    if (b == '{' || b == '[') {
+        before_value(t, g);
+        t->bad |= ++g->level == MAX_LEVELS;
+        g->level &= MAX_LEVELS - 1;
+        uint64_t bit = (uint64_t)1 << g->level;
+        g->object = b == '{' ? g->object | bit : g->object & ~bit;
+        g->filled &= ~bit;
+        g->key_done = g->after = false;
+    } else {
+        t->bad |= g->level == 0 || is_set(g->object, g->level) != (b == '}');
+        t->bad |= g->value_next || g->key_done;
+        g->level -= g->level > 0;
+        g->comma = false;
+        after_value(g);
+    }
+    sio_put(t->sink, &b, 1);
+}
+
+void sio_template_write(sio_template *t, const char *template, sio_arguments *args)
+{
+    grammar g = { .comma = t->comma };
+    const char *p = template;
+    while (*p != '\0' && !t->bad) {
+        switch (*p) {
+        case ' ':
+        case '\n':
+            p++;
+            break;
+        case ',':
+            t->bad |= !g.after;
+            g.after = false;
+            g.value_next = true;
+            g.comma = is_set(g.filled, g.level) || (g.level == 0 && t->comma);
+            p++;
+            break;
+        case '{':
+        case '[':
+        case '}':
+        case ']':
+            put_bracket(t, &g, *p++);
+            break;
+        case '\'':
+        case '"':
+            p = put_string_token(t, &g, p, &args->ap);
+            break;
+        case '%':
+            p = put_percent(t, &g, p, &args->ap);
+            break;
+        default:
+            p = put_literal(t, &g, p);
+        }
+    }
+    t->bad |= g.level > 0 || g.value_next;
+}
+
+sio_value sio_make(sio_server *io, const char *template, ...)
+{
+    sio_textbuf text = sio_text_new(sio_server_memory(io));
+    sio_template t = { .io = io, .sink = &text.sink };
+    sio_arguments args;
+    va_start(args.ap, template);
+    sio_template_write(&t, template, &args);
+    va_end(args.ap);
+    sio_value v = NULL;
+    char *copy = NULL;
+    sio_span whole = sio_json_value(text.sink.p, text.sink.n);
+    if (!text.sink.failed && !t.bad && !t.many && text.sink.n > 0 && whole.n == text.sink.n)
+        copy = sio_arena_get(sio_server_arena(io), text.sink.n);
+    if (copy != NULL) {
+        memcpy(copy, text.sink.p, text.sink.n);
+        v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.sink.n }, t.blobs, t.n_blobs);
+    }
+    sio_text_free(&text);
+    return v;
+}
+
+/* ---- Scanning ------------------------------------------------------------------------------------ */
+
+typedef struct scanner {
+    const char *t;  // where in the template
+    sio_arguments args;
+    sio_server *io;
+    int stored;
+    bool bad, stopped;  // the template is no template; a value did not fit
+} scanner;
+
+static void skip_blanks(scanner *s)
+{
+    while (*s->t == ' ' || *s->t == '\n')
+        s->t++;
+}
+
+static bool store_integer(const conversion *c, sio_span v, va_list *ap)
+{
+    int64_t i;
+    bool is_signed = c->letter == 'd' || c->letter == 'i';
+    if (!sio_json_integer(v, &i) || (!is_signed && i < 0))
+        return false;
+    switch (c->length) {
+    case 0:
+        if (is_signed ? i < INT_MIN || i > INT_MAX : (uint64_t)i > UINT_MAX)
+            return false;
+        *va_arg(*ap, int *) = (int)i;  // an unsigned has the same place and form
+        return true;
+    case 'l':
+        if (is_signed ? i < LONG_MIN || i > LONG_MAX : (uint64_t)i > ULONG_MAX)
+            return false;
+        *va_arg(*ap, long *) = (long)i;
+        return true;
+    case 'L':
+    case 'j':
+        *va_arg(*ap, long long *) = i;
+        return true;
+    case 'z':
+        if (i < 0 || (uint64_t)i > SIZE_MAX)
+            return false;
+        *va_arg(*ap, size_t *) = (size_t)i;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool store_string(scanner *s, const conversion *c, sio_span v)
+{
+    char *out = va_arg(s->args.ap, char *);
+    sio_value_data whole = { s->io, v.p, v.n, NULL, 0, SIO_VALUE_JSON };
+    size_t n;
+    if (v.n == 0 || v.p[0] != '"' || (v.n - 2) / 6 > (size_t)c->number)
+        return false;
+    const char *text = sio_text(&whole, &n);
+    if (text == NULL || n > (size_t)c->number || memchr(text, '\0', n) != NULL)
+        return false;
+    memcpy(out, text, n + 1);
+    return true;
+}
+
+/* A conversion takes the value, or the scan stops. */
+static void scan_conversion(scanner *s, const sio_value_data *v)
+{
+    conversion c;
+    s->t += 1 + read_conversion(s->t + 1, true, &c);
+    bool number = c.letter == 'f' || c.letter == 'g';
+    if (strchr("sdiufgp", c.letter) == NULL || c.letter == '\0' ||
+        (c.letter == 's' && c.number < 0)) {
+        s->bad = true;
+        return;
+    }
+    sio_span text = v == NULL ? SIO_NONE : (sio_span){ v->p, v->n };
+    bool is_number = text.n > 0 && (text.p[0] == '-' || (text.p[0] >= '0' && text.p[0] <= '9'));
+    bool fits = v != NULL && v->kind == SIO_VALUE_JSON;
+    if (c.letter == 'p') {
+        if ((fits = v != NULL))
+            *va_arg(s->args.ap, void **) =
+                sio_value_new(s->io, v->kind, text, v->blobs, v->n_blobs);
+    } else if (c.letter == 's') {
+        fits = fits && store_string(s, &c, text);
+    } else if (number && (fits = fits && is_number)) {
+        if (c.length == 'l')
+            *va_arg(s->args.ap, double *) = sio_json_number(text);
+        else
+            *va_arg(s->args.ap, float *) = (float)sio_json_number(text);
+    } else if (!number) {
+        fits = fits && is_number && store_integer(&c, text, &s->args.ap);
+    }
+    s->stored += fits;
+    s->stopped |= !fits;
+}
+
+static void scan_one(scanner *s, const sio_value_data *v, int levels);
+
+/* A member's name of the template, with the value that it has in v. */
+static bool scan_member(scanner *s, const sio_value_data *v, sio_value_data *member)
+{
+    skip_blanks(s);
+    char quote = *s->t;
+    size_t n = quote == '\'' || quote == '"' ? strcspn(s->t + 1, quote == '"' ? "\"" : "'") : 0;
+    if (n == 0 || s->t[n + 1] != quote) {
+        s->bad = true;
+        return false;
+    }
+    sio_span found = sio_value_member((sio_span){ v->p, v->n }, s->t + 1, n);
+    s->t += n + 2;
+    skip_blanks(s);
+    s->bad |= *s->t != ':';
+    s->t += *s->t != '\0';
+    *member = *v;
+    member->p = found.p, member->n = found.n;
+    return found.p != NULL;
+}
+
+static void scan_container(scanner *s, const sio_value_data *v, int levels)
+{
+    char close = *s->t == '{' ? '}' : ']';
+    s->t++;
+    if (v == NULL || sio_type((sio_value)(uintptr_t)v) != (close == '}' ? SIO_OBJECT : SIO_ARRAY)) {
+        s->stopped = true;
+        return;
+    }
+    sio_json_walk w = sio_json_open((sio_span){ v->p, v->n });
+    skip_blanks(s);
+    while (*s->t != close && !s->bad && !s->stopped) {
+        sio_value_data element = *v;
+        sio_span name, text;
+        bool there;
+        if (close == '}') {
+            there = scan_member(s, v, &element);
+        } else if ((there = sio_json_next(&w, &name, &text))) {
+            element.p = text.p, element.n = text.n;
+        }
+        if (!s->bad)
+            scan_one(s, there ? &element : NULL, levels - 1);
+        skip_blanks(s);
+        if (*s->t == ',')
+            s->t++;
+        else if (*s->t != close)
+            s->bad |= !s->stopped;
+        skip_blanks(s);
+    }
+    s->t += *s->t != '\0';
+}
+
+static void scan_one(scanner *s, const sio_value_data *v, int levels)
+{
+    skip_blanks(s);
+    if (*s->t == '%')
+        scan_conversion(s, v);
+    else if ((*s->t == '{' || *s->t == '[') && levels > 0)
+        scan_container(s, v, levels);
+    else
+        s->bad = true;
+}
+
+int sio_scan_value(sio_value v, const char *template, ...)
+{
+    const sio_value_data *data = v == NULL ? sio_null() : v;
+    scanner s = { .t = template, .io = data->io };
+    va_start(s.args.ap, template);
+    scan_one(&s, data, MAX_SCAN);
+    va_end(s.args.ap);
+    return s.bad ? -1 : s.stored;
+}
+
+int sio_scan(sio_event *event, const char *template, ...)
+{
+    scanner s = { .t = template, .io = event->io };
+    va_start(s.args.ap, template);
+    for (size_t i = 0; !s.bad && !s.stopped && *s.t != '\0'; i++) {
+        scan_one(&s, sio_arg(event, i), MAX_SCAN);
+        skip_blanks(&s);
+        if (*s.t == ',')
+            s.t++;
+        else if (*s.t != '\0')
+            s.bad |= !s.stopped;
+    }
+    va_end(s.args.ap);
+    return s.bad ? -1 : s.stored;
+}
