@@ -1,0 +1,42 @@
+/* lib.h - what all unit tests need
+ * SPDX-License-Identifier: MIT
+ *
+ * Tables come first in each test: a case is a line, its first column is the rule and the section it
+ * is from. A case that fails says so with fail_msg and that column. */
+#ifndef TEST_LIB_H
+#define TEST_LIB_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <time.h>
+
+#include "fuzz.h"
+
+#define COUNT(table) (sizeof table / sizeof *table)
+
+/* The bytes of a string literal that may hold NUL, and how many. */
+#define BYTES(literal) literal, sizeof literal - 1
+
+/* n equal bytes on the heap. */
+static inline char *filled(size_t n, char c)
+{
+    char *p = malloc(n + 1);
+    if (p == NULL)
+        abort();
+    memset(p, c, n);
+    p[n] = '\0';
+    return p;
+}
+
+/* Processor time. What is linear takes milliseconds where what is quadratic takes minutes: a bound of
+ * LINEAR seconds tells them apart on any machine, under sanitizers as well. */
+#define LINEAR 5.0
+static inline double seconds(void)
+{
+    return (double)clock() / CLOCKS_PER_SEC;
+}
+
+#endif
