@@ -61,7 +61,7 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
 
 static void on_ws_close(void *owner, int code, bool clean)
 {
-    end_ws(owner, code, clean);
+    end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
 }
 
 static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)

@@ -213,35 +213,55 @@ void sio_ref_release(sio_ref ref)
     release(ref.buf);
 }
 
+static uint32_t count_more(const sio_queue *q)
+{
+    return q->more == NULL ? 0 : q->more->n;
+}
+
 sio_ref sio_queue_at(const sio_queue *q, size_t i)
 {
-    if (q->n == 0 || i > q->n_more)
+    if (q->n == 0 || i > count_more(q))
         return (sio_ref){ NULL, 0, 0 };
-    return i == 0 ? q->first : q->more[i - 1];
+    return i == 0 ? q->first : q->more->at[i - 1];
+}
+
+static sio_ref *last_piece(sio_queue *q)
+{
+    if (q->n == 0)
+        return NULL;
+    return count_more(q) > 0 ? &q->more->at[q->more->n - 1] : &q->first;
+}
+
+static bool reserve_piece(const sio_memory *m, sio_queue *q)
+{
+    uint32_t n = count_more(q), cap = q->more == NULL ? 0 : q->more->cap;
+    if (n < cap)
+        return true;
+    cap = cap == 0 ? 4 : cap * 2;
+    struct sio_pieces *more = sio_resize(m, q->more, sizeof *more + cap * sizeof *more->at);
+    if (more == NULL)
+        return false;
+    more->n = n, more->cap = cap;
+    q->more = more;
+    return true;
 }
 
 bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref)
 {
+    sio_ref *last = last_piece(q);
     if (ref.n == 0)
         return true;
-    if (q->n == 0) {
+    if (last == NULL) {
         retain(ref.buf);
         q->first = ref;
-        q->n = ref.n;
-        return true;
-    }
-    sio_ref *last = q->n_more > 0 ? &q->more[q->n_more - 1] : &q->first;
-    if (last->buf == ref.buf && last->at + last->n == ref.at) {
+    } else if (last->buf == ref.buf && last->at + last->n == ref.at) {
         last->n += ref.n;
-        q->n += ref.n;
-        return true;
+    } else {
+        if (!reserve_piece(m, q))
+            return false;
+        retain(ref.buf);
+        q->more->at[q->more->n++] = ref;
     }
-    size_t cap = q->cap_more;
-    if (!sio_reserve(m, &q->more, q->n_more, &cap, sizeof *q->more))
-        return false;
-    q->cap_more = (uint32_t)cap;
-    retain(ref.buf);
-    q->more[q->n_more++] = ref;
     q->n += ref.n;
     return true;
 }
@@ -257,13 +277,13 @@ void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n)
     while (n >= q->first.n) {
         n -= q->first.n;
         release(q->first.buf);
-        q->first = q->more[gone++];
+        q->first = q->more->at[gone++];
     }
     q->first.at += (uint32_t)n;
     q->first.n -= (uint32_t)n;
     if (gone > 0) {
-        q->n_more -= gone;
-        memmove(q->more, q->more + gone, q->n_more * sizeof *q->more);
+        q->more->n -= gone;
+        memmove(q->more->at, q->more->at + gone, q->more->n * sizeof *q->more->at);
     }
 }
 
@@ -271,8 +291,8 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
 {
     if (q->n > 0)
         release(q->first.buf);
-    for (uint32_t i = 0; i < q->n_more; i++)
-        release(q->more[i].buf);
+    for (uint32_t i = 0; i < count_more(q); i++)
+        release(q->more->at[i].buf);
     if (q->more != NULL)
         sio_free_mem(m, q->more);
     *q = (sio_queue){ .n = 0 };
@@ -303,11 +323,9 @@ bool sio_queue_settle(const sio_memory *m, sio_queue *q)
     if (q->n == 0)
         return true;
     sio_queue settled = { .n = 0 };
-    for (uint32_t i = 0; i <= q->n_more; i++) {
-        sio_ref piece = i == 0 ? q->first : q->more[i - 1];
-        const sio_ref *last = settled.n == 0       ? NULL
-                              : settled.n_more > 0 ? &settled.more[settled.n_more - 1]
-                                                   : &settled.first;
+    for (uint32_t i = 0; i <= count_more(q); i++) {
+        sio_ref piece = sio_queue_at(q, i);
+        const sio_ref *last = last_piece(&settled);
         bool small = piece.buf->shared && piece.n < piece.buf->cap / 4;
         sio_ref next = small ? copy_piece(m, last, piece) : piece;
         bool added = next.buf != NULL && sio_queue_add(m, &settled, next);

@@ -37,7 +37,7 @@ enum {
 
 static sio_conn *conn_of(sio_deadline *d)
 {
-    return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, deadline));
+    return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline));
 }
 
 void sio_log(sio_net *net, const char *format, ...)
@@ -103,8 +103,9 @@ static void mark(sio_conn *c)
 static void bury(sio_conn *c)
 {
     sio_net *net = c->net;
+    if (c->state != SIO_CONN_WEBSOCKET)
+        sio_deadline_clear(&c->u.http.deadline);
     c->state = SIO_CONN_DEAD;
-    sio_deadline_clear(&c->deadline);
     sio_loop_close(net->loop, &c->watch);
     count_address(net, &c->ip, -1);
     sio_conn *last = net->conns[--net->n_conns];
@@ -123,7 +124,7 @@ void sio_conn_die(sio_conn *c, bool clean)
     bury(c);
     if (state == SIO_CONN_WEBSOCKET) {
         sio_conn_drop_fragments(c);
-        c->u.ws.events->close(c->u.ws.owner, SIO_WS_NO_CODE, clean);
+        c->u.ws.events->close(c->u.ws.owner, SIO_WS_ABNORMAL, clean);
     } else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY) {
         sio_conn_drop_exchanges(c);
     }
@@ -132,8 +133,10 @@ void sio_conn_die(sio_conn *c, bool clean)
 /* Sends what is queued, then ends. Nothing that comes is looked at any more. */
 void sio_conn_drain(sio_conn *c)
 {
+    if (c->state == SIO_CONN_WEBSOCKET)
+        memset(&c->u, 0, sizeof c->u);
     c->state = SIO_CONN_DRAINING;
-    sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->deadline);
+    sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->u.http.deadline);
     mark(c);
 }
 
@@ -156,7 +159,7 @@ static void open_conn(sio_net *net, int fd, const sio_ip *ip)
             net->conns[net->n_conns++] = c;
             net->stats.connections = net->n_conns;
             net->stats.accepted++;
-            sio_deadline_set(&net->clock, &net->header_fifo, &c->deadline);
+            sio_deadline_set(&net->clock, &net->header_fifo, &c->u.http.deadline);
             return;
         }
         sio_free_mem(&net->memory, c);

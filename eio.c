@@ -36,7 +36,7 @@ void sio_session_forget(sio_session *s)
     sio_deadline_clear(&s->beat);
     sio_table_remove(&eio->sessions, &s->node);
     eio->net->stats.sessions--;
-    if (s->upgrade != NULL)
+    if (s->polling != NULL && s->polling->upgrade != NULL)
         sio_upgrade_abandon(s);
     if (s->polling != NULL && s->polling->post != NULL)
         s->polling->post->user = NULL;

@@ -232,11 +232,13 @@ struct sio_awaited {
 
 static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t serial)
 {
-    sio_awaited *a = sio_alloc(&s->ns->io->net.memory, sizeof *a);
+    sio_awaited *a = NULL;
+    if (sio_more(s) != NULL)
+        a = sio_alloc(&s->ns->io->net.memory, sizeof *a);
     if (a == NULL)
         return NULL;
-    *a = (sio_awaited){ s->awaited, r, id, serial };
-    s->awaited = a;
+    *a = (sio_awaited){ s->more->awaited, r, id, serial };
+    s->more->awaited = a;
     if (r != NULL)
         r->refs++;
     return a;
@@ -282,7 +284,9 @@ static void on_request_timeout(void *owner, sio_timer *timer)
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
 {
-    sio_awaited **at = &s->awaited;
+    if (s->more == NULL)
+        return;
+    sio_awaited **at = &s->more->awaited;
     while (*at != NULL && ((*at)->request == NULL || (*at)->id != id))
         at = &(*at)->next;
     sio_awaited *a = *at;
@@ -309,9 +313,9 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
 void sio_awaited_cancel(sio_socket *s)
 {
     const sio_memory *m = &s->ns->io->net.memory;
-    while (s->awaited != NULL) {
-        sio_awaited *a = s->awaited;
-        s->awaited = a->next;
+    while (s->more != NULL && s->more->awaited != NULL) {
+        sio_awaited *a = s->more->awaited;
+        s->more->awaited = a->next;
         request *r = a->request;
         sio_free_mem(m, a);
         if (r == NULL)
@@ -416,7 +420,7 @@ sio_later sio_later_new(sio_event *event)
     sio_server *io = event->io;
     if (await(s, NULL, event->ack_id, ++io->serial) == NULL)
         return (sio_later){ io, 0, 0 };
-    return (sio_later){ io, s->handle, io->serial };
+    return (sio_later){ io, sio_handle(s), io->serial };
 }
 
 sio_later sio_ack_later(sio_event *event)
@@ -430,9 +434,9 @@ sio_later sio_ack_later(sio_event *event)
 bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *id)
 {
     sio_socket *s = sio_handle_get(&later.io->handles, later.socket);
-    if (s == NULL)
+    if (s == NULL || s->more == NULL)
         return false;
-    sio_awaited **at = &s->awaited;
+    sio_awaited **at = &s->more->awaited;
     while (*at != NULL && ((*at)->request != NULL || (*at)->serial != later.serial))
         at = &(*at)->next;
     sio_awaited *a = *at;

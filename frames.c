@@ -60,7 +60,7 @@ static void fail(sio_conn *c, int code)
     send_close(c, code);
     sio_conn_drop_fragments(c);
     sio_conn_drain(c);
-    events->close(owner, SIO_WS_NO_CODE, false);
+    events->close(owner, code, false);
 }
 
 static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
@@ -124,7 +124,7 @@ static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t 
     send_control(c, SIO_WS_CLOSE, p, n);  // 5.5.1: the same code back
     sio_conn_drop_fragments(c);
     sio_conn_drain(c);
-    events->close(owner, code, true);
+    events->close(owner, code == SIO_WS_NO_CODE ? SIO_WS_NO_STATUS : code, true);
 }
 
 /* The code to refuse a frame with for its header alone, or 0. */
@@ -219,7 +219,7 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
         return NULL;
     }
     sio_exchange_free(x);
-    sio_deadline_clear(&c->deadline);
+    sio_deadline_clear(&c->u.http.deadline);
     c->state = SIO_CONN_WEBSOCKET;
     c->u.ws.events = events;
     c->u.ws.owner = owner;
@@ -254,6 +254,7 @@ void sio_conn_close(sio_conn *c, int code)
         return;
     send_close(c, code);
     sio_conn_drop_fragments(c);
+    memset(&c->u, 0, sizeof c->u);
     c->state = SIO_CONN_CLOSING;
-    sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->deadline);
+    sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->u.http.deadline);
 }

@@ -212,7 +212,7 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
     h->issued = sio_loop_wall(eio->net->loop);
     h->secure = eio->net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
-    h->n = size;
+    h->n = (uint32_t)size;
     char *p = h->text;
     p += put_copy(p, (sio_span){ address, strlen(address) });
     p += put_copy(p, head->target);

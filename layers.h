@@ -222,6 +222,8 @@ enum {
     SIO_WS_NO_CODE = 0,  // a close frame without one
     SIO_WS_NORMAL = 1000,
     SIO_WS_PROTOCOL_ERROR = 1002,
+    SIO_WS_NO_STATUS = 1005,  // never sent: the close frame had no code
+    SIO_WS_ABNORMAL = 1006,   // never sent: there was no close frame
     SIO_WS_INVALID_DATA = 1007,
     SIO_WS_POLICY = 1008,
     SIO_WS_TOO_BIG = 1009
@@ -336,11 +338,13 @@ typedef struct sio_handles {
         void *p;
         uint32_t generation, next_free;
     } * slot;
-    uint32_t slots, first_free;  // first_free: index + 1
+    uint32_t slots, used, first_free;  // used: ever given away; first_free: index + 1
     const sio_memory *memory;
 } sio_handles;
 
-uint64_t sio_handle_new(sio_handles *h, void *p);             // 0: no memory
+uint64_t sio_handle_new(sio_handles *h, void *p);  // 0: no memory
+/* The handle that the slot has now. */
+uint64_t sio_handle_at(const sio_handles *h, uint32_t slot);
 void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
 void sio_handle_free(sio_handles *h, uint64_t handle);
 
@@ -408,11 +412,14 @@ typedef struct sio_ref {
 
 void sio_ref_release(sio_ref ref);
 
-/* What waits to be sent: pieces in order, neighbours joined. Zeroed is empty. */
+/* What waits to be sent: pieces in order, neighbours joined. Zeroed is empty. Nearly always it is
+ * one piece, which has its place here; the others are in a block of their own. */
 typedef struct sio_queue {
     sio_ref first;
-    sio_ref *more;
-    uint32_t n_more, cap_more;
+    struct sio_pieces {
+        uint32_t n, cap;
+        sio_ref at[];
+    } * more;  // NULL: none
     size_t n;  // bytes in all
 } sio_queue;
 
@@ -584,7 +591,8 @@ struct sio_exchange {
 typedef struct sio_ws_events {
     void (*message)(void *owner, bool text, const char *p, size_t n);
     /* The connection is closed or closing; nothing more comes. clean: the client said goodbye, or
-     * its TCP ended; else it broke a rule or its connection. code: the client's, if it sent one. */
+     * its TCP ended; else it broke a rule or its connection. code: the client's, or 1005, 1006, or
+     * the one that was sent to it for what it did. */
     void (*close)(void *owner, int code, bool clean);
     size_t max_message;
 } sio_ws_events;
@@ -700,11 +708,11 @@ struct sio_conn {
     sio_net *net;
     sio_conn *next;  // in net->dirty, later in net->dead
     sio_queue out;
-    sio_deadline deadline;  // of the head, the request, silence, or the close
     sio_input *in;
-    union {
+    union {  // ws: in state WEBSOCKET alone
         struct {
             sio_exchange *first, *newest;  // without an answer, or with a body still to come
+            sio_deadline deadline;         // of the head, the request, silence; the close
         } http;
         struct {
             const sio_ws_events *events;
@@ -755,14 +763,15 @@ typedef struct sio_eio_events {
  * target, then names (in lower case) and values of header fields. */
 typedef struct sio_handshake {
     int64_t issued;
+    uint32_t n;
     bool secure;
-    size_t n;
     char text[];
 } sio_handshake;
 
 /* Polling: what waits for a GET, and the requests under way. */
 typedef struct sio_polling {
     sio_exchange *get, *post;
+    struct sio_upgrade *upgrade;  // under way
     sio_queue queue;
     sio_session *next;  // in eio->dirty
     char jsonp[12];     // digits of the GET's j parameter
@@ -791,7 +800,6 @@ struct sio_session {
     void *user;            // the owner's
     sio_conn *conn;        // WEBSOCKET
     sio_polling *polling;  // POLLING, CLOSING
-    sio_upgrade *upgrade;
     sio_handshake *handshake;
     sio_deadline beat;  // the next ping, or the pong that is due, or CLOSING's end
     char sid[20];
@@ -1001,36 +1009,53 @@ struct sio_room_data {
  *        +--error, end of the connection------------------------^ */
 enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
 
+/* What few sockets have: allocated when the first of it is needed. */
+typedef struct sio_socket_more {
+    char *auth;            // JSON of the CONNECT payload; NULL: none
+    sio_awaited *awaited;  // answers that the client owes us, or we owe it
+    uint64_t since;        // recovery: the newest log entry when it connected
+    char pid[21];          // recovery: empty without it
+} sio_socket_more;
+
+/* A socket's rooms, in one block. */
+typedef struct sio_rooms {
+    uint32_t n, cap;
+    sio_membership at[];
+} sio_rooms;
+
 struct sio_socket {
     sio_node node;  // first; in ns->ids
     sio_namespace *ns;
     sio_client *client;
     sio_socket *next;  // of the client; then in server->dead_sockets
-    uint64_t handle;
-    uint32_t place;  // in ns->sockets
-    uint32_t mark;   // the last search that found it
-    sio_membership *rooms;
-    uint32_t n_rooms, cap_rooms;
-    sio_awaited *awaited;  // answers it owes, acknowledgements it waits for
     void *data;
     void (*release)(void *data);
-    char *auth;      // JSON of the CONNECT payload; NULL: none
-    char *pid;       // recovery
-    uint64_t since;  // the newest log entry when it connected
+    sio_rooms *rooms;  // NULL: none
+    sio_socket_more *more;
+    uint32_t slot;   // of its handle
+    uint32_t place;  // in ns->sockets
+    uint32_t mark;   // the last search that found it
     char id[21];
     unsigned char state;
     bool leaving, left_own_room, recovered, got_offset;
 };
 
+/* Until the client has joined its first namespace. */
+typedef struct sio_joining {
+    sio_deadline deadline;  // first
+    sio_client *client;
+} sio_joining;
+
 struct sio_client {
-    sio_server *io;
     sio_session *session;         // stays valid until the turn ends in which it is over
     sio_socket *sockets;          // in the order in which they joined
-    sio_deadline connect;         // until the first namespace is joined
     struct sio_partial *partial;  // a packet whose attachments are still to come
-    sio_client *next;             // in server->dead_clients
+    union {
+        sio_joining *joining;  // NULL: it has joined
+        sio_client *next;      // over: in server->dead_clients
+    } u;
     uint32_t n_sockets;
-    bool joined, over;
+    bool over;
 };
 
 struct sio_server {
@@ -1066,6 +1091,8 @@ void sio_socket_leave(sio_socket *s, const char *reason);
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 int sio_fail(int error);  // sets errno, returns -1
 bool sio_client_alive(const sio_client *c);
+sio_server *sio_client_server(const sio_client *c);
+sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
 /* Every callback runs between these two; when the outermost ends, its values are gone. */
 void sio_enter(sio_server *io);
 void sio_leave_callback(sio_server *io);

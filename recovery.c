@@ -167,7 +167,8 @@ static bool is_recoverable(const char *reason)
 bool sio_recovery_save(sio_socket *s, const char *reason)
 {
     sio_server *io = s->ns->io;
-    if (s->pid == NULL || !is_recoverable(reason) || io->stop_by != 0)
+    if (io->options.recovery_ms <= 0 || s->more == NULL || s->more->pid[0] == '\0' ||
+        !is_recoverable(reason) || io->stop_by != 0)
         return false;
     size_t size = 0;
     for (size_t i = 0; sio_room(s, i) != NULL; i++)
@@ -175,10 +176,10 @@ bool sio_recovery_save(sio_socket *s, const char *reason)
     saved *v = sio_alloc(&io->net.memory, sizeof *v + size);
     if (v == NULL)
         return false;
-    v->io = io, v->ns = s->ns, v->since = s->since;
+    v->io = io, v->ns = s->ns, v->since = s->more->since;
     v->got_offset = s->got_offset, v->left_own_room = s->left_own_room;
     v->data = s->data, v->release = s->release;
-    memcpy(v->pid, s->pid, sizeof v->pid);
+    memcpy(v->pid, s->more->pid, sizeof v->pid);
     memcpy(v->id, s->id, sizeof v->id);
     char *p = v->rooms;
     for (; sio_room(s, v->n_rooms) != NULL; v->n_rooms++) {
@@ -200,11 +201,9 @@ int sio_recovery_new_pid(sio_socket *s)
     unsigned char bytes[PID_BYTES];
     if (s->client->session->protocol == 3)
         return 0;  // it has no way to say it
-    s->pid = sio_resize(&io->net.memory, NULL, PID_CHARS + 1);
-    if (s->pid == NULL || sio_loop_random(io->net.loop, bytes, sizeof bytes) < 0)
+    if (sio_more(s) == NULL || sio_loop_random(io->net.loop, bytes, sizeof bytes) < 0)
         return -1;
-    sio_base64url_encode(bytes, sizeof bytes, s->pid);
-    s->pid[PID_CHARS] = '\0';
+    sio_base64url_encode(bytes, sizeof bytes, s->more->pid);
     return 0;
 }
 
@@ -253,10 +252,9 @@ bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
             !is_complete_since(s->ns, v->since))
             return false;
     }
-    s->pid = sio_resize(&io->net.memory, NULL, sizeof v->pid);
-    if (s->pid == NULL)
+    if (sio_more(s) == NULL)
         return false;
-    memcpy(s->pid, v->pid, sizeof v->pid);
+    memcpy(s->more->pid, v->pid, sizeof v->pid);
     memcpy(s->id, v->id, sizeof v->id);
     s->got_offset = v->got_offset;
     s->data = v->data, s->release = v->release;

@@ -66,7 +66,7 @@ static void advance(sio_conn *c)
 {
     while (c->u.http.first != NULL && c->u.http.first->answered && !c->u.http.first->busy) {
         sio_exchange *x = c->u.http.first;
-        for (size_t i = 0; x->out.n > 0 && i <= x->out.n_more; i++)
+        for (size_t i = 0; sio_queue_at(&x->out, i).n > 0; i++)
             sio_conn_queue(c, sio_queue_at(&x->out, i));
         sio_queue_clear(&c->net->memory, &x->out);
         if (!x->keep_alive) {
@@ -81,7 +81,7 @@ static void advance(sio_conn *c)
     }
     if (c->u.http.first == NULL) {
         c->u.http.newest = NULL;
-        sio_deadline_set(&c->net->clock, &c->net->keep_alive_fifo, &c->deadline);
+        sio_deadline_set(&c->net->clock, &c->net->keep_alive_fifo, &c->u.http.deadline);
     }
 }
 
@@ -208,7 +208,7 @@ static void settle_exchange(sio_conn *c, sio_exchange *x)
 static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
 {
     c->state = SIO_CONN_HEAD;
-    sio_deadline_clear(&c->deadline);
+    sio_deadline_clear(&c->u.http.deadline);
     if (x->wants_body && !x->answered) {
         x->busy = true;
         x->endpoint->body(x->owner, x, body);
@@ -240,7 +240,7 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     x->left = head->length;
     x->reading = x->busy = true;
     x->max_body = net->options->max_payload;
-    sio_deadline_set(&net->clock, &net->request_fifo, &c->deadline);
+    sio_deadline_set(&net->clock, &net->request_fifo, &c->u.http.deadline);
     c->state = SIO_CONN_BODY;
     x->endpoint = net->route(net, head, &x->owner);
     x->endpoint->head(x->owner, x, head, raw);

@@ -271,10 +271,32 @@ static void free_if_empty(sio_namespace *ns, sio_room_data *r)
     ns->io->net.stats.rooms--;
 }
 
+static uint32_t count_rooms(const sio_socket *s)
+{
+    return s->rooms == NULL ? 0 : s->rooms->n;
+}
+
+/* Room in the list for one more. */
+static bool reserve_rooms(sio_socket *s)
+{
+    uint32_t n = count_rooms(s), cap = s->rooms == NULL ? 0 : s->rooms->cap;
+    if (n < cap)
+        return true;
+    cap = cap == 0 ? 4 : cap * 2;
+    size_t size = sizeof(sio_rooms) + cap * sizeof(sio_membership);
+    sio_rooms *rooms = sio_resize(&s->ns->io->net.memory, s->rooms, size);
+    if (rooms == NULL)
+        return false;
+    rooms->n = n, rooms->cap = cap;
+    s->rooms = rooms;
+    return true;
+}
+
+/* Where the room is in the socket's list; their number: it is not. */
 static uint32_t membership_of(const sio_socket *s, const char *room)
 {
     uint32_t i = 0;
-    while (i < s->n_rooms && strcmp(s->rooms[i].room->name, room) != 0)
+    while (i < count_rooms(s) && strcmp(s->rooms->at[i].room->name, room) != 0)
         i++;
     return i;
 }
@@ -289,36 +311,34 @@ int sio_join(sio_socket *s, const char *room)
         s->left_own_room = false;
         return 0;
     }
-    if (membership_of(s, room) < s->n_rooms)
+    if (membership_of(s, room) < count_rooms(s))
         return 0;
-    if (s->n_rooms >= ns->io->options.max_rooms)
+    if (count_rooms(s) >= ns->io->options.max_rooms)
         return sio_fail(E2BIG);
     sio_room_data *r = make_room(ns, room);
-    size_t cap = s->cap_rooms;
     if (r == NULL)
         return sio_fail(ENOMEM);
-    if (!sio_reserve(m, &r->members, r->n, &r->cap, sizeof *r->members) ||
-        !sio_reserve(m, &s->rooms, s->n_rooms, &cap, sizeof *s->rooms)) {
+    if (!sio_reserve(m, &r->members, r->n, &r->cap, sizeof *r->members) || !reserve_rooms(s)) {
         free_if_empty(ns, r);
         return sio_fail(ENOMEM);
     }
-    s->cap_rooms = (uint32_t)cap;
-    s->rooms[s->n_rooms] = (sio_membership){ r, (uint32_t)r->n };
-    r->members[r->n++] = (struct sio_member){ s, s->n_rooms++ };
+    s->rooms->at[s->rooms->n] = (sio_membership){ r, (uint32_t)r->n };
+    r->members[r->n++] = (struct sio_member){ s, s->rooms->n++ };
     return 0;
 }
 
 static void leave_at(sio_socket *s, uint32_t i)
 {
-    sio_room_data *r = s->rooms[i].room;
-    uint32_t place = s->rooms[i].place;
+    sio_rooms *rooms = s->rooms;
+    sio_room_data *r = rooms->at[i].room;
+    uint32_t place = rooms->at[i].place;
     struct sio_member last = r->members[--r->n];
     r->members[place] = last;
-    last.socket->rooms[last.place].place = place;
+    last.socket->rooms->at[last.place].place = place;
 
-    sio_membership moved = s->rooms[--s->n_rooms];
-    if (i < s->n_rooms) {
-        s->rooms[i] = moved;
+    sio_membership moved = rooms->at[--rooms->n];
+    if (i < rooms->n) {
+        rooms->at[i] = moved;
         moved.room->members[moved.place].place = i;
     }
     free_if_empty(s->ns, r);
@@ -329,14 +349,14 @@ void sio_leave(sio_socket *s, const char *room)
     if (is_own(s, room))
         s->left_own_room = true;
     uint32_t i = membership_of(s, room);
-    if (i < s->n_rooms)
+    if (i < count_rooms(s))
         leave_at(s, i);
 }
 
 void sio_rooms_leave_all(sio_socket *s)
 {
-    while (s->n_rooms > 0)
-        leave_at(s, s->n_rooms - 1);
+    while (count_rooms(s) > 0)
+        leave_at(s, s->rooms->n - 1);
     s->left_own_room = true;
 }
 
@@ -344,12 +364,12 @@ bool sio_in_room(const sio_socket *s, const char *room)
 {
     if (is_own(s, room))
         return !s->left_own_room && s->state == SIO_SOCKET_CONNECTED;
-    return membership_of(s, room) < s->n_rooms;
+    return membership_of(s, room) < count_rooms(s);
 }
 
 const char *sio_room(const sio_socket *s, size_t i)
 {
-    return i < s->n_rooms ? s->rooms[i].room->name : NULL;
+    return i < count_rooms(s) ? s->rooms->at[i].room->name : NULL;
 }
 
 void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),

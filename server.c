@@ -372,7 +372,7 @@ int sio_protocol(const sio_socket *s)
 
 uint64_t sio_handle(const sio_socket *s)
 {
-    return s->handle;
+    return sio_handle_at(&s->ns->io->handles, s->slot);
 }
 
 sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
@@ -443,8 +443,8 @@ int64_t sio_issued(const sio_socket *s)
 sio_value sio_auth(sio_socket *s)
 {
     sio_span auth = SIO_SPAN("{}");
-    if (s->auth != NULL)
-        auth = (sio_span){ s->auth, strlen(s->auth) };
+    if (s->more != NULL && s->more->auth != NULL)
+        auth = (sio_span){ s->more->auth, strlen(s->more->auth) };
     return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
 }
 

@@ -53,6 +53,20 @@ void sio_leave_callback(sio_server *io)
 
 /* ---- Packets out ----------------------------------------------------------------------------------- */
 
+sio_server *sio_client_server(const sio_client *c)
+{
+    return c->session->eio->owner;
+}
+
+static void stop_joining(sio_client *c)
+{
+    if (c->u.joining == NULL)
+        return;
+    sio_deadline_clear(&c->u.joining->deadline);
+    sio_free_mem(&sio_client_server(c)->net.memory, c->u.joining);
+    c->u.joining = NULL;
+}
+
 bool sio_client_alive(const sio_client *c)
 {
     return !c->over;
@@ -69,7 +83,7 @@ bool sio_socket_send(sio_socket *s, sio_ref frames)
 /* Sends a packet without id and attachments, whatever the socket's state. */
 static void send_packet(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n)
 {
-    sio_out *out = &c->io->net.out;
+    sio_out *out = &sio_client_server(c)->net.out;
     char head[2] = { '4', (char)('0' + type) };
     sio_ref ref;
     if (!sio_client_alive(c))
@@ -103,8 +117,9 @@ static void send_connected(sio_socket *s)
 {
     char json[96];
     int n = 0;
-    if (!is_v3(s->client) && s->pid != NULL)
-        n = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}", s->id, s->pid);
+    const char *pid = s->more == NULL ? "" : s->more->pid;
+    if (!is_v3(s->client) && *pid != '\0')
+        n = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}", s->id, pid);
     else if (!is_v3(s->client))
         n = snprintf(json, sizeof json, "{\"sid\":\"%s\"}", s->id);
     send_packet(s->client, SIO_CONNECT, ns_span(s->ns), json, (size_t)n);
@@ -119,13 +134,13 @@ static void send_connect_error(sio_client *c, sio_span ns, const char *message, 
     if (!sio_client_alive(c))
         return;
     if (data != NULL && (object || !is_v3(c)))
-        v = sio_make(c->io, "{'message': %s, 'data': %p}", message, data);
+        v = sio_make(sio_client_server(c), "{'message': %s, 'data': %p}", message, data);
     else if (object || !is_v3(c))
-        v = sio_make(c->io, "{'message': %s}", message);
+        v = sio_make(sio_client_server(c), "{'message': %s}", message);
     else
-        v = data != NULL ? data : sio_make(c->io, "%s", message);
+        v = data != NULL ? data : sio_make(sio_client_server(c), "%s", message);
     if (v == NULL)
-        v = sio_make(c->io, "{'message': 'error'}");  // its text was not UTF-8
+        v = sio_make(sio_client_server(c), "{'message': 'error'}");  // its text was not UTF-8
     const char *json = sio_json(v, &n);
     send_packet(c, SIO_CONNECT_ERROR, ns, json, n);
 }
@@ -138,8 +153,8 @@ static void violate(sio_client *c, bool state, const char *what)
 {
     if (!sio_client_alive(c))
         return;
-    c->io->net.stats.parse_errors++;
-    sio_log(&c->io->net, "connection closed: %s", what);
+    sio_client_server(c)->net.stats.parse_errors++;
+    sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
     bool told = !state || sio_session_reachable(c->session);
     sio_session_end(c->session, told ? "forced close" : "forced server close");
 }
@@ -160,7 +175,6 @@ static void bury_socket(sio_socket *s)
     sio_server *io = s->ns->io;
     unlink_socket(s);
     sio_rooms_leave_all(s);
-    sio_handle_free(&io->handles, s->handle);
     if (s->state == SIO_SOCKET_CONNECTED) {
         sio_namespace *ns = s->ns;
         sio_socket *last = ns->sockets[--ns->n_sockets];
@@ -247,7 +261,7 @@ static bool set_id(sio_socket *s)
     if (is_v3(c)) {
         memcpy(s->id, c->session->sid, sizeof c->session->sid);
     } else {
-        if (sio_loop_random(c->io->net.loop, bytes, sizeof bytes) < 0)
+        if (sio_loop_random(sio_client_server(c)->net.loop, bytes, sizeof bytes) < 0)
             return false;
         sio_base64url_encode(bytes, sizeof bytes, s->id);
     }
@@ -256,7 +270,7 @@ static bool set_id(sio_socket *s)
     if (!is_v3(c) || s->ns->node.n == 1)
         return true;
     size_t n = s->ns->node.n;  // "/chat#" and the session's id
-    char *long_id = sio_resize(&c->io->net.memory, NULL, n + 22);
+    char *long_id = sio_resize(&sio_client_server(c)->net.memory, NULL, n + 22);
     if (long_id == NULL)
         return false;
     memcpy(long_id, s->ns->name, n);
@@ -268,32 +282,52 @@ static bool set_id(sio_socket *s)
 
 static void free_socket(sio_socket *s)
 {
-    const sio_memory *m = &s->client->io->net.memory;
+    const sio_memory *m = &s->ns->io->net.memory;
     if (s->node.key != s->id)
         sio_free_mem(m, s->node.key);
     sio_free_mem(m, s->rooms);
-    sio_free_mem(m, s->auth);
-    sio_free_mem(m, s->pid);
+    if (s->more != NULL)
+        sio_free_mem(m, s->more->auth);
+    sio_free_mem(m, s->more);
     sio_free_mem(m, s);
+}
+
+sio_socket_more *sio_more(sio_socket *s)
+{
+    if (s->more == NULL)
+        s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
+    return s->more;
+}
+
+static bool keep_auth(sio_socket *s, sio_span auth)
+{
+    if (auth.n == 0)
+        return true;
+    if (sio_more(s) == NULL)
+        return false;
+    s->more->auth = sio_resize(&s->ns->io->net.memory, NULL, auth.n + 1);
+    if (s->more->auth == NULL)
+        return false;
+    memcpy(s->more->auth, auth.p, auth.n);
+    s->more->auth[auth.n] = '\0';
+    return true;
 }
 
 static sio_socket *new_socket(sio_client *c, sio_namespace *ns, sio_span auth)
 {
-    const sio_memory *m = &c->io->net.memory;
-    sio_socket *s = sio_alloc(m, sizeof *s);
+    sio_server *io = sio_client_server(c);
+    sio_socket *s = sio_alloc(&io->net.memory, sizeof *s);
     if (s == NULL)
         return NULL;
     s->client = c, s->ns = ns;
-    bool good = set_id(s);
-    if (good && auth.n > 0 && (s->auth = sio_resize(m, NULL, auth.n + 1)) != NULL) {
-        memcpy(s->auth, auth.p, auth.n);
-        s->auth[auth.n] = '\0';
-    }
-    good = good && (auth.n == 0 || s->auth != NULL);
-    if (!good || (s->handle = sio_handle_new(&c->io->handles, s)) == 0) {
+    uint64_t handle = 0;
+    if (set_id(s) && keep_auth(s, auth))
+        handle = sio_handle_new(&io->handles, s);
+    if (handle == 0) {
         free_socket(s);
         return NULL;
     }
+    s->slot = (uint32_t)(handle & UINT32_MAX);
     sio_socket **end = &c->sockets;
     while (*end != NULL)
         end = &(*end)->next;
@@ -320,10 +354,10 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
     s->place = (uint32_t)ns->n_sockets;
     ns->sockets[ns->n_sockets++] = s;
     s->state = SIO_SOCKET_CONNECTED;
-    s->since = io->log_serial;
+    if (s->more != NULL)
+        s->more->since = io->log_serial;
     io->net.stats.sockets++;
-    c->joined = true;
-    sio_deadline_clear(&c->connect);
+    stop_joining(c);
     if (recovered)
         sio_recovery_replay(s, offset);
     send_connected(s);
@@ -367,7 +401,7 @@ static void run_middlewares(sio_socket *s, size_t i)
             return;
         }
     }
-    connected(s, s->recovered, s->since);
+    connected(s, s->recovered, s->recovered ? s->more->since : 0);
 }
 
 int sio_next(sio_later later, const char *error, const char *template, ...)
@@ -448,7 +482,7 @@ static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
 
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
-    sio_server *io = c->io;
+    sio_server *io = sio_client_server(c);
     uint64_t offset;
     if (find_socket(c, name) != NULL) {
         violate(c, true, "CONNECT for a namespace that is joined");
@@ -476,12 +510,12 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
     }
     sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);
     s->recovered = io->options.recovery_ms > 0 && sio_recovery_restore(s, v, &offset);
-    if (io->options.recovery_ms > 0 && s->pid == NULL && sio_recovery_new_pid(s) < 0) {
+    if (io->options.recovery_ms > 0 && !s->recovered && sio_recovery_new_pid(s) < 0) {
         violate(c, true, "no memory");
         return;
     }
     if (s->recovered)
-        s->since = offset;  // run_middlewares hands it on
+        s->more->since = offset;  // run_middlewares hands it on
     if (s->recovered && !io->options.recovery_run_middlewares)
         connected(s, true, offset);
     else
@@ -576,7 +610,7 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
     sio_span ns = k->ns, auth = k->json;
     if (k->type == SIO_CONNECT) {
         if (is_v3(c))
-            auth = split_query(c->io, &ns);
+            auth = split_query(sio_client_server(c), &ns);
         on_connect(c, ns, auth);
         return;
     }
@@ -602,7 +636,7 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
 
 static void free_partial(sio_client *c)
 {
-    const sio_memory *m = &c->io->net.memory;
+    const sio_memory *m = &sio_client_server(c)->net.memory;
     partial *b = c->partial;
     if (b == NULL)
         return;
@@ -615,7 +649,7 @@ static void free_partial(sio_client *c)
 
 static void begin_partial(sio_client *c, const char *p, size_t n, size_t wanted)
 {
-    const sio_memory *m = &c->io->net.memory;
+    const sio_memory *m = &sio_client_server(c)->net.memory;
     partial *b = sio_resize(m, NULL, sizeof *b + n);
     sio_span *blobs = sio_alloc(m, wanted * sizeof *blobs);
     if (b == NULL || blobs == NULL) {
@@ -643,7 +677,7 @@ static bool check_placeholders(sio_span json, size_t n_blobs)
 
 static void on_attachment(sio_client *c, const char *p, size_t n)
 {
-    sio_server *io = c->io;
+    sio_server *io = sio_client_server(c);
     partial *b = c->partial;
     if (b == NULL) {
         violate(c, false, "an attachment without a packet");
@@ -674,7 +708,7 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
 
 static void on_text(sio_client *c, const char *p, size_t n)
 {
-    const sio_options *o = &c->io->options;
+    const sio_options *o = &sio_client_server(c)->options;
     sio_packet k;
     if (c->partial != NULL) {
         violate(c, false, "a packet while attachments are due");
@@ -706,15 +740,20 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
 static void on_open(void *owner, sio_session *session)
 {
     sio_server *io = owner;
-    sio_client *c = sio_alloc(&io->net.memory, sizeof *c);
-    if (c == NULL) {
+    const sio_memory *m = &io->net.memory;
+    sio_client *c = sio_alloc(m, sizeof *c);
+    sio_joining *joining = sio_alloc(m, sizeof *joining);
+    if (c == NULL || joining == NULL) {
+        sio_free_mem(m, c);
+        sio_free_mem(m, joining);
         sio_session_abort(session, "forced close");
         return;
     }
-    c->io = io;
+    joining->client = c;
+    c->u.joining = joining;
     c->session = session;
     session->user = c;
-    sio_deadline_set(&io->net.clock, &io->connect_fifo, &c->connect);
+    sio_deadline_set(&io->net.clock, &io->connect_fifo, &c->u.joining->deadline);
     if (session->protocol == 3) {  // joins "/" without being asked
         sio_enter(io);
         on_connect(c, SIO_SPAN("/"), SIO_NONE);
@@ -728,12 +767,12 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     sio_client *c = session->user;
     if (c == NULL)
         return;
-    sio_deadline_clear(&c->connect);
+    stop_joining(c);
     c->over = true;
     session->user = NULL;
     leave_all(c, reason);
     free_partial(c);
-    c->next = io->dead_clients;
+    c->u.next = io->dead_clients;
     io->dead_clients = c;
 }
 
@@ -744,7 +783,7 @@ const sio_eio_events sio_client_events = { .open = on_open,
 void sio_connect_expired(void *owner, sio_deadline *d)
 {
     sio_server *io = owner;
-    sio_client *c = (sio_client *)(void *)((char *)d - offsetof(sio_client, connect));
+    sio_client *c = ((sio_joining *)(void *)d)->client;
     sio_log(&io->net, "connection closed: no namespace joined within connect_timeout");
     sio_session_end(c->session, "forced close");
 }
@@ -755,11 +794,12 @@ void sio_sockets_bury(sio_server *io)
     while (io->dead_sockets != NULL) {
         sio_socket *s = io->dead_sockets;
         io->dead_sockets = s->next;
+        sio_handle_free(&io->handles, sio_handle(s));
         free_socket(s);
     }
     while (io->dead_clients != NULL) {
         sio_client *c = io->dead_clients;
-        io->dead_clients = c->next;
+        io->dead_clients = c->u.next;
         sio_free_mem(m, c);
     }
     while (io->dead_namespaces != NULL) {

@@ -439,7 +439,8 @@ int sio_header_add(sio_http *http, const char *name, const char *value);
 int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
 /* Plain WebSocket beside Socket.IO, limited like the server. text: a message of UTF-8 text, not
- * binary. clean: the client said goodbye. */
+ * binary. close: the client's code; 1005: it sent none; 1006: it went without a close frame; or the
+ * code that was sent to it. clean: it said goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);

@@ -1,7 +1,7 @@
 /* table.c - hash tables and handles
  * SPDX-License-Identifier: MIT
  *
- * A table is an array of chains. Its nodes are part of the things it holds, so adding allocates
+ * A table is an array of chains, of two nodes each at the most on average. Its nodes are part of the things it holds, so adding allocates
  * nothing but, now and then, a longer array. Names that clients choose are keys, so the hash is
  * SipHash-1-3 with a secret: nobody can choose names that fall into one chain.
  *
@@ -101,7 +101,7 @@ static bool grow(sio_table *t)
 
 bool sio_table_add(sio_table *t, sio_node *node)
 {
-    if (t->count >= t->slots && !grow(t))
+    if (t->count / 2 >= t->slots && !grow(t))
         return false;
     node->hash = hash_of(t, node->key, node->n);
     sio_node **slot = &t->slot[node->hash & (t->slots - 1)];
@@ -148,28 +148,34 @@ static bool more_slots(sio_handles *h)
     if (slot == NULL)
         return false;
     h->slot = slot;
-    for (uint32_t i = slots; i-- > h->slots;) {
-        slot[i] = (struct sio_handle_slot){ NULL, 1, h->first_free };
-        h->first_free = i + 1;
-    }
     h->slots = slots;
     return true;
 }
 
+uint64_t sio_handle_at(const sio_handles *h, uint32_t slot)
+{
+    return (uint64_t)h->slot[slot].generation << 32 | slot;
+}
+
 uint64_t sio_handle_new(sio_handles *h, void *p)
 {
-    if (h->first_free == 0 && !more_slots(h))
-        return 0;
     uint32_t i = h->first_free - 1;
-    h->first_free = h->slot[i].next_free;
+    if (h->first_free > 0) {
+        h->first_free = h->slot[i].next_free;
+    } else {
+        if (h->used == h->slots && !more_slots(h))
+            return 0;
+        i = h->used++;
+        h->slot[i].generation = 1;
+    }
     h->slot[i].p = p;
-    return (uint64_t)h->slot[i].generation << 32 | i;
+    return sio_handle_at(h, i);
 }
 
 void *sio_handle_get(const sio_handles *h, uint64_t handle)
 {
     uint32_t i = (uint32_t)(handle & UINT32_MAX);
-    if (i >= h->slots || h->slot[i].generation != handle >> 32)
+    if (i >= h->used || h->slot[i].generation != handle >> 32)
         return NULL;
     return h->slot[i].p;
 }

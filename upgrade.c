@@ -20,7 +20,7 @@ static void finish(sio_upgrade *u)
     sio_eio *eio = u->session->eio;
     sio_deadline_clear(&u->timeout);
     sio_deadline_clear(&u->tick);
-    u->session->upgrade = NULL;
+    u->session->polling->upgrade = NULL;
     u->session = NULL;
     u->next = eio->dead_upgrades;
     eio->dead_upgrades = u;
@@ -28,7 +28,7 @@ static void finish(sio_upgrade *u)
 
 void sio_upgrade_abandon(sio_session *s)
 {
-    sio_upgrade *u = s->upgrade;
+    sio_upgrade *u = s->polling->upgrade;
     finish(u);
     sio_conn_close(u->conn, SIO_WS_NO_CODE);
 }
@@ -38,7 +38,7 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     sio_eio *eio = s->eio;
     x->user = NULL;
     sio_upgrade *u = NULL;
-    if (s->state == SIO_SESSION_POLLING && s->upgrade == NULL)
+    if (s->state == SIO_SESSION_POLLING && s->polling->upgrade == NULL)
         u = sio_alloc(&eio->net->memory, sizeof *u);
     sio_conn *c = sio_conn_upgrade(x, head, &eio->upgrade_events, u);
     if (c == NULL || u == NULL) {
@@ -51,7 +51,7 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     }
     u->session = s;
     u->conn = c;
-    s->upgrade = u;
+    s->polling->upgrade = u;
     sio_deadline_set(&eio->net->clock, &eio->upgrade_fifo, &u->timeout);
 }
 
@@ -82,7 +82,7 @@ static void complete(sio_upgrade *u)
     s->state = SIO_SESSION_WEBSOCKET;
     eio->net->stats.upgrades++;
     sio_conn_set_owner(s->conn, &eio->ws_events, s);
-    for (size_t i = 0; queue.n > 0 && i <= queue.n_more; i++)
+    for (size_t i = 0; sio_queue_at(&queue, i).n > 0; i++)
         sio_session_frames(s, sio_queue_at(&queue, i));
     sio_queue_clear(&eio->net->memory, &queue);
     if (!closing)

@@ -579,6 +579,7 @@ class Run {
       }
       await this[op.op](op);
       await this.settle(op.op === "bytes" || op.mayWait ? 400 : 3000);
+      for (const c of this.connections) for (const w of c.waiting) w.certain = false;
       this.step++;
     }
     this.cleanup();
@@ -888,7 +889,10 @@ function endpointRequest(r, on) {
   if (method === "POST" || method === "PUT") op.body = r.pick(["", "40", "4x", "1"]);
   const odd = method !== "GET" && method !== "POST" && method !== "OPTIONS";
   if (query.includes("{{sid0}}") && odd) op.tag = "E28";
-  if (query.includes("{{sid0}}") && method === "GET") op.mayWait = true;
+  if (query.includes("{{sid0}}") && method === "GET") {
+    op.mayWait = true;
+    op.on += "-poll";  // nothing shall queue behind it
+  }
   return op;
 }
 
