@@ -325,6 +325,8 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         drop_input(c);
         return;
     }
+    if (c->state == SIO_CONN_HEAD && c->in == NULL && c->u.http.first == NULL)
+        sio_deadline_set(&c->net->clock, &c->net->header_fifo, &c->u.http.deadline);
     size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
     if (want <= n)
         want = n < 256 ? 512 : n * 2;

@@ -195,6 +195,20 @@ size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
 
 /* ---- For the layers above ------------------------------------------------------------------------ */
 
+/* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
+static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
+{
+    sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
+    size_t n = 0;
+    while (n < list.n && list.p[n] > ' ' && strchr(",;=\"()<>@:/[]?{}\\\x7f", list.p[n]) == NULL)
+        n++;
+    if (n == 0)
+        return;
+    sio_put_text(sink, "Sec-WebSocket-Protocol: ");
+    sio_put(sink, list.p, n);
+    sio_put(sink, "\r\n", 2);
+}
+
 sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
                            void *owner)
 {
@@ -212,6 +226,7 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
                              "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
     sio_put(&out->sink, accept, sizeof accept);
     sio_put(&out->sink, "\r\n", 2);
+    put_subprotocol(&out->sink, head);
     sio_put(&out->sink, x->extra.p, x->extra.n);
     sio_put(&out->sink, "\r\n", 2);
     if (!sio_out_end(out, &ref)) {

@@ -111,20 +111,40 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
-/* Sets the header lines that the answer to x will have. */
-static void set_extra(sio_eio *eio, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                      bool initial)
+/* Adds header lines to the answer that x will get, whenever that is. */
+static void add_lines(sio_exchange *x, const sio_memory *m, const sio_sink *lines)
 {
-    sio_textbuf t = sio_text_new(&eio->net->memory);
-    if (eio->options->cors != NULL)
-        put_cors(eio->options, head, "", &t.sink);
-    if (eio->events->headers != NULL)
-        eio->events->headers(eio->owner, x, head, raw, initial, &t.sink);
-    if (t.sink.failed) {
-        sio_text_free(&t);
+    char *both = lines->failed || lines->n == 0 ? NULL : sio_resize(m, NULL, x->extra.n + lines->n);
+    if (both == NULL)
         return;
-    }
-    x->extra = (sio_span){ t.sink.p, t.sink.n };
+    if (x->extra.n > 0)
+        memcpy(both, x->extra.p, x->extra.n);
+    memcpy(both + x->extra.n, lines->p, lines->n);
+    sio_free_mem(m, x->extra.p);
+    x->extra = (sio_span){ both, x->extra.n + lines->n };
+}
+
+/* CORS fields are on every answer; those of the application are not on errors. */
+static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    if (eio->options->cors == NULL)
+        return;
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    put_cors(eio->options, head, "", &t.sink);
+    add_lines(x, t.memory, &t.sink);
+    x->extra_always = x->extra.n;
+    sio_text_free(&t);
+}
+
+static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, sio_span raw,
+                        bool initial)
+{
+    if (eio->events->headers == NULL)
+        return;
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    eio->events->headers(eio->owner, x, head, raw, initial, &t.sink);
+    add_lines(x, t.memory, &t.sink);
+    sio_text_free(&t);
 }
 
 /* ---- Errors -------------------------------------------------------------------------------------- */
@@ -225,6 +245,32 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
     return h;
 }
 
+/* Of these a request has one; of a repetition nobody may make a list (RFC 9110, 5.3). */
+static bool is_single(const char *name)
+{
+    static const char *const names[] = { "user-agent",    "host",
+                                         "authorization", "referer",
+                                         "from",          "content-type",
+                                         "max-forwards",  "proxy-authorization" };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* Both in one text in the arena; the first, without memory. */
+static const char *join(const char *a, const char *separator, const char *b, sio_arena *arena)
+{
+    size_t n = strlen(a), m = strlen(separator), k = strlen(b) + 1;
+    char *both = sio_arena_get(arena, n + m + k);
+    if (both == NULL)
+        return a;
+    memcpy(both, a, n);
+    memcpy(both + n, separator, m);
+    memcpy(both + n + m, b, k);
+    return both;
+}
+
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena)
 {
     const char *p = h->text, *end = h->text + h->n, *found = NULL;
@@ -233,17 +279,13 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
     p += strlen(p) + 1;
     while (p < end) {
         const char *value = p + strlen(p) + 1;
-        size_t n = strlen(value), have = found == NULL ? 0 : strlen(found);
         if (sio_span_is_nocase(wanted, p)) {
-            char *both = found == NULL ? NULL : sio_arena_get(arena, have + n + 3);
-            if (both != NULL) {
-                memcpy(both, found, have);
-                memcpy(both + have, ", ", 2);
-                memcpy(both + have + 2, value, n + 1);
-            }
-            found = both == NULL ? value : both;
+            if (found == NULL)
+                found = value;
+            else if (!is_single(p))
+                found = join(found, strcmp(p, "cookie") == 0 ? "; " : ", ", value, arena);
         }
-        p = value + n + 1;
+        p = value + strlen(value) + 1;
     }
     return found;
 }
@@ -294,18 +336,13 @@ static void put_open_packet(const sio_session *s, bool upgrades, sio_sink *sink)
 static void add_cookie(sio_session *s, sio_exchange *x)
 {
     sio_textbuf t = sio_text_new(&s->eio->net->memory);
-    sio_put(&t.sink, x->extra.p, x->extra.n);
     sio_put_text(&t.sink, "Set-Cookie: ");
     sio_put_text(&t.sink, s->eio->options->cookie);
     sio_put(&t.sink, "=", 1);
     sio_put(&t.sink, s->sid, sizeof s->sid);
     sio_put_text(&t.sink, "; Path=/; HttpOnly; SameSite=Lax\r\n");
-    if (t.sink.failed) {
-        sio_text_free(&t);
-        return;
-    }
-    sio_free_mem(&s->eio->net->memory, x->extra.p);
-    x->extra = (sio_span){ t.sink.p, t.sink.n };
+    add_lines(x, t.memory, &t.sink);
+    sio_text_free(&t);
 }
 
 static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
@@ -398,7 +435,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
 {
     x->user = s;
     if (upgrade)
-        sio_upgrade_begin(s, x, head);
+        sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
         sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
     else if (sio_span_is(head->method, "POST"))
@@ -431,7 +468,7 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         answer_preflight(eio, x, head);
         return;
     }
-    set_extra(eio, x, head, raw, q.sid[0] == '\0');
+    add_cors(eio, x, head);
     int code = verify(eio, head, &q, upgrade, &s);
     const char *refusal = NULL;
     if (code < 0 && s == NULL) {
@@ -448,6 +485,7 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     }
     if (upgrade && !check_websocket(x, head))
         return;
+    add_headers(eio, x, head, raw, s == NULL);
     if (s != NULL)
         on_session_request(s, x, head, &q, upgrade);
     else if (upgrade)

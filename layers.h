@@ -574,11 +574,12 @@ struct sio_exchange {
     sio_conn *conn;
     sio_exchange *next;  // on the connection: answers leave in the order of the requests
     const sio_endpoint *endpoint;
-    void *owner;     // the endpoint's
-    void *user;      // whoever waits to answer: eio's session, http_api's request
-    sio_span extra;  // header lines of the answer, in memory of their own
-    sio_queue out;   // the answer, while an earlier one is still to come
-    char *body;      // what has come of a body that came in pieces
+    void *owner;          // the endpoint's
+    void *user;           // whoever waits to answer: eio's session, http_api's request
+    sio_span extra;       // header lines of the answer, in memory of their own
+    size_t extra_always;  // the part of it that goes with errors too
+    sio_queue out;        // the answer, while an earlier one is still to come
+    char *body;           // what has come of a body that came in pieces
     size_t body_n, body_cap;
     size_t max_body;  // set by the endpoint; one byte more is a 413
     uint64_t left;    // of a body with a length
@@ -783,6 +784,7 @@ typedef struct sio_upgrade {
     sio_session *session;  // NULL: over; freed when the turn ends
     sio_conn *conn;
     sio_deadline timeout, tick;
+    bool base64;
     struct sio_upgrade *next;  // in eio->dead_upgrades
 } sio_upgrade;
 
@@ -866,13 +868,14 @@ void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
 void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet);
 /* Answers the waiting GET with what is queued. */
 void sio_poll_flush(sio_session *s);
-/* Answers the waiting GET, if there is one, with packets of one byte each, and nothing else. */
+/* Answers the waiting GET, if there is one: with what is queued, or with packets of one byte each. */
 void sio_poll_release(sio_session *s, const char *packets);
 void sio_poll_free(sio_session *s);
 
 /* ---- upgrade.c: from polling to WebSocket ----------------------------------------------------------- */
 
-void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head);
+/* base64: the new connection takes no binary frames. */
+void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64);
 void sio_upgrade_abandon(sio_session *s);  // closes the probing connection
 void sio_upgrade_message(void *owner, bool text, const char *p, size_t n);
 void sio_upgrade_closed(void *owner, int code, bool clean);

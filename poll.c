@@ -231,6 +231,10 @@ void sio_poll_release(sio_session *s, const char *packets)
     sio_sink sink = { .p = text, .cap = sizeof text };
     if (x == NULL)
         return;
+    if (k->queue.n > 0) {  // what is queued goes first, as it would have a moment ago
+        sio_poll_flush(s);
+        return;
+    }
     for (const char *p = packets; *p != '\0'; p++) {
         if (s->protocol == 3)
             put_length(&sink, 1);

@@ -103,7 +103,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
         sio_put_number(sink, size);
     }
     sio_put(sink, "\r\n", 2);
-    sio_put(sink, x->extra.p, x->extra.n);
+    sio_put(sink, x->extra.p, status >= 400 ? x->extra_always : x->extra.n);
     sio_put(sink, more.p, more.n);
     sio_put_text(sink, "Date: ");
     sio_put_text(sink, date_now(net));
@@ -152,6 +152,7 @@ void sio_respond_empty(sio_exchange *x, int status)
 void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span more, sio_span body)
 {
     x->keep_alive = false;
+    x->conn->last = true;  // what is pipelined behind it has no answer to come to
     sio_respond(x, status, type, more, body);
 }
 
@@ -270,8 +271,11 @@ size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen)
     if (c->last)
         return n;
     int used = worth_parsing(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
-    if (used == 0 && n <= max_head)
+    if (used == 0 && n <= max_head) {
+        if (seen == 0 && c->u.http.first == NULL)  // it has begun: idle no more
+            sio_deadline_set(&c->net->clock, &c->net->header_fifo, &c->u.http.deadline);
         return 0;
+    }
     if (used <= 0 || (size_t)used > max_head) {
         refuse(c, used < 0 ? -used : 431);
         return n;

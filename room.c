@@ -124,8 +124,8 @@ void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
         find(t->self, fn, data);
         return;
     }
-    if (t->self != NULL)
-        t->self->mark = ns->io->mark;
+    if (t->self != NULL)  // by its room, as in the reference: others may have joined that
+        search_room(ns, t->self->node.key, exclude, NULL);
     for (size_t i = 0; i < t->n_except; i++)
         search_room(ns, t->except[i], exclude, NULL);
     for (size_t i = 0; i < t->n_except_list; i++)

@@ -369,6 +369,11 @@ static route *find_route(const sio_server *io, const sio_http_head *head, bool p
 
 /* ---- Who answers -------------------------------------------------------------------------------------- */
 
+static bool asks_for_websocket(const sio_http_head *head)
+{
+    return sio_span_is_nocase(sio_http_field_of(head, "Upgrade"), "websocket");
+}
+
 static void no_body(void *owner, sio_exchange *x, sio_span body)
 {
     (void)owner, (void)x, (void)body;
@@ -383,7 +388,7 @@ static void on_nobody_head(void *owner, sio_exchange *x, const sio_http_head *he
 {
     const sio_server *io = owner;
     (void)raw;
-    if (sio_span_is_nocase(sio_http_field_of(head, "Upgrade"), "websocket")) {
+    if (head->upgrade && asks_for_websocket(head)) {
         sio_log(sio_conn_net(x->conn), "websocket handshake for a path that is nobody's");
         sio_conn_drop(x->conn);
         return;
@@ -398,7 +403,7 @@ static const sio_endpoint nobody = { on_nobody_head, no_body, no_gone };
 const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner)
 {
     sio_server *io = (sio_server *)(void *)net;
-    bool websocket = head->upgrade;
+    bool websocket = head->upgrade && asks_for_websocket(head);
     if (!websocket && (*owner = find_route(io, head, false)) != NULL)
         return &route_endpoint;
     if (sio_eio_matches(&io->eio, head->target)) {

@@ -226,12 +226,12 @@ void sio_free(sio_server *io)
         end_turn(io);
         sio_net_abort_all(&io->net);
         end_turn(io);
+        sio_recovery_free(io);  // runs release handlers, which may set timers
         free_timers(io);
         sio_eio_free(&io->eio);
     }
     sio_beside_free(io);
     sio_routes_free(io);
-    sio_recovery_free(io);
     sio_node *node;
     while ((node = sio_table_next(&io->namespaces, NULL)) != NULL) {
         sio_table_remove(&io->namespaces, node);
@@ -425,9 +425,10 @@ const char *sio_header(sio_socket *s, const char *name)
     return sio_handshake_header(handshake_of(s), name, &s->ns->io->net.arena);
 }
 
-bool sio_xdomain(const sio_socket *s)
+bool sio_xdomain(sio_socket *s)
 {
-    return sio_handshake_header(handshake_of(s), "origin", &s->ns->io->net.arena) != NULL;
+    const char *origin = sio_header(s, "origin");
+    return origin != NULL && *origin != '\0';
 }
 
 bool sio_secure(const sio_socket *s)

@@ -215,8 +215,13 @@ void sio_socket_leave(sio_socket *s, const char *reason)
 
 static void leave_all(sio_client *c, const char *reason)
 {
-    while (c->sockets != NULL)
-        sio_socket_leave(c->sockets, reason);
+    sio_socket *s = c->sockets;
+    while (s != NULL) {
+        bool leaving = s->leaving;  // a handler of "disconnecting" called: it goes when that returns
+        sio_socket *next = s->next;
+        sio_socket_leave(s, reason);
+        s = leaving ? next : c->sockets;
+    }
 }
 
 void sio_disconnect(sio_socket *s, bool close)

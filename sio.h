@@ -91,7 +91,7 @@ typedef struct sio_options {
     bool trust_proxy;  // X-Forwarded-For, if present, names the client's address
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
-     * standard one, "Forbidden"). Lends the request for the call. */
+     * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
     const char *(*allow_request)(sio_http *http);
     /* Called for each answer of the endpoint; adds header fields with sio_header_add. initial: this
      * answer opens a session. */
@@ -261,7 +261,7 @@ size_t sio_pending(const sio_socket *socket);
 /* The request that opened the connection. All of them lend. */
 const char *sio_url(const sio_socket *socket);      // raw target
 const char *sio_address(const sio_socket *socket);  // the client's address
-bool sio_xdomain(const sio_socket *socket);         // it had an Origin
+bool sio_xdomain(sio_socket *socket);               // it had an Origin
 bool sio_secure(const sio_socket *socket);          // a trusted proxy said https
 int64_t sio_issued(const sio_socket *socket);       // milliseconds since 1970
 sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} without one
@@ -371,7 +371,7 @@ const char *sio_text(sio_value v, size_t *n);        // a string, decoded; NULL:
 const void *sio_bytes(sio_value v, size_t *n);       // a binary attachment; NULL: none
 const char *sio_json(sio_value v, size_t *n);        // the JSON text; not NUL-terminated
 
-/* A copy that lives until sio_drop. NULL: no memory. */
+/* A copy that lives until sio_drop, which comes before sio_free. NULL: no memory. */
 sio_value sio_keep(sio_server *io, sio_value v);
 void sio_drop(sio_value kept);
 

@@ -33,7 +33,7 @@ void sio_upgrade_abandon(sio_session *s)
     sio_conn_close(u->conn, SIO_WS_NO_CODE);
 }
 
-void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head)
+void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64)
 {
     sio_eio *eio = s->eio;
     x->user = NULL;
@@ -51,6 +51,7 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     }
     u->session = s;
     u->conn = c;
+    u->base64 = base64;
     s->polling->upgrade = u;
     sio_deadline_set(&eio->net->clock, &eio->upgrade_fifo, &u->timeout);
 }
@@ -79,6 +80,7 @@ static void complete(sio_upgrade *u)
     s->polling->queue = (sio_queue){ .n = 0 };
     sio_session_mark(s);  // frees what polling needed
     s->conn = u->conn;
+    s->base64 = u->base64;
     s->state = SIO_SESSION_WEBSOCKET;
     eio->net->stats.upgrades++;
     sio_conn_set_owner(s->conn, &eio->ws_events, s);
