@@ -133,6 +133,8 @@ void sio_conn_die(sio_conn *c, bool clean)
 /* Sends what is queued, then ends. Nothing that comes is looked at any more. */
 void sio_conn_drain(sio_conn *c)
 {
+    if (c->state == SIO_CONN_DEAD)
+        return;
     if (c->state == SIO_CONN_WEBSOCKET)
         memset(&c->u, 0, sizeof c->u);
     c->state = SIO_CONN_DRAINING;
@@ -325,8 +327,6 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         drop_input(c);
         return;
     }
-    if (c->state == SIO_CONN_HEAD && c->in == NULL && c->u.http.first == NULL)
-        sio_deadline_set(&c->net->clock, &c->net->header_fifo, &c->u.http.deadline);
     size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
     if (want <= n)
         want = n < 256 ? 512 : n * 2;

@@ -357,6 +357,8 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         deliver(s, &d);
     }
     sio_ref_release(d.ref);
+    if (r->one && r->expected == 0 && sio_connected(t->self))  // it has left its own room
+        r->expected += await(t->self, r, k->id, 0) != NULL;
     if (r->expected == 0)
         finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
     else if (t->timeout_ms > 0 && !r->done)

@@ -39,7 +39,7 @@ typedef struct saved {
     sio_namespace *ns;
     sio_deadline expiry;
     uint64_t since;
-    bool got_offset;
+    bool got_offset, left_own_room;
     void *data;
     void (*release)(void *data);
     char pid[PID_CHARS + 1], id[PID_CHARS + 1];
@@ -177,7 +177,7 @@ bool sio_recovery_save(sio_socket *s, const char *reason)
     if (v == NULL)
         return false;
     v->io = io, v->ns = s->ns, v->since = s->more->since;
-    v->got_offset = s->got_offset;
+    v->got_offset = s->got_offset, v->left_own_room = s->left_own_room;
     v->data = s->data, v->release = s->release;
     memcpy(v->pid, s->more->pid, sizeof v->pid);
     memcpy(v->id, s->id, sizeof v->id);
@@ -261,6 +261,7 @@ bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
     const char *room = v->rooms;
     for (size_t i = 0; i < v->n_rooms; i++, room += strlen(room) + 1)
         sio_join(s, room);
+    s->left_own_room = v->left_own_room;  // until the replay
     free_saved(v, false);
     return true;
 }
@@ -293,6 +294,7 @@ void sio_recovery_replay(sio_socket *s, uint64_t offset)
         sio_ref_release(ref);
         s->got_offset = true;
     }
+    s->left_own_room = false;
     s->ns->io->net.stats.recovered++;
 }
 

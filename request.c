@@ -64,6 +64,8 @@ static const char *date_now(sio_net *net)
 /* Takes the exchanges that are done off the connection, in order, and lets their answers go. */
 static void advance(sio_conn *c)
 {
+    if (c->state == SIO_CONN_DEAD)
+        return;  // its exchanges are being dropped
     while (c->u.http.first != NULL && c->u.http.first->answered && !c->u.http.first->busy) {
         sio_exchange *x = c->u.http.first;
         for (size_t i = 0; sio_queue_at(&x->out, i).n > 0; i++)

@@ -121,7 +121,12 @@ void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
     sio_namespace *ns = t->ns;
     ns->io->mark++;
     if (t->only_self) {
-        find(t->self, fn, data);
+        /* With recovery the reference sends to the room of the socket's id, and so do we: what is
+         * replayed to a socket must be what it would have got. */
+        if (ns->io->options.recovery_ms > 0)
+            search_room(ns, t->self->node.key, fn, data);
+        else
+            find(t->self, fn, data);
         return;
     }
     if (t->self != NULL)  // by its room, as in the reference: others may have joined that

@@ -217,7 +217,8 @@ static void leave_all(sio_client *c, const char *reason)
 {
     sio_socket *s = c->sockets;
     while (s != NULL) {
-        bool leaving = s->leaving;  // a handler of "disconnecting" called: it goes when that returns
+        bool leaving =
+            s->leaving;  // a handler of "disconnecting" called: it goes when that returns
         sio_socket *next = s->next;
         sio_socket_leave(s, reason);
         s = leaving ? next : c->sockets;

@@ -73,11 +73,13 @@ static void complete(sio_upgrade *u)
 {
     sio_session *s = u->session;
     sio_eio *eio = s->eio;
+    end_polling(s);
+    if (u->session == NULL)
+        return;  // a callback of a connection that had to go ended the session
     bool closing = s->state == SIO_SESSION_CLOSING;
     sio_queue queue = s->polling->queue;
-    finish(u);
-    end_polling(s);
     s->polling->queue = (sio_queue){ .n = 0 };
+    finish(u);
     sio_session_mark(s);  // frees what polling needed
     s->conn = u->conn;
     s->base64 = u->base64;

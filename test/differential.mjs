@@ -1722,7 +1722,8 @@ function protocol3(r, tag) {
       send(`41${nsp}`);
       nsps.splice(nsps.indexOf(nsp), 1);
     } else if (kind === "join") {
-      const name = r.pick(["/custom", `/dyn-${tag}`, "/auth", "/nope", "/caf\u00e9"]);
+      // not /caf\u00e9: the reference percent-encodes a name of protocol 3 and then knows no such one
+      const name = r.pick(["/custom", `/dyn-${tag}`, "/auth", "/nope", "/Custom"]);
       if (nsps.includes(name)) continue;
       const auth = r.pick(["", ",", "?token=secret,", "?token=secret&x=1%20y,", "?token=nodata,",
         "?token=x"]);
