@@ -24,7 +24,7 @@ SYSTEM2 = open|close|pipe2?|fcntl|ioctl|f?stat|fopen|clock.*|time|getrandom|s?ra
 SYSTEM3 = gettimeofday|f?printf|f?puts|putchar|perror
 
 .PHONY: chat fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
-	interop differential bench size format help clean
+	interop differential rows bench size format help clean
 
 chat: $(B)/chat  ## the chat room, build/chat
 
@@ -99,7 +99,12 @@ interop:  ## the official clients against build/fixture and build/chat
 	@[ ! -x test/interop/run ] || { $(MAKE) chat fixture && test/interop/run; }
 
 differential: fixture  ## our answers beside the reference server's
-	node test/differential.mjs
+	test/reference/run
+
+rows:  ## rows of the protocol's checklist (test/rows.txt) that no test names
+	@bad=0; for row in $$(sed -n 's/^[^#].*: //p' test/rows.txt); do \
+	    grep -qw $$row test/test_*.c test/sim_*.c test/interop/* 2>/dev/null || \
+	    { echo "$$row has no test"; bad=1; }; done; exit $$bad
 
 bench: bench-server  ## speed and memory, as in the README
 	test/bench/run

@@ -301,6 +301,7 @@ void sio_recovery_replay(sio_socket *s, uint64_t offset)
 void sio_recovery_init(sio_server *io)
 {
     sio_clock *clock = &io->net.clock;
+    io->log_serial = (uint64_t)sio_loop_wall(io->net.loop) * 1000;  // no offset of a run before
     sio_fifo_init(clock, &io->recovery_fifo, io->options.recovery_ms, on_saved_expired, io);
     sio_fifo_init(clock, &io->log_fifo, io->options.recovery_ms, on_entry_expired, io);
 }

@@ -61,6 +61,7 @@ const ALLOWED = {
   "T11": "bytes behind a body in the same segment: the answer and then 400, or 400 alone",
   "T15": "the rest of the connection after a body that was too large",
   "E28": "methods other than GET and POST with a sid: 500, or another refusal",
+  "U-drop": "after a probe whose connection dropped the reference answers no more, once in 10,000 times",
   "U-noprobe": "the upgrade packet without a probe",
 };
 
@@ -1628,7 +1629,7 @@ function oddUpgrade(r, tag) {
   } else if (kind === "twice") {
     ops.push(probe, probe, tick, five, say());
   } else if (kind === "drop") {
-    ops.push(probe, { op: "drop", c: 0, probe: true }, tick, say());
+    ops.push(probe, { op: "drop", c: 0, probe: true, tag: "U-drop" }, tick, say());
     if (!auto) ops.push({ op: "drain", c: 0 });
     ops.push({ op: "upgrade", c: 0 }, probe, tick, five);
   } else if (kind === "second") {
