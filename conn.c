@@ -138,7 +138,7 @@ void sio_conn_drain(sio_conn *c)
     if (c->state == SIO_CONN_WEBSOCKET)
         memset(&c->u, 0, sizeof c->u);
     c->state = SIO_CONN_DRAINING;
-    sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->u.http.deadline);
+    sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->u.http.deadline);
     mark(c);
 }
 
@@ -234,6 +234,8 @@ static void push(sio_conn *c)
             break;
     }
     sio_loop_want_write(net->loop, &c->watch, c->out.n > 0);
+    if (c->state == SIO_CONN_DRAINING && c->out.n > 0)  // it goes on, however slowly
+        sio_deadline_set(&net->clock, &net->close_fifo, &c->u.http.deadline);
 }
 
 void sio_conn_queue(sio_conn *c, sio_ref piece)
@@ -253,6 +255,17 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
         push(c);
 }
 
+/* All is sent: the client is told, and has a moment to hear it. */
+static void end_output(sio_conn *c)
+{
+    if (c->watch.no_read) {  // it has ended its side already
+        sio_conn_die(c, true);
+        return;
+    }
+    sio_loop_shutdown(c->net->loop, &c->watch);
+    sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->u.http.deadline);
+}
+
 /* The turn's end for one connection. */
 static void flush_conn(sio_conn *c)
 {
@@ -262,7 +275,7 @@ static void flush_conn(sio_conn *c)
     if (c->broken || (c->out.n > 0 && !sio_queue_settle(&net->memory, &c->out)))
         sio_conn_die(c, false);
     else if (c->state == SIO_CONN_DRAINING && c->out.n == 0)
-        sio_loop_shutdown(net->loop, &c->watch);
+        end_output(c);
 }
 
 void sio_net_flush(sio_net *net)
@@ -347,6 +360,19 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
     c->in = in;
 }
 
+/* The client has ended its side, or broke the connection. Answers that are on their way to one that
+ * only ended its side still go there. */
+static void on_input_end(sio_conn *c, bool clean)
+{
+    bool answered = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
+    if (!clean || c->out.n == 0 || (!answered && c->state != SIO_CONN_DRAINING)) {
+        sio_conn_die(c, clean);
+        return;
+    }
+    sio_conn_drain(c);
+    sio_loop_stop_reading(c->net->loop, &c->watch);
+}
+
 static void on_readable(sio_conn *c)
 {
     sio_net *net = c->net;
@@ -361,7 +387,7 @@ static void on_readable(sio_conn *c)
         return;
     if (got <= 0) {
         drop_input(c);
-        sio_conn_die(c, got == 0);
+        on_input_end(c, got == 0);
         return;
     }
     net->stats.bytes_in += (uint64_t)got;

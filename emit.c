@@ -230,9 +230,45 @@ struct sio_awaited {
     uint64_t serial;   // ours: of the sio_later
 };
 
+static void drop_answers(request *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        sio_drop(r->answers[i]);
+    sio_free_mem(&r->io->net.memory, r->answers);
+    r->answers = NULL;
+    r->n = r->cap = 0;
+}
+
+static void release_request(request *r)
+{
+    if (--r->refs > 0)
+        return;
+    drop_answers(r);
+    sio_free_mem(&r->io->net.memory, r);
+}
+
+/* Forgets what the socket owes to questions that have timed out. */
+static void purge(sio_socket *s)
+{
+    sio_awaited **at = s->more == NULL ? NULL : &s->more->awaited;
+    while (at != NULL && *at != NULL) {
+        sio_awaited *a = *at;
+        if (a->request == NULL || !a->request->done) {
+            at = &a->next;
+            continue;
+        }
+        *at = a->next;
+        release_request(a->request);
+        sio_free_mem(&s->ns->io->net.memory, a);
+    }
+}
+
 static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t serial)
 {
     sio_awaited *a = NULL;
+    if (s->state == SIO_SOCKET_GONE)
+        return NULL;
+    purge(s);
     if (sio_more(s) != NULL)
         a = sio_alloc(&s->ns->io->net.memory, sizeof *a);
     if (a == NULL)
@@ -242,17 +278,6 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t seria
     if (r != NULL)
         r->refs++;
     return a;
-}
-
-static void release_request(request *r)
-{
-    const sio_memory *m = &r->io->net.memory;
-    if (--r->refs > 0)
-        return;
-    for (size_t i = 0; i < r->n; i++)
-        sio_drop(r->answers[i]);
-    sio_free_mem(m, r->answers);
-    sio_free_mem(m, r);
 }
 
 /* Calls back. answer NULL: the answers of several sockets, which were kept. The caller holds a
@@ -272,6 +297,7 @@ static void finish(request *r, const char *error, sio_event *answer)
     sio_enter(io);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
     sio_leave_callback(io);
+    drop_answers(r);  // silent receivers may hold on to r for long
 }
 
 static void on_request_timeout(void *owner, sio_timer *timer)

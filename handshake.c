@@ -295,9 +295,13 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
 {
     const sio_memory *m = &eio->net->memory;
     unsigned char bytes[SID_BYTES];
-    sio_session *s = sio_alloc(m, sizeof *s);
-    if (s == NULL)
+    sio_session *s = NULL;
+    if (eio->sessions.count < eio->options->max_sessions)
+        s = sio_alloc(m, sizeof *s);
+    if (s == NULL) {
+        sio_log(eio->net, "handshake refused: no memory, or max_sessions is reached");
         return NULL;
+    }
     s->eio = eio;
     s->protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
     s->base64 = q->b64.n > 0;

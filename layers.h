@@ -507,7 +507,7 @@ typedef struct sio_loop sio_loop;
 typedef struct sio_watch {
     int fd;  // -1: closed
     bool listener;
-    bool want_write;
+    bool want_write, no_read;
     uint32_t place;  // the loop's own
 } sio_watch;
 
@@ -538,6 +538,7 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip);
 int sio_loop_watch(sio_loop *loop, sio_watch *w);  // for reading; 0 or -1
 void sio_loop_unwatch(sio_loop *loop, sio_watch *w);
 void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
+void sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
 /* Bytes read; 0: the end; -1: nothing now; -2: the connection is broken. */
 ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n);
 /* Sends up to count pieces. Bytes sent, 0 or more; -2: the connection is broken. */
@@ -913,6 +914,8 @@ struct sio_event {
     uint64_t ack_id;
     bool has_ack, acked;  // the client asked; it has been answered
     bool middleware;      // sio_next_later may be called
+    size_t cursor;        // the element behind the index that was found last,
+    sio_span found;       // so that walking all of them is linear
     size_t n_set;         // arguments that sio_set_arg replaced
     sio_value *set;
     sio_value error_data;
@@ -1176,7 +1179,7 @@ bool sio_recovery_save(sio_socket *s, const char *reason);
 bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
 void sio_recovery_replay(sio_socket *s, uint64_t offset);  // sends what it missed
 int sio_recovery_new_pid(sio_socket *s);
-void sio_recovery_forget_log(sio_namespace *ns);
+void sio_recovery_forget(sio_namespace *ns);  // the namespace ends
 void sio_recovery_init(sio_server *io);
 void sio_recovery_free(sio_server *io);
 

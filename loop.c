@@ -81,7 +81,8 @@ int sio_loop_fd(const sio_loop *loop)
 
 static int backend_set(sio_loop *loop, sio_watch *w, int change)
 {
-    struct epoll_event e = { .events = EPOLLIN | (w->want_write ? EPOLLOUT : 0u), .data.ptr = w };
+    struct epoll_event e = { .data.ptr = w };
+    e.events = (w->no_read ? 0u : EPOLLIN) | (w->want_write ? EPOLLOUT : 0u);
     return epoll_ctl(loop->epoll, change, w->fd, &e);
 }
 
@@ -100,6 +101,12 @@ void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     if (w->want_write == on || w->fd < 0)
         return;
     w->want_write = on;
+    backend_set(loop, w, EPOLL_CTL_MOD);
+}
+
+void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+{
+    w->no_read = true;
     backend_set(loop, w, EPOLL_CTL_MOD);
 }
 
@@ -159,7 +166,13 @@ void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     if (w->fd < 0)
         return;
     w->want_write = on;
-    loop->polled[w->place].events = (short)(on ? POLLIN | POLLOUT : POLLIN);
+    loop->polled[w->place].events = (short)((w->no_read ? 0 : POLLIN) | (on ? POLLOUT : 0));
+}
+
+void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+{
+    w->no_read = true;
+    sio_loop_want_write(loop, w, w->want_write);
 }
 
 static int backend_wait(sio_loop *loop, int timeout, sio_ready *ready, int max)

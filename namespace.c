@@ -53,7 +53,7 @@ static void free_handlers(sio_table *t)
 void sio_namespace_free(sio_namespace *ns)
 {
     const sio_memory *m = &ns->io->net.memory;
-    sio_recovery_forget_log(ns);
+    sio_recovery_forget(ns);
     free_handlers(&ns->handlers);
     free_handlers(&ns->own);
     sio_table_free(&ns->ids);

@@ -66,7 +66,7 @@ static void drop_first(sio_namespace *ns)
     sio_free_mem(&ns->io->net.memory, e);
 }
 
-void sio_recovery_forget_log(sio_namespace *ns)
+static void forget_log(sio_namespace *ns)
 {
     while (ns->log_first != NULL)
         drop_first(ns);
@@ -110,7 +110,7 @@ void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint
         drop_first(oldest(io)->ns);
     entry *e = size > io->options.recovery_bytes ? NULL : sio_alloc(&io->net.memory, size);
     if (e == NULL) {
-        sio_recovery_forget_log(ns);  // a log with a hole would lose this event without a word
+        forget_log(ns);  // a log with a hole would lose this event without a word
         ns->log_dropped = serial;
         return;
     }
@@ -221,6 +221,8 @@ static uint64_t parse_offset(const char *text)
 
 static bool is_logged(const sio_namespace *ns, uint64_t serial)
 {
+    if (serial <= ns->log_dropped || serial > ns->io->log_serial)
+        return false;
     const entry *e = ns->log_first;
     while (e != NULL && e->serial < serial)
         e = e->next;
@@ -296,6 +298,18 @@ void sio_recovery_replay(sio_socket *s, uint64_t offset)
     }
     s->left_own_room = false;
     s->ns->io->net.stats.recovered++;
+}
+
+void sio_recovery_forget(sio_namespace *ns)
+{
+    forget_log(ns);
+    sio_node *node = sio_table_next(&ns->io->saved, NULL);
+    while (node != NULL) {
+        saved *v = (saved *)node;
+        node = sio_table_next(&ns->io->saved, node);
+        if (v->ns == ns)
+            free_saved(v, true);
+    }
 }
 
 void sio_recovery_init(sio_server *io)

@@ -17,7 +17,7 @@
 #include <time.h>
 
 enum {
-    MAX_PIPELINED = 64  // requests of one connection without an answer
+    MAX_PIPELINED = 16  // requests of one connection without an answer
 };
 
 void sio_exchange_free(sio_exchange *x)
@@ -118,6 +118,18 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
     }
 }
 
+/* Keeps an answer until those before it have left. All that a connection has queued counts towards
+ * max_output. */
+static bool hold(sio_conn *c, sio_exchange *x, sio_ref ref)
+{
+    const sio_memory *m = &c->net->memory;
+    size_t held = c->out.n + ref.n;
+    for (const sio_exchange *each = c->u.http.first; each != NULL; each = each->next)
+        held += each->out.n;
+    return held <= c->net->options->max_output && sio_queue_add(m, &x->out, ref) &&
+           sio_queue_settle(m, &x->out);
+}
+
 void sio_respond_end(sio_exchange *x)
 {
     sio_conn *c = x->conn;
@@ -129,7 +141,7 @@ void sio_respond_end(sio_exchange *x)
     }
     if (x == c->u.http.first)
         sio_conn_queue(c, ref);
-    else if (ref.n > 0 && !sio_queue_add(&c->net->memory, &x->out, ref))
+    else if (ref.n > 0 && !hold(c, x, ref))
         c->broken = true;
     if (ref.n > 0)
         sio_ref_release(ref);
@@ -218,6 +230,8 @@ static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
         if (c->state == SIO_CONN_DEAD || c->state == SIO_CONN_WEBSOCKET)
             return;
     }
+    sio_free_mem(&c->net->memory, x->body);
+    x->body = NULL;
     x->reading = false;
     settle_exchange(c, x);
 }

@@ -380,12 +380,25 @@ const char *sio_room(const sio_socket *s, size_t i)
 void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),
                    void *data)
 {
-    for (sio_node *node = sio_table_next(&ns->rooms, NULL); node != NULL;) {
-        const sio_room_data *r = (sio_room_data *)node;
-        node = sio_table_next(&ns->rooms, node);
-        if (sio_table_find(&ns->ids, r->name, r->node.n) == NULL)
-            fn(r->name, r->n, data);
+    sio_server *io = ns->io;
+    sio_enter(io);
+    char **names = sio_arena_get(&io->net.arena, (ns->rooms.count + 1) * sizeof *names);
+    size_t n = 0;  // fn may change the rooms, so their names are copied first
+    for (sio_node *node = NULL; names != NULL;) {
+        if ((node = sio_table_next(&ns->rooms, node)) == NULL)
+            break;
+        names[n] = sio_arena_get(&io->net.arena, node->n + 1);
+        if (names[n] == NULL)
+            break;
+        memcpy(names[n++], node->key, node->n + 1);
     }
+    for (size_t i = 0; i < n; i++) {
+        const sio_room_data *r =
+            (sio_room_data *)sio_table_find(&ns->rooms, names[i], strlen(names[i]));
+        if (r != NULL && sio_table_find(&ns->ids, names[i], strlen(names[i])) == NULL)
+            fn(names[i], r->n, data);
+    }
+    sio_leave_callback(io);
 }
 
 size_t sio_room_size(const sio_namespace *ns, const char *room)

@@ -55,6 +55,7 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_depth, SIO_JSON_DEPTH);
     complete_size(&o->max_namespaces, 100);
     complete_size(&o->max_rooms, 10000);
+    complete_size(&o->max_sessions, 100000);
     complete_size(&o->recovery_bytes, 16u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
@@ -193,6 +194,11 @@ int sio_listen(sio_server *io, const char *host, int port)
     return sio_net_listen(&io->net, host, port);
 }
 
+static bool is_dirty(const sio_server *io)
+{
+    return io->net.dirty != NULL || io->eio.dirty != NULL || sio_beside_dirty(io);
+}
+
 /* Sends what is queued until nothing is, then frees the dead. */
 static void end_turn(sio_server *io)
 {
@@ -201,7 +207,7 @@ static void end_turn(sio_server *io)
         sio_eio_flush(&io->eio);
         sio_beside_flush(io);
         sio_net_flush(net);
-    } while (net->dirty != NULL || io->eio.dirty != NULL || sio_beside_dirty(io));
+    } while (is_dirty(io));
     sio_sockets_bury(io);
     sio_eio_bury(&io->eio);
     sio_beside_bury(io);
@@ -269,6 +275,10 @@ static int go_on_stopping(sio_server *io)
 
 int sio_turn(sio_server *io, int timeout_ms)
 {
+    if (is_dirty(io)) {  // queued between turns
+        io->depth = 0;
+        end_turn(io);
+    }
     int64_t wait = sio_clock_wait(&io->net.clock);
     if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
         wait = timeout_ms;
@@ -301,7 +311,7 @@ int sio_fd(const sio_server *io)
 
 int sio_wait_ms(const sio_server *io)
 {
-    int64_t wait = sio_clock_wait(&io->net.clock);
+    int64_t wait = is_dirty(io) ? 0 : sio_clock_wait(&io->net.clock);
     return wait > 1000000 ? 1000000 : (int)wait;
 }
 

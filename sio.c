@@ -200,12 +200,13 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    bool saved = was_connected && sio_recovery_save(s, reason);
+    if (was_connected && sio_recovery_save(s, reason))
+        s->release = NULL;  // the saved session has it now
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
         sio_run_event(s, "disconnect", why, NULL);
-    if (s->release != NULL && !saved)
+    if (s->release != NULL)
         s->release(s->data);
     s->data = NULL, s->release = NULL;
     ns->users--;
@@ -486,6 +487,23 @@ static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
     return NULL;
 }
 
+/* The namespace that a client asks for, or NULL: it gets a CONNECT_ERROR. */
+static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span payload)
+{
+    sio_server *io = sio_client_server(c);
+    bool full = c->n_sockets >= io->options.max_namespaces;
+    sio_namespace *ns = full ? NULL : sio_namespace_find(io, name);
+    if (!full && ns == NULL && memchr(name.p, '\0', name.n) == NULL)
+        ns = ask_families(io, name, payload);
+    if (ns != NULL)
+        return ns;
+    io->net.stats.refused++;
+    sio_log(&io->net, "CONNECT refused: %s",
+            full ? "max_namespaces is reached" : "no such namespace; call sio_of or sio_family");
+    send_connect_error(c, name, "Invalid namespace", NULL, true);
+    return NULL;
+}
+
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_server *io = sio_client_server(c);
@@ -495,23 +513,13 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
         return;
     }
     sio_span payload = auth.n > 0 ? auth : SIO_SPAN("{}");
-    sio_namespace *ns = sio_namespace_find(io, name);
-    if (ns == NULL && memchr(name.p, '\0', name.n) == NULL)
-        ns = ask_families(io, name, payload);
-    if (!sio_client_alive(c))
+    sio_namespace *ns = wanted_namespace(c, name, payload);
+    if (ns == NULL)
         return;
-    bool full = c->n_sockets >= io->options.max_namespaces;
-    if (ns == NULL || full) {
-        io->net.stats.refused++;
-        sio_log(&io->net, "CONNECT refused: %s",
-                full ? "max_namespaces is reached"
-                     : "no such namespace; call sio_of or sio_family");
-        send_connect_error(c, name, "Invalid namespace", NULL, true);
-        return;
-    }
-    sio_socket *s = new_socket(c, ns, auth);
+    sio_socket *s = sio_client_alive(c) ? new_socket(c, ns, auth) : NULL;
     if (s == NULL) {
         violate(c, true, "no memory");
+        sio_namespace_unused(ns);
         return;
     }
     sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);
@@ -532,7 +540,7 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
 static sio_span split_query(sio_server *io, sio_span *name)
 {
     const char *mark = memchr(name->p, '?', name->n);
-    if (mark == NULL)
+    if (mark == NULL || name->n > io->options.max_head)
         return SIO_NONE;
     sio_span rest = { mark + 1, name->n - (size_t)(mark + 1 - name->p) };
     name->n = (size_t)(mark - name->p);
@@ -585,6 +593,8 @@ static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, 
     if (family != NULL)
         run_any(family, s, &e);
     run_any(ns, s, &e);
+    if (s->state != SIO_SOCKET_CONNECTED)
+        return;
     if (family != NULL && run_event_middlewares(family, s, &e) < 0)
         return;
     if (run_event_middlewares(ns, s, &e) < 0)

@@ -106,6 +106,7 @@ typedef struct sio_options {
     size_t max_namespaces;   // 100 joined over one connection
     size_t max_rooms;        // 10000 joined by one socket
     size_t max_connections;  // 0: as many as there are descriptors
+    size_t max_sessions;     // 100000 of an endpoint; more are answered 503
     size_t max_per_address;  // 0: as many as they like
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
@@ -335,8 +336,8 @@ sio_value sio_spread(sio_server *io, sio_value v);
 
 const char *sio_name(const sio_event *event);  // lends; without its NUL bytes, if it had any
 size_t sio_argc(const sio_event *event);
-sio_value sio_arg(const sio_event *event, size_t i);  // lends; NULL where there is none
-sio_value sio_args(const sio_event *event);           // all, spread; for forwarding
+sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
+sio_value sio_args(sio_event *event);           // all, spread; for forwarding
 /* For sio_use_event: replaces argument i (or adds one behind the last) by a value. Borrows. */
 int sio_set_arg(sio_event *event, size_t i, sio_value v);
 

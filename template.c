@@ -495,7 +495,8 @@ static void scan_conversion(scanner *s, const sio_value_data *v)
     if (c.letter == 'p') {
         if ((fits = v != NULL))
             *va_arg(s->args.ap, void **) =
-                sio_value_new(s->io, v->kind, text, v->blobs, v->n_blobs);
+                s->io == NULL ? sio_null()
+                              : sio_value_new(s->io, v->kind, text, v->blobs, v->n_blobs);
     } else if (c.letter == 's') {
         fits = fits && store_string(s, &c, text);
     } else if (number && (fits = fits && is_number)) {

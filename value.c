@@ -247,19 +247,24 @@ size_t sio_argc(const sio_event *event)
     return event->n_set > argc ? event->n_set : argc;
 }
 
-static sio_span element_at(const sio_event *event, size_t i)
+static sio_span element_at(sio_event *event, size_t i)
 {
     const sio_json_index *x = event->index;
+    sio_span name;
     if (i < SIO_JSON_INDEX)
         return x->element[i];
-    sio_span last = x->element[SIO_JSON_INDEX - 1], name, value = last;
-    sio_json_walk w = { last.p + last.n, event->json.p + event->json.n - 1, false };
-    for (size_t k = SIO_JSON_INDEX; k <= i; k++)
-        sio_json_next(&w, &name, &value);
-    return value;
+    if (event->cursor < SIO_JSON_INDEX || event->cursor > i) {
+        event->cursor = SIO_JSON_INDEX - 1;
+        event->found = x->element[SIO_JSON_INDEX - 1];
+    }
+    const char *end = event->json.p + event->json.n - 1;
+    sio_json_walk w = { event->found.p + event->found.n, end, false };
+    for (; event->cursor < i; event->cursor++)
+        sio_json_next(&w, &name, &event->found);
+    return event->found;
 }
 
-sio_value sio_arg(const sio_event *event, size_t i)
+sio_value sio_arg(sio_event *event, size_t i)
 {
     if (i < event->n_set && event->set[i] != NULL)
         return event->set[i];
@@ -269,15 +274,29 @@ sio_value sio_arg(const sio_event *event, size_t i)
                          event->blobs, event->n_blobs);
 }
 
-sio_value sio_args(const sio_event *event)
+/* The arguments put together anew, since some were replaced. */
+static sio_value joined_args(sio_event *event)
+{
+    sio_textbuf text = sio_text_new(sio_server_memory(event->io));
+    sio_template t = { .io = event->io, .sink = &text.sink };
+    for (size_t i = 0; i < sio_argc(event); i++) {
+        sio_put(t.sink, ",", i > 0);
+        sio_template_value(&t, sio_arg(event, i));
+    }
+    char *copy = text.sink.failed ? NULL : sio_arena_get(sio_server_arena(event->io), text.sink.n);
+    if (copy != NULL && text.sink.n > 0)
+        memcpy(copy, text.sink.p, text.sink.n);
+    sio_span all = { copy, text.sink.n };
+    sio_text_free(&text);
+    return copy == NULL ? NULL
+                        : sio_value_new(event->io, SIO_VALUE_SPREAD, all, t.blobs, t.n_blobs);
+}
+
+sio_value sio_args(sio_event *event)
 {
     size_t n = elements(event);
-    if (event->n_set > 0) {  // put together anew
-        sio_value list = sio_make(event->io, "[]");
-        for (size_t i = 0; i < sio_argc(event) && list != NULL; i++)
-            list = sio_make(event->io, "[%p, %p]", sio_spread(event->io, list), sio_arg(event, i));
-        return list == NULL ? NULL : sio_spread(event->io, list);
-    }
+    if (event->n_set > 0)
+        return joined_args(event);
     sio_span rest = { "", 0 };
     if (n > event->skip) {
         rest.p = element_at(event, event->skip).p;

@@ -212,7 +212,7 @@ struct call {
     sio_value args;   // args, one by one
 };
 
-static bool read_call(sio_server *io, const sio_event *event, size_t i, struct call *out)
+static bool read_call(sio_server *io, sio_event *event, size_t i, struct call *out)
 {
     out->name = text_of(sio_arg(event, i));
     out->array = sio_arg(event, i + 1);
@@ -652,7 +652,7 @@ static sio_value buffers(sio_server *io, int n, int size)
     return array(io, list, (size_t)n);
 }
 
-static bool read_buffers(const sio_event *event, int *n, int *size)
+static bool read_buffers(sio_event *event, int *n, int *size)
 {
     return read_count(sio_arg(event, 0), MAX_BUFFERS, n) &&
            read_count(sio_arg(event, 1), MAX_SIZE, size);
