@@ -242,9 +242,11 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
 {
     if (c->state == SIO_CONN_DEAD)
         return;
+    size_t most = c->net->options->max_output;
     mark(c);
-    if (c->out.n + piece.n > c->net->options->max_output ||
-        !sio_queue_add(&c->net->memory, &c->out, piece)) {
+    if (c->out.n + piece.n > most && !c->watch.want_write)
+        push(c);  // the turn is long, and the client may well be reading
+    if (c->out.n + piece.n > most || !sio_queue_add(&c->net->memory, &c->out, piece)) {
         if (!c->broken) {
             c->net->stats.overflows++;
             sio_log(c->net, "connection closed: the client does not read, max_output is reached");

@@ -378,7 +378,8 @@ void sio_eio_bury(sio_eio *eio)
 void sio_eio_close_all(sio_eio *eio, const char *reason)
 {
     sio_node *node;
-    while ((node = sio_table_next(&eio->sessions, NULL)) != NULL) {
+    size_t from = 0;
+    while ((node = sio_table_any(&eio->sessions, &from)) != NULL) {
         sio_session *s = (sio_session *)node;
         sio_session_abort(s, reason);
     }

@@ -332,6 +332,10 @@ void sio_table_free(sio_table *t);  // the slots, not the nodes
 /* The first node, or the one behind node; NULL at the end. Not while the table changes. */
 sio_node *sio_table_next(const sio_table *t, const sio_node *node);
 
+/* A node from slot *from on, and its slot; NULL: none. For emptying a table in linear time: begin with
+ * *from == 0, and remove what you get. */
+sio_node *sio_table_any(const sio_table *t, size_t *from);
+
 /* Numbered places for things that outlive their pointers: a handle is never used twice. */
 typedef struct sio_handles {
     struct sio_handle_slot {

@@ -43,6 +43,8 @@ enum {
     RANDOM_POOL = 512
 };
 
+#define NOWHERE UINT32_MAX  // the place of what is not watched
+
 struct sio_loop {
     const sio_memory *memory;
     int random, wake_read, wake_write;
@@ -155,10 +157,13 @@ int sio_loop_watch(sio_loop *loop, sio_watch *w)
 
 void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
 {
+    if (w->place == NOWHERE)
+        return;
     size_t last = --loop->n;
     loop->polled[w->place] = loop->polled[last];
     loop->watch[w->place] = loop->watch[last];
     loop->watch[w->place]->place = w->place;
+    w->place = NOWHERE;
 }
 
 void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)

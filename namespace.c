@@ -41,7 +41,8 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
 static void free_handlers(sio_table *t)
 {
     sio_node *node;
-    while ((node = sio_table_next(t, NULL)) != NULL) {
+    size_t from = 0;
+    while ((node = sio_table_any(t, &from)) != NULL) {
         sio_handlers *h = (sio_handlers *)node;
         sio_table_remove(t, node);
         sio_free_mem(t->memory, h->fn);

@@ -323,7 +323,8 @@ void sio_recovery_init(sio_server *io)
 void sio_recovery_free(sio_server *io)
 {
     sio_node *node;
-    while ((node = sio_table_next(&io->saved, NULL)) != NULL)
+    size_t from = 0;
+    while ((node = sio_table_any(&io->saved, &from)) != NULL)
         free_saved((saved *)node, true);
     sio_table_free(&io->saved);
 }

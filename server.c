@@ -239,7 +239,8 @@ void sio_free(sio_server *io)
     sio_beside_free(io);
     sio_routes_free(io);
     sio_node *node;
-    while ((node = sio_table_next(&io->namespaces, NULL)) != NULL) {
+    size_t from = 0;
+    while ((node = sio_table_any(&io->namespaces, &from)) != NULL) {
         sio_table_remove(&io->namespaces, node);
         sio_namespace_free((sio_namespace *)node);
     }
@@ -400,6 +401,10 @@ void sio_set_data(sio_socket *s, void *data, void (*release)(void *data))
 {
     if (s->release != NULL && s->data != data)
         s->release(s->data);
+    if (s->state == SIO_SOCKET_GONE && release != NULL) {
+        release(data);  // nobody will do it later
+        data = NULL, release = NULL;
+    }
     s->data = data;
     s->release = release;
 }

@@ -137,6 +137,13 @@ sio_node *sio_table_next(const sio_table *t, const sio_node *node)
     return i < t->slots ? t->slot[i] : NULL;
 }
 
+sio_node *sio_table_any(const sio_table *t, size_t *from)
+{
+    while (*from < t->slots && t->slot[*from] == NULL)
+        ++*from;
+    return *from < t->slots ? t->slot[*from] : NULL;
+}
+
 /* ---- Handles ------------------------------------------------------------------------------------- */
 
 static bool more_slots(sio_handles *h)

@@ -241,7 +241,7 @@ static size_t escape_size(const char *p)
 static const char *put_quoted(sio_template *t, const char *p, char quote, va_list *ap)
 {
     sio_put(t->sink, "\"", 1);
-    while (*p != quote && *p != '\0') {
+    while (*p != quote && *p != '\0' && !t->bad) {
         size_t n = strcspn(p, quote == '"' ? "\"\\%" : "'\\%");
         if (sio_utf8_prefix(p, n) != n)
             t->bad = true;
