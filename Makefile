@@ -107,7 +107,7 @@ rows:  ## rows of the protocol's checklist (test/rows.txt) that no test names
 	    { echo "$$row has no test"; bad=1; }; done; exit $$bad
 
 bench: bench-server  ## speed and memory, as in the README
-	test/bench/run
+	test/bench/run --ours '$(B)/bench-server --port $$PORT' $(BENCH)
 
 size: chat  ## lines of code without comments, and bytes of the program
 	@awk '/^[ \t]*\/\*/ { c = 1 } !c && !/^[ \t]*(\/\/|$$)/ { n[FILENAME]++; all++ } \
