@@ -246,7 +246,8 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
     mark(c);
     if (c->out.n + piece.n > most && !c->watch.want_write)
         push(c);  // the turn is long, and the client may well be reading
-    if (c->out.n + piece.n > most || !sio_queue_add(&c->net->memory, &c->out, piece)) {
+    bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
+    if (over || !sio_queue_add(&c->net->memory, &c->out, piece)) {
         if (!c->broken) {
             c->net->stats.overflows++;
             sio_log(c->net, "connection closed: the client does not read, max_output is reached");

@@ -269,7 +269,7 @@ void sio_session_frames(sio_session *s, sio_ref frames)
     if (s->state != SIO_SESSION_POLLING)
         return;
     sio_session_mark(s);
-    if (k->queue.n + frames.n > net->options->max_output) {
+    if (k->queue.n > 0 && k->queue.n + frames.n > net->options->max_output) {
         if (!k->overflow) {
             net->stats.overflows++;
             sio_log(net, "session closed: the client does not poll, max_output is reached");

@@ -100,7 +100,7 @@ typedef struct sio_options {
     /* Limits */
     size_t max_payload;      // 1000000: a request's body, a WebSocket message
     size_t max_head;         // 16384: a request line with its header fields
-    size_t max_output;       // 16 MiB waiting for one client; then it is closed
+    size_t max_output;       // 16 MiB waiting for one client, or one longer message
     size_t max_attachments;  // 10 in one packet
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
