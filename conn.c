@@ -234,8 +234,11 @@ static void push(sio_conn *c)
             break;
     }
     sio_loop_want_write(net->loop, &c->watch, c->out.n > 0);
-    if (c->state == SIO_CONN_DRAINING && c->out.n > 0)  // it goes on, however slowly
+    bool idle = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
+    if (c->out.n > 0 && (idle || c->state == SIO_CONN_DRAINING))  // it goes on, however slowly
         sio_deadline_set(&net->clock, &net->close_fifo, &c->u.http.deadline);
+    else if (idle && c->in == NULL)
+        sio_deadline_set(&net->clock, &net->keep_alive_fifo, &c->u.http.deadline);
 }
 
 void sio_conn_queue(sio_conn *c, sio_ref piece)
@@ -248,11 +251,11 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
         push(c);  // the turn is long, and the client may well be reading
     bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
     if (over || !sio_queue_add(&c->net->memory, &c->out, piece)) {
-        if (!c->broken) {
-            c->net->stats.overflows++;
+        bool known = c->broken;
+        c->broken = true;  // first: the log's callback may send
+        c->net->stats.overflows += !known;
+        if (!known)
             sio_log(c->net, "connection closed: the client does not read, max_output is reached");
-        }
-        c->broken = true;
     }
     if (c->out.n > EARLY_BYTES && !c->watch.want_write)
         push(c);

@@ -991,6 +991,7 @@ struct sio_namespace {
     size_t n_sockets, cap_sockets;
     sio_table ids, rooms;
     uint64_t next_ack;      // the reference counts per namespace, over all its sockets
+    uint64_t serial;        // no other namespace had or will have it
     sio_namespace *family;  // whose handlers run before its own
     sio_namespace *next;    // in server->families or server->dead_namespaces
     bool (*accept)(const char *name, sio_event *auth);
@@ -1081,7 +1082,7 @@ struct sio_server {
     sio_client *dead_clients;
     sio_handles handles;  // of sockets
     sio_handles timers;
-    uint64_t serial;  // of late answers
+    uint64_t serial;  // of late answers, and of namespaces
     uint32_t mark;
     int depth;                 // of callbacks
     struct sio_route *routes;  // route.c

@@ -28,6 +28,7 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
     memcpy(text + n + 1, name, n);
     text[2 * n + 1] = ',';
     ns->io = io;
+    ns->serial = ++io->serial;
     ns->name = text;
     ns->prefix = text + n + 1;
     ns->prefix_n = n == 1 ? 0 : n + 1;

@@ -12,7 +12,7 @@
  * A client that saw no event has no offset to send: it gets what came since it connected.
  *
  * What holds here:
- *  - The log keeps at most recovery_bytes over all namespaces, and nothing for longer than
+ *  - Log and saved sockets together take at most recovery_bytes, and nothing is kept for longer than
  *    recovery_ms; what fell out of it makes recovery fail, silently, as the protocol has it.
  *  - A saved session is used once. */
 #include "layers.h"
@@ -36,7 +36,8 @@ typedef struct sio_log_entry {
 typedef struct saved {
     sio_node node;  // first; in io->saved, by pid
     sio_server *io;
-    sio_namespace *ns;
+    uint64_t ns;  // its serial: a namespace may be gone, and another in its place
+    size_t size;  // in all
     sio_deadline expiry;
     uint64_t since;
     bool got_offset, left_own_room;
@@ -66,7 +67,7 @@ static void drop_first(sio_namespace *ns)
     sio_free_mem(&ns->io->net.memory, e);
 }
 
-static void forget_log(sio_namespace *ns)
+void sio_recovery_forget(sio_namespace *ns)
 {
     while (ns->log_first != NULL)
         drop_first(ns);
@@ -97,6 +98,32 @@ static entry *oldest(const sio_server *io)
     return d == &io->log_fifo.head ? NULL : (entry *)(void *)((char *)d - offsetof(entry, expiry));
 }
 
+static void free_saved(saved *v, bool release)
+{
+    sio_server *io = v->io;
+    sio_table_remove(&io->saved, &v->node);
+    io->log_bytes -= v->size;
+    sio_deadline_clear(&v->expiry);
+    if (release && v->release != NULL)
+        v->release(v->data);
+    sio_free_mem(&io->net.memory, v);
+}
+
+/* Makes room for size bytes: the oldest events go first, then the sockets that left first. */
+static bool make_room(sio_server *io, size_t size)
+{
+    const sio_deadline *end = &io->recovery_fifo.head;
+    while (io->log_bytes + size > io->options.recovery_bytes) {
+        if (oldest(io) != NULL)
+            drop_first(oldest(io)->ns);
+        else if (end->next != end)
+            free_saved((saved *)(void *)((char *)end->next - offsetof(saved, expiry)), true);
+        else
+            return false;
+    }
+    return true;
+}
+
 void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial)
 {
     sio_server *io = ns->io;
@@ -106,11 +133,9 @@ void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint
     size_t size = sizeof(entry) + frames.n + names_size(t->to, t->n_to) +
                   names_size(t->to_list, t->n_to_list) + names_size(t->except, t->n_except) +
                   names_size(t->except_list, t->n_except_list) + (self ? strlen(self) + 1 : 0);
-    while (io->log_bytes + size > io->options.recovery_bytes && oldest(io) != NULL)
-        drop_first(oldest(io)->ns);
-    entry *e = size > io->options.recovery_bytes ? NULL : sio_alloc(&io->net.memory, size);
+    entry *e = make_room(io, size) ? sio_alloc(&io->net.memory, size) : NULL;
     if (e == NULL) {
-        forget_log(ns);  // a log with a hole would lose this event without a word
+        sio_recovery_forget(ns);  // a log with a hole would lose this event without a word
         ns->log_dropped = serial;
         return;
     }
@@ -142,16 +167,6 @@ static void on_entry_expired(void *owner, sio_deadline *d)
 
 /* ---- Saved sockets -------------------------------------------------------------------------------- */
 
-static void free_saved(saved *v, bool release)
-{
-    sio_server *io = v->io;
-    sio_table_remove(&io->saved, &v->node);
-    sio_deadline_clear(&v->expiry);
-    if (release && v->release != NULL)
-        v->release(v->data);
-    sio_free_mem(&io->net.memory, v);
-}
-
 static void on_saved_expired(void *owner, sio_deadline *d)
 {
     (void)owner;
@@ -173,10 +188,12 @@ bool sio_recovery_save(sio_socket *s, const char *reason)
     size_t size = 0;
     for (size_t i = 0; sio_room(s, i) != NULL; i++)
         size += strlen(sio_room(s, i)) + 1;
-    saved *v = sio_alloc(&io->net.memory, sizeof *v + size);
+    size += sizeof(saved);
+    saved *v = make_room(io, size) ? sio_alloc(&io->net.memory, size) : NULL;
     if (v == NULL)
         return false;
-    v->io = io, v->ns = s->ns, v->since = s->more->since;
+    v->size = size;
+    v->io = io, v->ns = s->ns->serial, v->since = s->more->since;
     v->got_offset = s->got_offset, v->left_own_room = s->left_own_room;
     v->data = s->data, v->release = s->release;
     memcpy(v->pid, s->more->pid, sizeof v->pid);
@@ -191,6 +208,7 @@ bool sio_recovery_save(sio_socket *s, const char *reason)
         sio_free_mem(&io->net.memory, v);
         return false;
     }
+    io->log_bytes += size;
     sio_deadline_set(&io->net.clock, &io->recovery_fifo, &v->expiry);
     return true;
 }
@@ -242,7 +260,7 @@ bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
     if (sio_scan_value(auth, "{'pid': %20s}", pid) != 1)
         return false;
     saved *v = (saved *)sio_table_find(&io->saved, pid, strlen(pid));
-    if (v == NULL || v->ns != s->ns)
+    if (v == NULL || v->ns != s->ns->serial)
         return false;
     if (sio_scan_value(auth, "{'offset': %31s}", text) == 1) {
         *offset = parse_offset(text);
@@ -298,18 +316,6 @@ void sio_recovery_replay(sio_socket *s, uint64_t offset)
     }
     s->left_own_room = false;
     s->ns->io->net.stats.recovered++;
-}
-
-void sio_recovery_forget(sio_namespace *ns)
-{
-    forget_log(ns);
-    sio_node *node = sio_table_next(&ns->io->saved, NULL);
-    while (node != NULL) {
-        saved *v = (saved *)node;
-        node = sio_table_next(&ns->io->saved, node);
-        if (v->ns == ns)
-            free_saved(v, true);
-    }
 }
 
 void sio_recovery_init(sio_server *io)
