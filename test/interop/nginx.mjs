@@ -1,0 +1,70 @@
+// nginx.mjs - nginx.conf in front of a server, in a temporary directory and on a port of its own
+// SPDX-License-Identifier: MIT
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import fs from "node:fs";
+import net from "node:net";
+import os from "node:os";
+import path from "node:path";
+import { until } from "./lib.mjs";
+
+async function freePort() {
+  const server = net.createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+export async function startNginx(backend) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "nginx-")),
+    port = await freePort();
+  const shown = fs.readFileSync(new URL("nginx.conf", import.meta.url), "utf8");
+  const site = shown
+    .replace("listen 80;", `listen 127.0.0.1:${port};`)
+    .replace("127.0.0.1:3000", `127.0.0.1:${backend}`);
+  assert.ok(site.includes(`:${port};`) && site.includes(`:${backend};`));
+  const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
+    (n) => `${n}_temp_path ${dir}/${n};`,
+  );
+  fs.writeFileSync(
+    `${dir}/nginx.conf`,
+    `
+    daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log;
+    events { worker_connections 1000; }
+    http { access_log off; ${temp.join(" ")}
+    ${site} }`,
+  );
+
+  const child = spawn("nginx", ["-p", dir, "-c", `${dir}/nginx.conf`, "-e", `${dir}/error.log`], {
+    stdio: "ignore",
+    env: { PATH: `${process.env.PATH}:/usr/sbin` },
+  });
+  const kill = () => {
+    child.kill("SIGKILL");
+    fs.rmSync(dir, { recursive: true });
+  };
+  process.on("exit", kill);
+  await until(
+    () =>
+      new Promise((resolve) => {
+        const probe = net.connect(port, "127.0.0.1", () => {
+          probe.end();
+          resolve(true);
+        });
+        probe.on("error", () => resolve(false));
+      }),
+    "nginx",
+  );
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    stop: async () => {
+      const ended = new Promise((resolve) => child.on("close", resolve));
+      child.kill("SIGTERM");
+      await ended;
+      process.off("exit", kill);
+      fs.rmSync(dir, { recursive: true });
+    },
+  };
+}
