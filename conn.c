@@ -174,7 +174,8 @@ static void open_conn(sio_net *net, int fd, const sio_ip *ip)
 static void on_acceptable(sio_listener *l)
 {
     sio_net *net = l->net;
-    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+    int i = 0;
+    for (; i < l->batch; i++) {
         int fd;
         sio_ip ip;
         int got = sio_loop_accept(net->loop, &l->watch, &fd, &ip);
@@ -186,7 +187,7 @@ static void on_acceptable(sio_listener *l)
             sio_deadline_set(&net->clock, &net->pause_fifo, &l->pause);
         }
         if (got <= 0)
-            return;
+            break;
         size_t most = net->options->max_connections;
         if ((most > 0 && net->n_conns >= most) || !count_address(net, &ip, +1)) {
             net->stats.refused++;
@@ -196,6 +197,9 @@ static void on_acceptable(sio_listener *l)
         }
         open_conn(net, fd, &ip);
     }
+    /* Asking once more than there are connections costs 1 % of each, so few are asked for unless
+     * there were many. */
+    l->batch = i < l->batch ? 1 : l->batch < ACCEPTS_PER_TURN ? l->batch * 2 : ACCEPTS_PER_TURN;
 }
 
 static void on_pause_over(void *owner, sio_deadline *d)
@@ -443,6 +447,7 @@ int sio_net_listen(sio_net *net, const char *host, int port)
     if (l == NULL)
         return -1;
     l->net = net;
+    l->batch = 1;
     int got = sio_loop_listen(net->loop, &l->watch, host, port);
     if (got < 0) {
         sio_free_mem(&net->memory, l);

@@ -309,7 +309,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     if (s->handshake != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
         sio_base64url_encode(bytes, sizeof bytes, s->sid);
         s->node.key = s->sid;
-        s->node.n = sizeof s->sid;
+        s->node.n = sizeof s->sid - 1;
         if (sio_table_add(&eio->sessions, &s->node)) {
             eio->net->stats.sessions++;
             eio->net->stats.handshakes++;
@@ -325,7 +325,7 @@ static void put_open_packet(const sio_session *s, bool upgrades, sio_sink *sink)
 {
     const sio_options *o = s->eio->options;
     sio_put_text(sink, "0{\"sid\":\"");
-    sio_put(sink, s->sid, sizeof s->sid);
+    sio_put(sink, s->sid, s->node.n);
     sio_put_text(sink, upgrades ? "\",\"upgrades\":[\"websocket\"]" : "\",\"upgrades\":[]");
     sio_put_text(sink, ",\"pingInterval\":");
     sio_put_number(sink, (uint64_t)o->ping_interval_ms);
@@ -343,7 +343,7 @@ static void add_cookie(sio_session *s, sio_exchange *x)
     sio_put_text(&t.sink, "Set-Cookie: ");
     sio_put_text(&t.sink, s->eio->options->cookie);
     sio_put(&t.sink, "=", 1);
-    sio_put(&t.sink, s->sid, sizeof s->sid);
+    sio_put(&t.sink, s->sid, s->node.n);
     sio_put_text(&t.sink, "; Path=/; HttpOnly; SameSite=Lax\r\n");
     add_lines(x, t.memory, &t.sink);
     sio_text_free(&t);
@@ -418,7 +418,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
         if (*s == NULL)
             return 1;
         bool on_websocket = (*s)->state == SIO_SESSION_WEBSOCKET;
-        if ((!upgrade && on_websocket != websocket) || (*s)->protocol != protocol)
+        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != protocol)
             return 3;
         return upgrade && !websocket ? 3 : -1;
     }

@@ -607,6 +607,7 @@ typedef struct sio_listener {
     sio_watch watch;  // first
     sio_net *net;
     struct sio_listener *next;
+    int batch;  // connections to accept in a turn
     sio_deadline pause;
 } sio_listener;
 
@@ -809,7 +810,7 @@ struct sio_session {
     sio_polling *polling;  // POLLING, CLOSING
     sio_handshake *handshake;
     sio_deadline beat;  // the next ping, or the pong that is due, or CLOSING's end
-    char sid[20];
+    char sid[21];
     unsigned char state, protocol;
     bool base64;             // b64: no binary frames
     bool pinged, refreshed;  // a pong is due; its deadline has been moved once

@@ -305,25 +305,6 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
 
 /* ---- Listening and accepting --------------------------------------------------------------------- */
 
-#ifdef __linux__
-/* What accepted sockets inherit: no delay, and a peer that vanished is found out in two minutes. */
-static void set_inherited(int fd)
-{
-    int on = 1, idle = 60, every = 20, tries = 3;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &tries, sizeof tries);
-}
-#else
-static void set_inherited(int fd)
-{
-    int on = 1;
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-}
-#endif
-
 static int listen_at(const struct sockaddr *to, socklen_t size)
 {
     int on = 1, fd = socket(to->sa_family, SOCK_STREAM, 0);
@@ -331,7 +312,7 @@ static int listen_at(const struct sockaddr *to, socklen_t size)
         return -1;
     if (to->sa_family != AF_UNIX) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-        set_inherited(fd);
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);  // Linux hands it down
     }
     if (set_up(fd) == 0 && bind(fd, to, size) == 0 && listen(fd, BACKLOG) == 0)
         return fd;

@@ -266,7 +266,7 @@ static bool set_id(sio_socket *s)
     const sio_client *c = s->client;
     unsigned char bytes[ID_BYTES];
     if (is_v3(c)) {
-        memcpy(s->id, c->session->sid, sizeof c->session->sid);
+        memcpy(s->id, c->session->sid, c->session->node.n);
     } else {
         if (sio_loop_random(sio_client_server(c)->net.loop, bytes, sizeof bytes) < 0)
             return false;

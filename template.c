@@ -95,7 +95,7 @@ static size_t read_conversion(const char *p, bool scanning, conversion *c)
         c->number = 0;
     for (; *p >= '0' && *p <= '9' && c->number < 100000000; p++)
         c->number = c->number * 10 + (*p - '0');
-    if (*p != '\0' && strchr("hljzt", *p) != NULL) {
+    if (*p == 'l' || *p == 'h' || *p == 'j' || *p == 'z' || *p == 't') {
         c->length = *p++;
         if ((c->length == 'h' || c->length == 'l') && *p == c->length) {
             c->length = c->length == 'h' ? 'H' : 'L';

@@ -44,7 +44,7 @@ sio_value sio_bool(bool b)
 
 sio_value sio_binary(sio_server *io, const void *p, size_t n)
 {
-    return sio_value_new(io, SIO_VALUE_BINARY, (sio_span){ p, n }, NULL, 0);
+    return sio_value_new(io, SIO_VALUE_BINARY, (sio_span){ p == NULL ? "" : p, n }, NULL, 0);
 }
 
 /* A part of a value: the same attachments, another span. */

@@ -74,11 +74,11 @@ int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
 
 void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4], size_t at)
 {
-    unsigned char turned[8];
-    for (size_t i = 0; i < 8; i++)
-        turned[i] = key[(at + i) & 3];
-    uint64_t word;
-    memcpy(&word, turned, 8);
+    const unsigned char turned[4] = { key[at & 3], key[(at + 1) & 3], key[(at + 2) & 3],
+                                      key[(at + 3) & 3] };
+    uint32_t half;
+    memcpy(&half, turned, 4);
+    uint64_t word = (uint64_t)half << 32 | half;  // the same bytes twice, in either byte order
 
     size_t i = 0;
     for (; n - i >= 8; i += 8) {  // 5.3, eight bytes at a time
@@ -88,7 +88,7 @@ void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4], size_
         memcpy(p + i, &v, 8);
     }
     for (; i < n; i++)
-        p[i] ^= turned[i & 7];
+        p[i] ^= turned[i & 3];
 }
 
 size_t sio_ws_header_before(char *out, unsigned char op, uint64_t len)
