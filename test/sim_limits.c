@@ -1,0 +1,309 @@
+/* sim_limits.c - every limit of the options: at it, and one over it
+ * SPDX-License-Identifier: MIT
+ *
+ * max_payload is in sim_poll.c and sim_ws.c, max_head in sim_http.c, times in sim_heartbeat.c. */
+#include "sim_app.h"
+
+/* ---- Who does not read --------------------------------------------------------------------------- */
+
+/* A client over WebSocket with that much room asks for so many events of 1000 bytes. Says whether it
+ * is still there. */
+static bool survives(size_t room, int count, bool is_volatile)
+{
+    sio_server *io = app_begin();
+    sim_peer p, other;
+    char text[100];
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_open(io, &other, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    sim_say(&other, "40");
+    sim_hear_all(&other);
+    sim_room(p.ws, room);
+    snprintf(text, sizeof text, is_volatile ? "42[\"volatile\",%d]" : "42[\"flood\",%d,1000]",
+             count);
+    sim_say(&p, text);
+    sim_run_ms(io, 10);
+    bool there = !sim_closed(p.ws);
+    if (!there) {
+        assert_string_equal(app_reason(), "transport error");
+        assert_non_null(strstr(sim.log, "max_output"));
+        assert_int_equal(sio_get_stats(io)->overflows, 1);
+    }
+    sim_say(&other, "42[\"message\",1]");  // nobody else notices
+    assert_string_equal(sim_hear(&other), "42[\"message-back\",1]");
+    if (there) {
+        sim_room(p.ws, SIZE_MAX);
+        sim_run_ms(io, 0);
+        for (int i = 0; i < count && !is_volatile; i++) {
+            snprintf(text, sizeof text, "42[\"flood\",%d,*]", i);
+            assert_true(sim_like(text, sim_hear(&p)));
+        }
+    }
+    app_free(io);
+    return there;
+}
+
+static void a_slow_reader_is_closed_at_its_limit(void **state)
+{
+    (void)state;
+    size_t frame = 4 + strlen("42['flood',10,'']") + 1000;  // of events 10 to 99
+    app_options()->max_output = 90 * frame + 10 * (frame - 1);
+    assert_true(survives(0, 100, false));
+    options.max_output--;
+    assert_false(survives(0, 100, false));
+    assert_true(survives(1, 100, false));  // one byte has left
+    options.max_output = 1000;
+    assert_true(survives(SIZE_MAX, 1000, true));  // one who reads
+}
+
+static void volatile_events_do_not_wait_for_a_slow_reader(void **state)
+{
+    (void)state;
+    app_options()->max_output = 20000;
+    sio_server *io = app_begin();
+    sim_peer p, other;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_open(io, &other, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    sim_say(&other, "40");
+    sim_hear_all(&other);
+    sim_room(p.ws, 5);
+    sim_say(&p, "42[\"flood\",1,1000]");
+    for (int i = 0; i < 1000; i++)
+        sim_say(&other, "42[\"volatile-broadcast\",100]");
+    assert_int_equal(sio_get_stats(io)->volatile_drops, 100000);
+    sim_room(p.ws, SIZE_MAX);
+    sim_run_ms(io, 0);
+    assert_true(sim_like("42[\"flood\",0,*]", sim_hear(&p)));
+    assert_string_equal(sim_hear(&p), "");
+    sim_say(&other, "42[\"volatile-broadcast\",1]");
+    assert_string_equal(sim_hear(&p), "42[\"vol\",0]");
+    app_free(io);
+}
+
+/* What waits for a GET that does not come is bounded as well. */
+static void who_does_not_poll_is_closed_at_its_limit(void **state)
+{
+    (void)state;
+    app_options()->max_output = 20000;
+    sio_server *io = app_begin();
+    sim_peer p;
+    sim_open(io, &p, SIM_POLL, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    p.waiting = true;
+    sim_say(&p, "42[\"message\"]");  // its GET is answered, and none is waiting
+    sim_say(&p, "42[\"flood\",19,1000]");
+    sim_say(&p, "3");
+    assert_int_equal(p.status, 200);
+    sim_say(&p, "42[\"flood\",1,1000]");
+    assert_string_equal(app_reason(), "transport error");
+    sim_say(&p, "3");
+    assert_int_equal(p.status, 400);
+    app_free(io);
+}
+
+/* A slow reader holds what it is owed, and not what others got in the same turn. */
+static void a_slow_reader_holds_only_its_own(void **state)
+{
+    (void)state;
+    app_options();
+    sio_server *io = app_begin();
+    sim_peer slow, fast;
+    sim_open(io, &slow, SIM_WS, NULL);
+    sim_open(io, &fast, SIM_WS, NULL);
+    sim_say(&slow, "40");
+    sim_say(&fast, "40|420[\"join\",\"r\"]");
+    sim_room(slow.ws, 0);
+    sim_run_ms(io, 5000);
+    size_t before = sim.bytes;
+    for (int i = 0; i < 100; i++) {
+        sim_ws_say(slow.ws, "42[\"message\",1]");
+        sim_ws_say(fast.ws, "42[\"flood\",60,1000]");
+        sim_run_ms(io, 0);
+    }
+    sim_run_ms(io, 5000);  // spare buffers go
+    assert_true(sim.bytes - before < 200000);
+    app_free(io);
+}
+
+/* ---- Connections ------------------------------------------------------------------------------------ */
+
+static void connections_are_limited(void **state)
+{
+    (void)state;
+    app_options()->max_connections = 3;
+    sio_server *io = app_begin();
+    sim_client *c[5];
+    for (int i = 0; i < 5; i++) {
+        c[i] = sim_connect();
+        sim_run_ms(io, 0);
+        assert_int_equal(sim_closed(c[i]), i >= 3);
+    }
+    assert_int_equal(sio_get_stats(io)->refused, 2);
+    sim_close(c[0]);
+    sim_run_ms(io, 0);
+    c[0] = sim_connect();
+    sim_run_ms(io, 0);
+    assert_false(sim_closed(c[0]));
+    app_free(io);
+}
+
+static void connections_per_address_are_limited(void **state)
+{
+    (void)state;
+    app_options()->max_per_address = 2;
+    sio_server *io = app_begin();
+    static const char *const from[] = { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2",
+                                        "::1",      "::1",      "::1",      "::2" };
+    sim_client *c[8];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 8; i++)
+            c[i] = sim_connect_from(from[i]);
+        sim_run_ms(io, 0);
+        for (int i = 0; i < 8; i++)
+            assert_int_equal(sim_closed(c[i]), i == 2 || i == 6);
+        for (int i = 0; i < 8; i++)
+            sim_close(c[i]);
+        sim_run_ms(io, 0);
+    }
+    app_free(io);
+}
+
+/* Out of descriptors, accepting pauses: it does not spin (sim.c looks), and goes on when it can. */
+static void out_of_descriptors_accepting_pauses(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    sim.max_open = 3;
+    sim_client *c[6];
+    for (int i = 0; i < 6; i++)
+        c[i] = sim_connect();
+    unsigned long turns = sim.turns;
+    sim_run_ms(io, 5000);
+    assert_true(sim.turns - turns < 150);
+    assert_int_equal(sim.open, 3);
+    for (int i = 0; i < 3; i++)
+        sim_close(c[i]);
+    sim_run_ms(io, 0);
+    sim_request(c[5], "GET", "/healthz", NULL, NULL);
+    sim_run_ms(io, 100);
+    assert_int_equal(sim_answered(c[5], false).status, 200);
+    for (int i = 0; i < 60; i++)  // stopped while it pauses
+        sim_connect();
+    sim_run_ms(io, 10);
+    app_free(io);
+}
+
+/* Threat "connection flood": who is served does not wait for those that arrive. */
+static void a_flood_of_connections_delays_nobody(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    sim_peer p;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    for (int i = 0; i < 5000; i++)
+        sim_connect();
+    sim_ws_say(p.ws, "42[\"message\",1]");
+    sio_turn(io, 0);
+    assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
+    app_free(io);
+}
+
+/* ---- Packets, namespaces, rooms ------------------------------------------------------------------- */
+
+static void namespaces_of_a_connection_are_limited(void **state)
+{
+    (void)state;
+    app_options()->max_namespaces = 3;
+    static const play cases[] = {
+        { "at 3, and at 4",
+          "> 40\n< 40*\n< 42*\n> 40/dyn-1,\n< 40*\n< 42*\n> 40/dyn-2,\n< 40*\n< 42*\n"
+          "> 40/dyn-3,\n< 44/dyn-3,{'message':'Invalid namespace'}\n> 41/dyn-1,\n> 40/dyn-3,\n< "
+          "40/dyn-3*\n"
+          "< 42*\n> 42['message']\n< 42['message-back']" },
+    };
+    play_everywhere("", cases, COUNT(cases));
+}
+
+static void rooms_of_a_socket_are_limited(void **state)
+{
+    (void)state;
+    app_options()->max_rooms = 2;
+    static const play cases[] = {
+        { "at 2, and at 3",
+          JOINED "> 421['join',['a','b','c']]\n< 431[['a','b']]\n> 421['leave','a']\n"
+                 "< 431[['b']]\n> 421['join','c']\n< 431[['b','c']]" },
+    };
+    play_alone(SIM_WS, "", cases, COUNT(cases));
+}
+
+static void attachments_are_limited(void **state)
+{
+    (void)state;
+    app_options()->max_attachments = 1;
+    static const play cases[] = {
+        { "at 1", JOINED "> 451-['message',1]\n# 01\n< 42['message-back',1]" },
+        { "at 2", JOINED "> 452-['message',1]\n< CLOSE()" },
+    };
+    play_everywhere("", cases, COUNT(cases));
+}
+
+static void depth_is_limited(void **state)
+{
+    (void)state;
+    app_options()->max_depth = 3;
+    static const play cases[] = {
+        { "at 3", JOINED "> 42['message',[[]]]\n< 42['message-back',[[]]]" },
+        { "at 4", JOINED "> 42['message',[[[]]]]\n< CLOSE()" },
+    };
+    play_everywhere("", cases, COUNT(cases));
+}
+
+/* ---- Handshakes with options of their own --------------------------------------------------------- */
+
+static void a_trusted_proxy_names_the_address(void **state)
+{
+    (void)state;
+    for (int trust = 0; trust < 2; trust++) {
+        app_options()->trust_proxy = trust;
+        sio_server *io = app_begin();
+        sim_client *c =
+            sim_ws_open(io, "/socket.io/?EIO=4&transport=websocket",
+                        "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-Proto: https\r\n");
+        sim_ws_say(c, "40");
+        sim_ws_say(c, "421[\"whoami\"]");
+        sim_run_ms(io, 0);
+        for (int i = 0; i < 3; i++)
+            sim_ws_hear(c);
+        const char *got = sim_ws_hear(c);
+        assert_non_null(
+            strstr(got, trust ? "\"address\":\"1.2.3.4\"" : "\"address\":\"127.0.0.1\""));
+        assert_non_null(strstr(got, trust ? "\"secure\":true" : "\"secure\":false"));
+        app_free(io);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_slow_reader_is_closed_at_its_limit),
+        cmocka_unit_test(volatile_events_do_not_wait_for_a_slow_reader),
+        cmocka_unit_test(who_does_not_poll_is_closed_at_its_limit),
+        cmocka_unit_test(a_slow_reader_holds_only_its_own),
+        cmocka_unit_test(connections_are_limited),
+        cmocka_unit_test(connections_per_address_are_limited),
+        cmocka_unit_test(out_of_descriptors_accepting_pauses),
+        cmocka_unit_test(a_flood_of_connections_delays_nobody),
+        cmocka_unit_test(namespaces_of_a_connection_are_limited),
+        cmocka_unit_test(rooms_of_a_socket_are_limited),
+        cmocka_unit_test(attachments_are_limited),
+        cmocka_unit_test(depth_is_limited),
+        cmocka_unit_test(a_trusted_proxy_names_the_address),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/* sim_recovery.c - connection state recovery: what a client missed while it was away
+ * SPDX-License-Identifier: MIT
+ *
+ * The letters and numbers at the beginning of each case are those of the list of what a client can
+ * observe. In the scripts A goes away and comes back as B, while C talks. */
+#include "sim_app.h"
+
+#define BEGIN                                                                                      \
+    "A ws\nC ws\n> 40\n< 40{'sid':'*','pid':'*'}\n< 42['auth',{},'*']\n"                           \
+    "C> 40\nC< 40*\nC< 42*\n> 421['join','r']\n< 431[['r']]\n"
+/* B says who it was; the last offset that A heard. */
+#define BACK "B ws\nB> 40{'pid':'$pA','offset':'$oA'}\n"
+#define FRESH "B< 40{'sid':'*','pid':'*'}\nB< 42['auth',*]\n"
+#define RECOVERED "B< 40{'sid':'$A','pid':'$pA'}\n"
+
+static const play recoveries[] = {
+    { "R01: the reply has sid and pid", "D ws\nD> 40\nD< 40{'sid':'*','pid':'*'}" },
+    { "R02: the last extra argument is the offset",
+      "> 42['message',1]\n< 42['message-back',1,'*']" },
+    { "R02: in binary events as well",
+      "> 42['emit-binary',1,1]\n< 452-['binary',{*},'*']\n< <00>" },
+    { "R03: not in an event with an id", "> 421['ask','q',[1],0]\n< 42*['q',1]" },
+    { "R03: not in a volatile event", "> 42['volatile',1]\n< 42['vol',0]" },
+    { "R03: not in an answer", "> 421['message-with-ack',1]\n< 431[1]" },
+    { "R04: TCP drops; what was said to its rooms comes, then CONNECT",
+      "A/ \nC> 42['in','r','e',[1]]|42['nsp-emit','all',[]]|42['in','$A','own',[]]\n" BACK
+      "B< 42['e',1,'*']\nB< 42['all','*']\nB< 42['own','*']\n" RECOVERED "B< 42['auth',*]\n"
+      "C> 42['in','r','again',[]]\nB< 42['again','*']\nB> 421['whoami']\nB< "
+      "431[{*'recovered':true,*" },
+    { "R04: with attachments",
+      "A/ \nC> 451-['in','r','e',[{'_placeholder':true,'num':0}]]\nC# 07\n" BACK
+      "B< 451-['e',{'_placeholder':true,'num':0},'*']\nB< <07>\n" RECOVERED },
+    { "R04: the data comes back", "> 422['set-data',{'k':7}]\n< 432[]\nA/ \n" BACK RECOVERED
+                                  "B< 42['auth',*]\nB> 421['get-data']\nB< 431[{'k':7}]" },
+    { "R05: not what other rooms got", "A/ \nC> 42['in','x','e',[1]]\n" BACK RECOVERED },
+    { "R05: not what excepted one of its rooms",
+      "A/ \nC> 42['to-except',null,'r','e',[1]]\n" BACK RECOVERED },
+    { "R05: not what it said itself to the others",
+      "> 42['broadcast','e',[1]]\nC< 42['e',1,*\nA/ \n" BACK RECOVERED },
+    { "R06: a wrong pid", "A/ \nB ws\nB> 40{'pid':'AAAAAAAAAAAAAAAAAAAA','offset':'$oA'}\n" FRESH },
+    { "R06: an unknown offset", "A/ \nB ws\nB> 40{'pid':'$pA','offset':'999999'}\n" FRESH },
+    { "R06: an offset that is none", "A/ \nB ws\nB> 40{'pid':'$pA','offset':'x'}\n" FRESH },
+    { "R06: a pid alone", "A/ \nB ws\nB> 40{'pid':'$pA'}\n" FRESH },
+    { "R06: of the wrong types", "A/ \nB ws\nB> 40{'pid':7,'offset':7}\n" FRESH },
+    { "R06: while it is still there", BACK FRESH "> 42['message']\n< 42*" },
+    { "R06: of another namespace", "A/ \nB ws\nB> 40/custom,{'pid':'$pA','offset':'$oA'}\n"
+                                   "B< 40/custom,*" },
+    { "R07: after DISCONNECT", "> 41\n" BACK FRESH },
+    { "R07: after disconnect()", "> 42['disconnect-me']\n< 41\n" BACK FRESH },
+    { "R07: after disconnect(true)", "> 42['disconnect-me',true]\n< 41\n" BACK FRESH },
+    { "R07: after a parse error of the engine", "> 9\n" BACK FRESH },
+    { "R08: after a ping timeout", "+ 45000\n? ping timeout\n" BACK RECOVERED },
+    { "R08: after a reset", "A^ \n" BACK RECOVERED },
+    { "R08: after a transport error", "> 2\n" BACK RECOVERED },
+    { "R08: after a violation of Socket.IO", "> 4abc\n" BACK RECOVERED },
+    { "R08: over polling", "A/ \nB poll\nB> 40{'pid':'$pA','offset':'$oA'}\n" RECOVERED },
+    { "R09: too late", "A/ \n+ 120000\n" BACK FRESH },
+};
+
+static void a_client_gets_what_it_missed(void **state)
+{
+    (void)state;
+    app_options()->recovery_ms = 120000;
+    play_alone(0, BEGIN, recoveries, COUNT(recoveries));
+}
+
+static const play expiries[] = {
+    { "R09: in time",
+      BEGIN "C> 42['nsp-emit','e',[]]\nC< 42*\n< 42*\nA/ \n+ 999\n" BACK RECOVERED },
+    { "R09: too late", BEGIN "C> 42['nsp-emit','e',[]]\nC< 42*\n< 42*\nA/ \n+ 1000\n" BACK FRESH },
+    { "Q: used once", BEGIN "A/ \n" BACK RECOVERED "D ws\nD> 40{'pid':'$pA','offset':'$oA'}\n"
+                            "D< 40{'sid':'*','pid':'*'}\nD< 42['auth',*\nC> "
+                            "42['in','$A','e',[]]\nB< 42['auth',*\nB< 42['e',*\nD." },
+};
+
+static void recovery_has_a_time(void **state)
+{
+    (void)state;
+    app_options()->recovery_ms = 1000;
+    play_alone(0, "", expiries, COUNT(expiries));
+}
+
+/* R10. */
+static const play middlewares[] = {
+    { "R10", "A ws\n> 40/auth,{'token':'secret'}\n< 40*\n< 42*\nA/ \nB ws\n"
+             "B> 40/auth,{'pid':'$pA','offset':'$oA'}\n" },
+};
+
+static void middlewares_are_skipped_or_run(void **state)
+{
+    (void)state;
+    for (int run = 0; run < 2; run++) {
+        char script[400];
+        app_options()->recovery_ms = 1000;
+        options.recovery_run_middlewares = run;
+        sio_server *io = app_begin();
+        snprintf(script, sizeof script, "%s%s", middlewares[0].script,
+                 run ? "B< 44/auth,{'message':'not authorized'*"
+                     : "B< 40/auth,{'sid':'$A','pid':'$pA'}");
+        assert_true(sim_play(io, "R10: middlewares on recovery", script));
+        app_free(io);
+    }
+}
+
+/* The log is bounded: what fell out of it makes recovery fail, without a word. */
+static void the_log_is_bounded(void **state)
+{
+    (void)state;
+    app_options()->recovery_ms = 100000;
+    options.recovery_bytes = 20000;
+    sio_server *io = app_begin();
+    assert_true(sim_play(io, "still there", BEGIN "A/ \nC> 42['flood',10,1000]\n" BACK RECOVERED));
+    assert_true(sim_play(io, "fell out", BEGIN "A/ \nC> 42['flood',30,1000]\n" BACK FRESH));
+    assert_true(sim_play(io, "too big for it", BEGIN "A/ \nC> 42['flood',1,30000]\n" BACK FRESH));
+    assert_true(sim.bytes < 1000000);
+    app_free(io);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_client_gets_what_it_missed),
+        cmocka_unit_test(recovery_has_a_time),
+        cmocka_unit_test(middlewares_are_skipped_or_run),
+        cmocka_unit_test(the_log_is_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,390 @@
+/* sim_server.c - the server's own life: timers, stopping, plain endpoints, and what it says of itself
+ * SPDX-License-Identifier: MIT */
+#include "lib.h"
+#include "sim.h"
+
+#include <errno.h>
+
+static void fail_saying(const char *text)
+{
+    fail_msg("%s", text);
+}
+
+static sio_server *begin(const sio_options *o)
+{
+    sim_fail = fail_saying;
+    return sim_new(o);
+}
+
+/* ---- Timers -------------------------------------------------------------------------------------- */
+
+static char order[64];
+static uint64_t ids[8];
+static char nothing[] = "";
+
+static void note(sio_server *io, void *data)
+{
+    (void)io;
+    strcat(order, data);
+}
+
+static void cancel_next(sio_server *io, void *data)
+{
+    note(io, data);
+    sio_cancel(io, ids[1]);  // due at the same time
+    sio_cancel(io, ids[0]);  // itself
+}
+
+static void again(sio_server *io, void *data)
+{
+    int *left = data;
+    strcat(order, "r");
+    if (--*left > 0)
+        assert_true(sio_after(io, 0, again, left) != 0);
+}
+
+static void timers_run_once_in_order(void **state)
+{
+    static char names[][2] = { "a", "b", "c", "d", "e" };
+    int left = 3;
+    (void)state;
+    order[0] = '\0';
+    sio_server *io = begin(NULL);
+    ids[0] = sio_after(io, 10, cancel_next, names[0]);
+    ids[1] = sio_after(io, 10, note, names[1]);
+    ids[2] = sio_after(io, 10, note, names[2]);
+    ids[3] = sio_after(io, 5, note, names[3]);
+    ids[4] = sio_after(io, -5, note, names[4]);
+    assert_int_equal(sio_wait_ms(io), 0);
+    sim_run_ms(io, 0);
+    assert_string_equal(order, "e");
+    assert_int_equal(sio_wait_ms(io), 5);
+    sim_run_ms(io, 9);
+    assert_string_equal(order, "ed");
+    sim_run_ms(io, 1);
+    assert_string_equal(order, "edac");
+    sio_cancel(io, ids[2]);  // long over
+    sio_cancel(io, 0);
+    sio_cancel(io, 12345);
+    sio_after(io, 0, again, &left);
+    sim_run_ms(io, 0);
+    assert_string_equal(order, "edacrrr");
+    assert_int_equal(sio_wait_ms(io), -1);
+    for (int i = 0; i < 1000; i++)
+        sio_after(io, i * 7919 % 1000, note, nothing);  // freed with the server
+    sim_run_ms(io, 500);
+    sim_free(io);
+}
+
+/* A handle is used once, and never means something else. */
+static void handles_of_the_gone_mean_nothing(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    uint64_t old = sio_after(io, 1, note, nothing);
+    sio_cancel(io, old);
+    for (int i = 0; i < 100; i++) {
+        uint64_t id = sio_after(io, 1, note, nothing);
+        assert_true(id != old && id != 0);
+        sio_cancel(io, old);
+        sim_run_ms(io, 1);
+    }
+    sim_free(io);
+}
+
+/* ---- Stopping ---------------------------------------------------------------------------------------- */
+
+static void stopping_tells_everybody_and_takes_its_time(void **state)
+{
+    (void)state;
+    sio_options o = { .stop_timeout_ms = 300 };
+    sio_server *io = begin(&o);
+    sim_peer ws, poll, waiting, slow;
+    sim_open(io, &ws, SIM_WS, NULL);
+    sim_open(io, &poll, SIM_POLL, NULL);
+    sim_open(io, &waiting, SIM_POLL, NULL);
+    sim_open(io, &slow, SIM_WS, NULL);
+    sim_room(slow.ws, 0);
+    assert_string_equal(sim_hear(&waiting), "");
+    sim_client *idle = sim_connect(), *half = sim_connect();
+    sim_request(idle, "GET", "/nope", NULL, NULL);
+    sim_sendf(half, "GET / HTTP/1.1\r\nHo");
+    sim_run_ms(io, 0);
+    sio_stop(io);
+    assert_int_equal(sim_run_ms(io, 10), 1);
+    assert_string_equal(sim_hear_all(&ws), "CLOSE()");
+    assert_string_equal(sim_hear_all(&waiting), "CLOSE()");
+    assert_true(sim_ended(idle));
+    sim_client *late = sim_connect();
+    sim_close(ws.ws);
+    sim_close(idle);
+    assert_int_equal(sim_run_ms(io, 10), 1);
+    assert_true(sim_closed(ws.ws));
+    assert_int_equal(sim_run_ms(io, 400), 0);
+    assert_true(sim_closed(slow.ws) && sim_closed(half));
+    assert_false(sim_closed(late));  // nobody accepted it
+    sim_free(io);
+}
+
+static void stopping_with_nobody_there_is_done_at_once(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sio_stop(io);
+    assert_int_equal(sio_run(io), 0);
+    assert_int_equal(sim.now, 1000000);
+    sim_free(io);
+}
+
+/* ---- Plain endpoints: their handlers may do anything ---------------------------------------------------- */
+
+enum { NOTHING, SEND, CLOSE, CLOSE_AND_SEND, BROADCAST, STOP, ACTIONS };
+enum { ON_OPEN, ON_MESSAGE, ON_CLOSE, PLACES };
+static int place, action, opened, closed;
+
+static void act_ws(int where, sio_ws *ws)
+{
+    if (where != place)
+        return;
+    if (action == CLOSE || action == CLOSE_AND_SEND)
+        sio_ws_close(ws, 1000);
+    if (action == SEND || action == CLOSE_AND_SEND)
+        sio_ws_send(ws, true, "x", 1);
+    if (action == BROADCAST)
+        sio_ws_broadcast(sio_ws_server(ws), "/raw", false, "y", 1);
+    if (action == STOP)
+        sio_stop(sio_ws_server(ws));
+}
+
+static void ws_open(sio_ws *ws)
+{
+    opened++;
+    assert_string_equal(sio_ws_address(ws), "127.0.0.1");
+    act_ws(ON_OPEN, ws);
+}
+
+static void ws_message(sio_ws *ws, bool text, const void *p, size_t n)
+{
+    (void)text, (void)p, (void)n;
+    act_ws(ON_MESSAGE, ws);
+}
+
+static void ws_close(sio_ws *ws, int code, bool clean)
+{
+    (void)code, (void)clean;
+    closed++;
+    act_ws(ON_CLOSE, ws);
+}
+
+static void act_engine(int where, sio_session *s)
+{
+    if (where != place)
+        return;
+    if (action == CLOSE || action == CLOSE_AND_SEND)
+        sio_session_close(s);
+    if (action == SEND || action == CLOSE_AND_SEND || action == BROADCAST)
+        sio_session_send(s, action == SEND, "x", 1);
+    if (action == STOP)
+        sio_stop(sio_session_server(s));
+}
+
+static void engine_open(sio_session *s)
+{
+    opened++;
+    assert_int_equal(strlen(sio_session_id(s)), 20);
+    sio_session_set_data(s, &opened);
+    act_engine(ON_OPEN, s);
+}
+
+static void engine_message(sio_session *s, bool text, const void *p, size_t n)
+{
+    (void)text, (void)p, (void)n;
+    assert_ptr_equal(sio_session_data(s), &opened);
+    act_engine(ON_MESSAGE, s);
+}
+
+static void engine_close(sio_session *s, const char *reason)
+{
+    closed++;
+    assert_true(*reason != '\0');
+    act_engine(ON_CLOSE, s);
+}
+
+static void visit(sio_server *io, int end)
+{
+    sim_client *c[3];
+    char target[100];
+    c[0] = sim_ws_open(io, "/raw", NULL);
+    c[1] = sim_ws_open(io, "/engine.io/?EIO=4&transport=websocket", NULL);
+    sim_answer a = sim_http(io, "GET", "/engine.io/?EIO=4&transport=polling", NULL, NULL);
+    if (a.status == 200) {
+        snprintf(target, sizeof target, "/engine.io/?EIO=4&transport=polling&sid=%.20s",
+                 a.body + 8);
+        sim_http(io, "POST", target, NULL,
+                 "4a\x1e"
+                 "bYQ\x1e"
+                 "4b");
+        c[2] = sim_connect();
+        sim_request(c[2], "GET", target, NULL, NULL);
+    } else {
+        c[2] = NULL;
+    }
+    for (int i = 0; i < 3; i++) {
+        if (c[i] == NULL)
+            continue;
+        if (i < 2) {
+            sim_ws_say(c[i], "4a");
+            sim_ws_frame(c[i], 0x82, "b", 1);
+        }
+        sim_run_ms(io, 0);
+        if (end == 0)
+            sim_abort(c[i]);
+        else if (end == 1)
+            sim_finish(c[i]);
+        sim_run_ms(io, 1);
+    }
+}
+
+static void plain_handlers_may_do_anything(void **state)
+{
+    static const sio_ws_handlers ws = { ws_open, ws_message, ws_close };
+    static const sio_engine_handlers engine = { engine_open, engine_message, engine_close };
+    static const sio_options at = { .path = "/engine.io" };
+    (void)state;
+    for (int n = 0; n < PLACES * ACTIONS * 3; n++) {
+        place = n % PLACES, action = n / PLACES % ACTIONS;
+        opened = closed = 0;
+        sio_server *io = begin(NULL);
+        assert_int_equal(sio_websocket(io, "/raw", &ws), 0);
+        assert_int_equal(sio_engine(io, &at, &engine), 0);
+        visit(io, n / PLACES / ACTIONS);
+        sim_free(io);
+        assert_true(opened > 0);
+        assert_int_equal(opened, closed);
+    }
+}
+
+/* Plain Engine.IO echoes text as text and bytes as bytes; its close has a reason. */
+static void echo(sio_session *s, bool text, const void *p, size_t n)
+{
+    if (n == 3 && memcmp(p, "bye", 3) == 0)
+        sio_session_close(s);
+    else
+        assert_int_equal(sio_session_send(s, text, p, n), 0);
+    assert_int_equal(sio_session_send(s, true, "\xff", 1), -1);
+}
+
+static void plain_sessions_echo(void **state)
+{
+    static const sio_engine_handlers engine = { .message = echo };
+    static const sio_options at = { .path = "/engine.io",
+                                    .ping_interval_ms = 300,
+                                    .ping_timeout_ms = 200 };
+    (void)state;
+    sio_server *io = begin(NULL);
+    sio_engine(io, &at, &engine);
+    sim_client *c = sim_ws_open(io, "/engine.io/?EIO=4&transport=websocket", NULL);
+    assert_true(sim_like("0{*\"pingInterval\":300,\"pingTimeout\":200,*", sim_ws_hear(c)));
+    sim_ws_say(c, "4h\xc3\xa9");
+    sim_ws_frame(c, 0x82, "\0\xff", 2);
+    sim_run_ms(io, 0);
+    assert_string_equal(sim_ws_hear(c), "4h\xc3\xa9");
+    assert_string_equal(sim_ws_hear(c), "<00ff>");
+    sim_run_ms(io, 300);
+    assert_string_equal(sim_ws_hear(c), "2");
+    sim_ws_say(c, "3");
+    sim_ws_say(c, "4bye");
+    sim_run_ms(io, 0);
+    assert_string_equal(sim_ws_hear(c), "CLOSE()");
+    sim_free(io);
+}
+
+/* ---- What it says of itself ------------------------------------------------------------------------------- */
+
+/* Each refusal has a line with its cause, and a counter goes up. */
+static void refusals_are_explained(void **state)
+{
+    static const struct {
+        const char *target, *fields, *line;
+    } cases[] = {
+        { "/socket.io/?EIO=3&transport=polling", NULL, "allow_eio3" },
+        { "/socket.io/?EIO=4&transport=foo", NULL, "transport" },
+        { "/socket.io/?EIO=4&transport=polling&sid=abc", NULL, "session" },
+        { "/socket.io/?EIO=4&transport=polling", "Origin: http://evil\r\n", "origins" },
+    };
+    (void)state;
+    sio_options o = { .origins = "http://a" };
+    sio_server *io = begin(&o);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        sim_http(io, "GET", cases[i].target, cases[i].fields, NULL);
+        assert_non_null(strstr(sim.log, cases[i].line));
+        assert_int_equal(sio_get_stats(io)->refused, i + 1);
+    }
+    sim_free(io);
+}
+
+static void counters_count(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    const sio_stats *s = sio_get_stats(io);
+    sim_peer p;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    assert_int_equal(s->connections, 1);
+    assert_int_equal(s->accepted, 1);
+    assert_int_equal(s->sessions, 1);
+    assert_int_equal(s->handshakes, 1);
+    assert_int_equal(s->sockets, 1);
+    size_t n;
+    sim_text(p.ws, &n);
+    assert_true(s->bytes_out > n && s->bytes_in > 0);
+    sim_close(p.ws);
+    sim_run_ms(io, 0);
+    assert_int_equal(s->connections, 0);
+    assert_int_equal(s->sessions, 0);
+    assert_int_equal(s->sockets, 0);
+    sim_open(io, &p, SIM_POLL, NULL);
+    sim_run_ms(io, 50000);
+    assert_int_equal(s->sessions, 0);
+    assert_int_equal(s->ping_timeouts, 1);
+    sim_free(io);
+}
+
+/* Names that can't be are refused, and errno says so. */
+static void impossible_names_are_refused(void **state)
+{
+    static const sio_ws_handlers ws = { NULL, NULL, NULL };
+    (void)state;
+    sio_server *io = begin(NULL);
+    assert_null(sio_of(io, ""));
+    assert_null(sio_of(io, "chat"));
+    assert_null(sio_of(io, "/a,b"));
+    assert_int_equal(errno, EINVAL);
+    assert_null(sio_find(io, "/a"));
+    assert_non_null(sio_of(io, "/a"));
+    assert_ptr_equal(sio_of(io, "/a"), sio_find(io, "/a"));
+    assert_int_equal(sio_route(io, "GET", "", NULL), -1);
+    assert_int_equal(sio_websocket(io, "/raw", &ws), 0);
+    sim_client *c = sim_ws_open(io, "/raw", NULL);  // no handlers: everything is ignored
+    sim_ws_say(c, "x");
+    sim_close(c);
+    sim_run_ms(io, 0);
+    sim_free(io);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers_run_once_in_order),
+        cmocka_unit_test(handles_of_the_gone_mean_nothing),
+        cmocka_unit_test(stopping_tells_everybody_and_takes_its_time),
+        cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
+        cmocka_unit_test(plain_handlers_may_do_anything),
+        cmocka_unit_test(plain_sessions_echo),
+        cmocka_unit_test(refusals_are_explained),
+        cmocka_unit_test(counters_count),
+        cmocka_unit_test(impossible_names_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
