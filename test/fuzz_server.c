@@ -2,8 +2,8 @@
 /* fuzz_server.c - a whole server, and clients that do what the input says
  * SPDX-License-Identifier: MIT
  *
- * The input is a list of steps; the low two bits of a step's first byte name one of four clients, the
- * next three say what it does, and 0x80 that the server does its part at once:
+ * The input is a list of steps; the low two bits of a step's first byte name one of four clients,
+ * the next three say what it does, and 0x80 that the server does its part at once:
  *
  *     0  sends bytes            1  sends a text frame     2  sends a binary frame    (length, bytes)
  *                               0x40: not the last one    0x20: a continuation
@@ -12,8 +12,8 @@
  *     6  posts a body to that session                                                (length, bytes)
  *     7  has little room, or much; reads are cut                                     (one byte)
  *
- * What must hold: whatever sim.h says holds; every connection that is no WebSocket comes to its end;
- * and somebody else, who speaks to the server all the time, gets each of its echoes. */
+ * What must hold: whatever sim.h says holds; every connection that is no WebSocket comes to its
+ * end; and somebody else, who speaks to the server all the time, gets each of its echoes. */
 #include "sim.c"
 
 enum { CLIENTS = 4 };
@@ -28,7 +28,7 @@ typedef struct input {
     const uint8_t *p, *end;
 } input;
 
-/* ---- The application ---------------------------------------------------------------------------- */
+/* ---- The application ------------------------------------------------------------------------ */
 
 static void on_answer(sio_server *io, void *data, const char *error, sio_event *answer)
 {
@@ -137,7 +137,7 @@ static sio_server *begin(void)
     return io;
 }
 
-/* ---- Who looks on ------------------------------------------------------------------------------- */
+/* ---- Who looks on --------------------------------------------------------------------------- */
 
 static sim_peer bystander;
 
@@ -177,7 +177,7 @@ static void look_after(sio_server *io)
         sim_must(*got != '\0', "a bystander got no echo");
 }
 
-/* ---- Steps -------------------------------------------------------------------------------------- */
+/* ---- Steps ---------------------------------------------------------------------------------- */
 
 static uint8_t take_byte(input *in)
 {

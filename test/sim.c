@@ -6,7 +6,8 @@
  *     client <--got--- [ as long as there is room   ]        sim_room, sim_text, sim_take
  *
  * Both sides of a connection keep all their bytes, so that in the end the whole conversation can be
- * checked. Descriptors are the smallest free numbers, as the kernel's, so that one is soon used again. */
+ * checked. Descriptors are the smallest free numbers, as the kernel's, so that one is soon used
+ * again. */
 #include "sim.h"
 
 #include <arpa/inet.h>
@@ -68,7 +69,7 @@ static struct {
 
 sim_world sim;
 
-/* ---- Claims ------------------------------------------------------------------------------------- */
+/* ---- Claims --------------------------------------------------------------------------------- */
 
 static void abort_saying(const char *text)
 {
@@ -90,7 +91,7 @@ void sim_must(bool holds, const char *format, ...)
     sim_fail(text);
 }
 
-/* ---- Memory and randomness ---------------------------------------------------------------------- */
+/* ---- Memory and randomness ------------------------------------------------------------------ */
 
 /* The tests' own: it never fails, and is not the server's. */
 static void *grown(void *p, size_t n, size_t *cap, size_t size)
@@ -186,7 +187,7 @@ static bool fails(void)
     return true;
 }
 
-/* ---- The loop ------------------------------------------------------------------------------------ */
+/* ---- The loop ------------------------------------------------------------------------------- */
 
 struct sio_loop {
     const sio_memory *memory;
@@ -316,7 +317,7 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
     return 0;
 }
 
-/* ---- Connections, as the server sees them ----------------------------------------------------------- */
+/* ---- Connections, as the server sees them --------------------------------------------------- */
 
 int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
 {
@@ -503,7 +504,7 @@ void sio_ip_text(const sio_ip *ip, char out[46])
         inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------ */
+/* ---- Files ---------------------------------------------------------------------------------- */
 
 static const struct file *find_file(const char *name)
 {
@@ -541,7 +542,7 @@ void sim_file(const char *name, const void *p, size_t n, int64_t changed)
     world.file[world.n_files++] = (struct file){ name, p, n, changed };
 }
 
-/* ---- The world's beginning and end ------------------------------------------------------------------- */
+/* ---- The world's beginning and end ---------------------------------------------------------- */
 
 static void free_client(sim_client *c)
 {
@@ -589,7 +590,7 @@ int sim_run_ms(sio_server *io, int64_t ms)
     return result;
 }
 
-/* ---- Clients, as bytes ------------------------------------------------------------------------------- */
+/* ---- Clients, as bytes ---------------------------------------------------------------------- */
 
 sim_client *sim_connect_from(const char *address)
 {
@@ -681,7 +682,7 @@ void sim_take(sim_client *c, size_t n)
     c->heard_at += n;
 }
 
-/* ---- What every conversation must be -------------------------------------------------------------------- */
+/* ---- What every conversation must be -------------------------------------------------------- */
 
 /* Walks the requests that a client sent. */
 typedef struct requests {
@@ -846,7 +847,7 @@ void sim_free(sio_server *io)
     memset(&world, 0, sizeof world);
 }
 
-/* ---- Clients, as HTTP ------------------------------------------------------------------------------------ */
+/* ---- Clients, as HTTP ----------------------------------------------------------------------- */
 
 void sim_request(sim_client *c, const char *method, const char *target, const char *fields,
                  const char *body)
@@ -904,7 +905,7 @@ const char *sim_field(sim_answer a, const char *name)
     return "";
 }
 
-/* ---- Clients, as WebSocket --------------------------------------------------------------------------------- */
+/* ---- Clients, as WebSocket ------------------------------------------------------------------ */
 
 sim_client *sim_ws_open(sio_server *io, const char *target, const char *fields)
 {
@@ -988,7 +989,7 @@ const char *sim_ws_hear(sim_client *c)
     return sim_ended(c) ? "END" : "";
 }
 
-/* ---- Clients, as Socket.IO ---------------------------------------------------------------------------------- */
+/* ---- Clients, as Socket.IO ------------------------------------------------------------------ */
 
 static void copy_member(char *out, size_t size, const char *json, const char *name)
 {
@@ -1191,7 +1192,7 @@ bool sim_like(const char *pattern, const char *text)
     return false;
 }
 
-/* ---- Scripts -------------------------------------------------------------------------------------------------- */
+/* ---- Scripts -------------------------------------------------------------------------------- */
 
 const char *(*sim_reason)(void);
 

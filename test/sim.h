@@ -1,9 +1,9 @@
 /* sim.h - a simulated outside, in which whole servers run
  * SPDX-License-Identifier: MIT
  *
- * sim.c stands in for loop.c: a clock that moves when nobody is busy, clients that do what a test says,
- * random bytes from a seed, and calls that fail when they are told to. All of it is one process and
- * repeats exactly. A test reads like this:
+ * sim.c stands in for loop.c: a clock that moves when nobody is busy, clients that do what a test
+ * says, random bytes from a seed, and calls that fail when they are told to. All of it is one
+ * process and repeats exactly. A test reads like this:
  *
  *     sio_server *io = sim_new(NULL);
  *     sim_play(io, "W01: a WebSocket is open at once", "A ws\n> 40\n< 40{'sid':'*'}");
@@ -48,7 +48,8 @@ sio_server *sim_new(const sio_options *options);
 /* The same in the world that is there, which sim_reset made. */
 sio_server *sim_begin(const sio_options *options);
 void sim_reset(void);
-/* Frees the server, or just the clients when io is NULL, and claims what the head of this file says. */
+/* Frees the server, or just the clients when io is NULL, and claims what the head of this file
+ * says. */
 void sim_free(sio_server *io);
 /* Turns of the loop until ms are over and nobody is busy. Returns what sio_turn returned. */
 int sim_run_ms(sio_server *io, int64_t ms);
@@ -59,7 +60,7 @@ void sim_file(const char *name, const void *p, size_t n, int64_t changed);
 extern void (*sim_fail)(const char *text);
 void sim_must(bool holds, const char *format, ...) SIO_PRINTF(2, 3);
 
-/* ---- Clients, as bytes ------------------------------------------------------------------------ */
+/* ---- Clients, as bytes ---------------------------------------------------------------------- */
 
 sim_client *sim_connect(void);
 sim_client *sim_connect_from(const char *address);  // "10.0.0.1" or "::1"
@@ -77,7 +78,7 @@ void sim_forget(sim_client *c);
 const char *sim_text(const sim_client *c, size_t *n);
 void sim_take(sim_client *c, size_t n);
 
-/* ---- Clients, as HTTP --------------------------------------------------------------------------- */
+/* ---- Clients, as HTTP ----------------------------------------------------------------------- */
 
 /* Texts are good until sim_free. */
 typedef struct sim_answer {
@@ -98,7 +99,7 @@ sim_answer sim_http(sio_server *io, const char *method, const char *target, cons
 /* A field of the answer's head; "" where there is none. */
 const char *sim_field(sim_answer a, const char *name);
 
-/* ---- Clients, as WebSocket ----------------------------------------------------------------------- */
+/* ---- Clients, as WebSocket ------------------------------------------------------------------ */
 
 #define SIM_KEY "dGhlIHNhbXBsZSBub25jZQ=="
 #define SIM_UPGRADE                                                                                \
@@ -110,11 +111,11 @@ sim_client *sim_ws_open(sio_server *io, const char *target, const char *fields);
 /* Sends a masked frame whose first byte is that. */
 void sim_ws_frame(sim_client *c, unsigned first, const void *p, size_t n);
 void sim_ws_say(sim_client *c, const char *text);  // a text frame
-/* Takes the next frame. A text is itself, the rest is written like "<0102>", "CLOSE(1002)", "CLOSE()",
- * "PONG(data)"; "END": the connection has ended; "": nothing has come. */
+/* Takes the next frame. A text is itself, the rest is written like "<0102>", "CLOSE(1002)",
+ * "CLOSE()", "PONG(data)"; "END": the connection has ended; "": nothing has come. */
 const char *sim_ws_hear(sim_client *c);
 
-/* ---- Clients, as Socket.IO ------------------------------------------------------------------------ */
+/* ---- Clients, as Socket.IO ------------------------------------------------------------------ */
 
 /* One session over either transport. */
 typedef struct sim_peer {
@@ -153,8 +154,8 @@ bool sim_like(const char *pattern, const char *text);
  *     A.         hears nothing                          A!         its connection or session is over
  *     A~         half-closes    A/ closes    A^ resets  + 300      lets that time pass
  *     ? text     the last socket went for that reason
- * "'" stands for '"' and "`" for "'". $A is A's socket id, $pA its pid, $oA the last offset it heard,
- * $sA its session. False: it went otherwise, which was printed with the rule. */
+ * "'" stands for '"' and "`" for "'". $A is A's socket id, $pA its pid, $oA the last offset it
+ * heard, $sA its session. False: it went otherwise, which was printed with the rule. */
 bool sim_play(sio_server *io, const char *rule, const char *script);
 /* The peer of a script that was played. */
 sim_peer *sim_peer_of(char name);

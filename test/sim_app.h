@@ -80,8 +80,8 @@ static inline void app_free(sio_server *io)
 /* What a script begins with whose peer has joined "/". */
 #define JOINED "> 40\n< 40{'sid':'*'}\n< 42['auth',{}]\n"
 
-/* Plays each case over one transport, on the server, behind the lines in before. Fails when one went
- * otherwise. */
+/* Plays each case over one transport, on the server, behind the lines in before. Fails when one
+ * went otherwise. */
 static inline void play_all(sio_server *io, int transport, const char *before, const play *cases,
                             size_t n)
 {

@@ -1,9 +1,9 @@
 #define _POSIX_C_SOURCE 200809L  // alarm
-/* sim_chaos.c - many clients that do anything in any order, while memory and the system fail now and then
- * SPDX-License-Identifier: MIT
+/* sim_chaos.c - many clients that do anything in any order, while memory and the system fail now
+ * and then SPDX-License-Identifier: MIT
  *
- * A seed decides everything: build/sim_chaos SEED plays that one alone. What must hold is what sim.h
- * says; and at the end, when nothing fails any more, a new client is served. */
+ * A seed decides everything: build/sim_chaos SEED plays that one alone. What must hold is what
+ * sim.h says; and at the end, when nothing fails any more, a new client is served. */
 #include "sim_app.h"
 
 #include <unistd.h>
@@ -29,7 +29,7 @@ static void fail_saying(const char *text)
     fail_msg("seed %llu: %s", (unsigned long long)seed, text);
 }
 
-/* ---- What guests say -------------------------------------------------------------------------------- */
+/* ---- What guests say ------------------------------------------------------------------------ */
 
 /* $ is the id of some guest. */
 static const char *const lines[] = {
@@ -108,7 +108,7 @@ static void learn(guest *g)
     find(g->pid, g->client, "\"pid\":\"");
 }
 
-/* ---- What guests do ------------------------------------------------------------------------------------ */
+/* ---- What guests do ------------------------------------------------------------------------- */
 
 static void ask(guest *g, const char *method, const char *body)
 {

@@ -2,14 +2,14 @@
  * SPDX-License-Identifier: MIT
  *
  * A session with everything in it is played again and again; the k-th allocation fails, or the k-th
- * system call, for every k. Nothing crashes, hangs or leaks, whoever asks gets at most one answer, and
- * afterwards the server serves a new client as if nothing had been. */
+ * system call, for every k. Nothing crashes, hangs or leaks, whoever asks gets at most one answer,
+ * and afterwards the server serves a new client as if nothing had been. */
 #define _POSIX_C_SOURCE 200809L  // alarm
 #include "sim_app.h"
 
 #include <unistd.h>
 
-/* ---- A session with everything in it ------------------------------------------------------------ */
+/* ---- A session with everything in it -------------------------------------------------------- */
 
 /* Sends a request on a connection of its own; what comes back may be anything, or nothing. */
 static sim_client *ask(sio_server *io, const char *method, const char *target, const char *fields,
@@ -37,7 +37,7 @@ static void find(char out[32], const sim_client *c, const char *before)
 
 static sim_client *websocket(sio_server *io, const char *query)
 {
-    char target[160];
+    char target[256];
     snprintf(target, sizeof target, "/socket.io/?transport=websocket&%s", query);
     return ask(io, "GET", target, SIM_UPGRADE "Origin: http://a\r\n", NULL);
 }
@@ -174,7 +174,7 @@ static bool serve_all(sio_server *io)
            sio_file(io, "/file", "file") == 0;
 }
 
-/* ---- Every k --------------------------------------------------------------------------------------- */
+/* ---- Every k -------------------------------------------------------------------------------- */
 
 static const char *what;
 static unsigned long which, fail_more;

@@ -1,15 +1,15 @@
 /* sim_handlers.c - a handler may do anything to any socket at any time
  * SPDX-License-Identifier: MIT
  *
- * Each kind of callback does each kind of thing, over each transport; nothing crashes, hangs or leaks,
- * "disconnect" runs once for each "connection", and somebody else still gets an echo. */
+ * Each kind of callback does each kind of thing, over each transport; nothing crashes, hangs or
+ * leaks, "disconnect" runs once for each "connection", and somebody else still gets an echo. */
 #define _POSIX_C_SOURCE 200809L  // alarm
 #include "lib.h"
 #include "sim.h"
 
 #include <unistd.h>
 
-/* ---- What is done -------------------------------------------------------------------------------- */
+/* ---- What is done --------------------------------------------------------------------------- */
 
 enum {
     LEAVE,
@@ -32,7 +32,7 @@ enum {
     ACTIONS
 };
 
-/* ---- Where it is done ------------------------------------------------------------------------------ */
+/* ---- Where it is done ----------------------------------------------------------------------- */
 
 enum {
     ON_MIDDLEWARE,
@@ -256,7 +256,7 @@ static void serve(sio_namespace *ns)
     sio_on(ns, "echo", on_echo);
 }
 
-/* ---- How it goes ------------------------------------------------------------------------------------- */
+/* ---- How it goes ---------------------------------------------------------------------------- */
 
 static void fail_saying(const char *text)
 {

@@ -43,7 +43,7 @@ static void heartbeats_are_timed_from_the_pong(void **state)
     play_alone(SIM_POLL, JOINED, polling, COUNT(polling));
 }
 
-/* ---- connect_timeout ---------------------------------------------------------------------------- */
+/* ---- connect_timeout ------------------------------------------------------------------------ */
 
 static const play connects[] = {
     { "C01: no CONNECT, but pongs", "+ 25000\n< 2\n> 3\n+ 19999\n.\n+ 1\n< CLOSE()" },

@@ -17,7 +17,7 @@
     "0{\"sid\":\"*\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,\"pingTimeout\":20000,"   \
     "\"maxPayload\":1000000}"
 
-/* ---- The endpoint ------------------------------------------------------------------------------- */
+/* ---- The endpoint --------------------------------------------------------------------------- */
 
 typedef struct request_case {
     const char *rule, *method, *target;
@@ -228,8 +228,8 @@ static void the_cookie_comes_with_the_handshake_alone(void **state)
     app_free(io);
 }
 
-/* Threat "an upgrade with an unknown transport": every combination of what a query can say, for every
- * kind of session, gets one answer, and the server goes on. */
+/* Threat "an upgrade with an unknown transport": every combination of what a query can say, for
+ * every kind of session, gets one answer, and the server goes on. */
 static void every_combination_of_parameters_has_one_answer(void **state)
 {
     static const char *const ways[] = { "", "&transport=polling", "&transport=websocket",
@@ -268,7 +268,7 @@ static void every_combination_of_parameters_has_one_answer(void **state)
     app_free(io);
 }
 
-/* ---- HTTP --------------------------------------------------------------------------------------- */
+/* ---- HTTP ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *rule, *bytes;
@@ -497,7 +497,7 @@ static void a_request_on_an_idle_connection_is_not_cut_off(void **state)
     app_free(io);
 }
 
-/* ---- CORS ---------------------------------------------------------------------------------------- */
+/* ---- CORS ----------------------------------------------------------------------------------- */
 
 static const struct {
     const char *rule, *cors;
@@ -601,7 +601,7 @@ static void origins_are_enforced_on_upgrades_too(void **state)
     app_free(io);
 }
 
-/* ---- Routes --------------------------------------------------------------------------------------- */
+/* ---- Routes --------------------------------------------------------------------------------- */
 
 static void hello(sio_http *http)
 {

@@ -4,10 +4,10 @@
  * max_payload is in sim_poll.c and sim_ws.c, max_head in sim_http.c, times in sim_heartbeat.c. */
 #include "sim_app.h"
 
-/* ---- Who does not read --------------------------------------------------------------------------- */
+/* ---- Who does not read ---------------------------------------------------------------------- */
 
-/* A client over WebSocket with that much room asks for so many events of 1000 bytes. Says whether it
- * is still there. */
+/* A client over WebSocket with that much room asks for so many events of 1000 bytes. Says whether
+ * it is still there. */
 static bool survives(size_t room, int count, bool is_volatile)
 {
     sio_server *io = app_begin();
@@ -129,7 +129,7 @@ static void a_slow_reader_holds_only_its_own(void **state)
     app_free(io);
 }
 
-/* ---- Connections ------------------------------------------------------------------------------------ */
+/* ---- Connections ---------------------------------------------------------------------------- */
 
 static void connections_are_limited(void **state)
 {
@@ -214,7 +214,7 @@ static void a_flood_of_connections_delays_nobody(void **state)
     app_free(io);
 }
 
-/* ---- Packets, namespaces, rooms ------------------------------------------------------------------- */
+/* ---- Packets, namespaces, rooms ------------------------------------------------------------- */
 
 static void namespaces_of_a_connection_are_limited(void **state)
 {
@@ -264,7 +264,7 @@ static void depth_is_limited(void **state)
     play_everywhere("", cases, COUNT(cases));
 }
 
-/* ---- Handshakes with options of their own --------------------------------------------------------- */
+/* ---- Handshakes with options of their own --------------------------------------------------- */
 
 static void a_trusted_proxy_names_the_address(void **state)
 {

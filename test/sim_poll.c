@@ -58,10 +58,10 @@ static void answered(sim_client *c, int status, const char *body)
         fail_msg("%s, not %s", a.body, body);
 }
 
-/* ---- POST ----------------------------------------------------------------------------------------- */
+/* ---- POST ----------------------------------------------------------------------------------- */
 
-/* What one POST does to a session that has joined "/". heard: what a GET gets then; NULL: the session
- * is gone, for that reason. */
+/* What one POST does to a session that has joined "/". heard: what a GET gets then; NULL: the
+ * session is gone, for that reason. */
 static const struct {
     const char *rule, *fields, *body;
     int status;
@@ -176,7 +176,7 @@ static void a_bad_packet_ends_a_payload(void **state)
     app_free(io);
 }
 
-/* ---- The end of a session ----------------------------------------------------------------------- */
+/* ---- The end of a session ------------------------------------------------------------------- */
 
 static const struct {
     const char *rule, *body, *first, *reason;
@@ -258,7 +258,7 @@ static void a_lost_connection_ends_the_session(void **state)
     app_free(io);
 }
 
-/* ---- Sizes --------------------------------------------------------------------------------------- */
+/* ---- Sizes ---------------------------------------------------------------------------------- */
 
 /* A body of n bytes: an event with a long string. */
 static char *body_of(size_t n, const char *filler)
@@ -315,8 +315,8 @@ static void a_body_is_limited_and_a_long_one_harms_nobody(void **state)
     app_free(io);
 }
 
-/* Threat "a huge or odd POST burns the processor": a payload of many packets costs linear time, and so
- * does one that is cut into single bytes. */
+/* Threat "a huge or odd POST burns the processor": a payload of many packets costs linear time, and
+ * so does one that is cut into single bytes. */
 static void a_payload_of_many_packets_costs_linear_time(void **state)
 {
     (void)state;
@@ -348,7 +348,7 @@ static void characters_may_be_cut(void **state)
     app_free(io);
 }
 
-/* ---- Orderly closes -------------------------------------------------------------------------------- */
+/* ---- Orderly closes ------------------------------------------------------------------------- */
 
 /* P34 to P37. */
 static void a_close_is_delivered_in_order(void **state)
@@ -383,7 +383,7 @@ static void a_close_is_delivered_in_order(void **state)
     app_free(io);
 }
 
-/* ---- Pipelining -------------------------------------------------------------------------------------- */
+/* ---- Pipelining ----------------------------------------------------------------------------- */
 
 /* P39: a POST then a GET, and a GET then a POST, over one connection. */
 static void pipelined_requests_are_answered_in_their_order(void **state)
@@ -405,8 +405,8 @@ static void pipelined_requests_are_answered_in_their_order(void **state)
     app_free(io);
 }
 
-/* A refused upgrade between a waiting GET and a POST that answers it: the connection ends behind the
- * refusal, and the POST behind that is not looked at. */
+/* A refused upgrade between a waiting GET and a POST that answers it: the connection ends behind
+ * the refusal, and the POST behind that is not looked at. */
 static void nothing_is_served_behind_a_refusal(void **state)
 {
     (void)state;
@@ -425,7 +425,8 @@ static void nothing_is_served_behind_a_refusal(void **state)
 }
 
 /* Threat "an answer never sent": whatever is asked in whatever order, over one connection or two,
- * each request has one answer, and then the session is gone or as it was. sim_free looks at them all. */
+ * each request has one answer, and then the session is gone or as it was. sim_free looks at them
+ * all. */
 static void every_request_gets_exactly_one_answer(void **state)
 {
     static const char *const kinds[][3] = {

@@ -1,5 +1,5 @@
-/* sim_server.c - the server's own life: timers, stopping, plain endpoints, and what it says of itself
- * SPDX-License-Identifier: MIT */
+/* sim_server.c - the server's own life: timers, stopping, plain endpoints, and what it says of
+ * itself SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"
 
@@ -16,7 +16,7 @@ static sio_server *begin(const sio_options *o)
     return sim_new(o);
 }
 
-/* ---- Timers -------------------------------------------------------------------------------------- */
+/* ---- Timers --------------------------------------------------------------------------------- */
 
 static char order[64];
 static uint64_t ids[8];
@@ -92,7 +92,7 @@ static void handles_of_the_gone_mean_nothing(void **state)
     sim_free(io);
 }
 
-/* ---- Stopping ---------------------------------------------------------------------------------------- */
+/* ---- Stopping ------------------------------------------------------------------------------- */
 
 static void stopping_tells_everybody_and_takes_its_time(void **state)
 {
@@ -136,7 +136,7 @@ static void stopping_with_nobody_there_is_done_at_once(void **state)
     sim_free(io);
 }
 
-/* ---- Plain endpoints: their handlers may do anything ---------------------------------------------------- */
+/* ---- Plain endpoints: their handlers may do anything ---------------------------------------- */
 
 enum { NOTHING, SEND, CLOSE, CLOSE_AND_SEND, BROADCAST, STOP, ACTIONS };
 enum { ON_OPEN, ON_MESSAGE, ON_CLOSE, PLACES };
@@ -299,7 +299,7 @@ static void plain_sessions_echo(void **state)
     sim_free(io);
 }
 
-/* ---- What it says of itself ------------------------------------------------------------------------------- */
+/* ---- What it says of itself ----------------------------------------------------------------- */
 
 /* Each refusal has a line with its cause, and a counter goes up. */
 static void refusals_are_explained(void **state)

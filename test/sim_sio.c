@@ -5,7 +5,7 @@
  * observe. Each table is played over WebSocket, over WebSocket byte by byte, and over polling. */
 #include "sim_app.h"
 
-/* ---- Namespaces ------------------------------------------------------------------------------- */
+/* ---- Namespaces ----------------------------------------------------------------------------- */
 
 static const play connects[] = {
     { "S01: CONNECT to /", "> 40\n< 40{'sid':'*'}\n< 42['auth',{}]\n." },
@@ -74,7 +74,7 @@ static void a_socket_has_an_id_of_its_own(void **state)
     app_free(io);
 }
 
-/* ---- Packets ---------------------------------------------------------------------------------- */
+/* ---- Packets -------------------------------------------------------------------------------- */
 
 static const play packets[] = {
     { "S07: CONNECT again", "> 40\n< CLOSE()\n? forced *close" },
@@ -221,7 +221,7 @@ static void nesting_is_limited_and_never_recursed(void **state)
     app_free(io);
 }
 
-/* ---- Acknowledgements --------------------------------------------------------------------------- */
+/* ---- Acknowledgements ----------------------------------------------------------------------- */
 
 static const play acks[] = {
     { "A01: an event with an id", "> 4212['message-with-ack',1]\n< 4312[1]\n." },
@@ -274,7 +274,7 @@ static void broadcasts_collect_answers(void **state)
                broadcasts_with_acks, COUNT(broadcasts_with_acks));
 }
 
-/* ---- Attachments ---------------------------------------------------------------------------------- */
+/* ---- Attachments ---------------------------------------------------------------------------- */
 
 #define P0 "{'_placeholder':true,'num':0}"
 #define P1 "{'_placeholder':true,'num':1}"
@@ -345,7 +345,7 @@ static void attachments_find_their_places(void **state)
     play_default(JOINED, attachments, COUNT(attachments));
 }
 
-/* ---- Rooms ------------------------------------------------------------------------------------------ */
+/* ---- Rooms ---------------------------------------------------------------------------------- */
 
 /* A is in r1, B in r1 and r2, C in r2. */
 #define THREE                                                                                      \
@@ -397,7 +397,7 @@ static void rooms_reach_their_members(void **state)
     play_alone(0, THREE, rooms, COUNT(rooms));
 }
 
-/* ---- Middlewares, families ------------------------------------------------------------------------ */
+/* ---- Middlewares, families ------------------------------------------------------------------ */
 
 static const play middlewares[] = {
     { "M04: an error with data",
@@ -443,7 +443,7 @@ static void empty_namespaces_go_when_that_is_asked_for(void **state)
     play_everywhere("", cleanup, COUNT(cleanup));
 }
 
-/* ---- Volatile events and values -------------------------------------------------------------------- */
+/* ---- Volatile events and values ------------------------------------------------------------- */
 
 static const play volatiles_poll[] = {
     { "M10: nobody polls: dropped; the next packet comes",
@@ -483,7 +483,7 @@ static void values_without_json_are_null(void **state)
     app_free(io);
 }
 
-/* ---- Disconnects ------------------------------------------------------------------------------------- */
+/* ---- Disconnects ---------------------------------------------------------------------------- */
 
 static const play disconnects[] = {
     { "D01: one namespace", "> 42['disconnect-me']\n< 41\n.\n? server namespace disconnect\n"

@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: MIT */
 #include "sim_app.h"
 
-/* ---- Much time ------------------------------------------------------------------------------------ */
+/* ---- Much time ------------------------------------------------------------------------------ */
 
-/* A day, 20 clients over each transport: 3456 pings each, none lost, none too many, nothing grows. */
+/* A day, 20 clients over each transport: 3456 pings each, none lost, none too many, nothing grows.
+ * */
 static void a_day_of_heartbeats_loses_nobody(void **state)
 {
     enum { PEERS = 40, DAY_MS = 86400000 };
@@ -32,7 +33,7 @@ static void a_day_of_heartbeats_loses_nobody(void **state)
     app_free(io);
 }
 
-/* ---- Many clients ----------------------------------------------------------------------------------- */
+/* ---- Many clients --------------------------------------------------------------------------- */
 
 /* 20,000 clients join, all hear one event, half of them leave without a word. */
 static void twenty_thousand_clients_hear_an_event(void **state)
@@ -101,7 +102,7 @@ static void ten_thousand_visits_leave_nothing(void **state)
     app_free(io);
 }
 
-/* ---- Every order of things --------------------------------------------------------------------------- */
+/* ---- Every order of things ------------------------------------------------------------------ */
 
 /* One client, whose session is on its way from polling to WebSocket. */
 typedef struct traveller {
@@ -238,7 +239,7 @@ static void no_order_of_an_upgrade_loses_or_swaps_events(void **state)
     }
 }
 
-/* ---- Any cut ----------------------------------------------------------------------------------------- */
+/* ---- Any cut -------------------------------------------------------------------------------- */
 
 /* Reads are cut at random: the same is heard. */
 static void answers_do_not_depend_on_the_cuts(void **state)

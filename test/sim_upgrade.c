@@ -199,8 +199,8 @@ static void a_refused_upgrade_leaves_the_session_alone(void **state)
     app_free(io);
 }
 
-/* Threat "use after free when the peer leaves mid-handshake": at every byte of the whole conversation
- * of an upgrade the WebSocket is reset, or a polling request is. */
+/* Threat "use after free when the peer leaves mid-handshake": at every byte of the whole
+ * conversation of an upgrade the WebSocket is reset, or a polling request is. */
 static void a_client_may_vanish_at_any_byte(void **state)
 {
     (void)state;

@@ -7,7 +7,7 @@
 
 #define AT "/socket.io/?EIO=4&transport=websocket"
 
-/* ---- Handshakes ---------------------------------------------------------------------------------- */
+/* ---- Handshakes ----------------------------------------------------------------------------- */
 
 #define KEY "Sec-WebSocket-Key: " SIM_KEY "\r\n"
 #define V13 "Sec-WebSocket-Version: 13\r\n"
@@ -128,9 +128,10 @@ static void packets_are_checked(void **state)
     app_free(io);
 }
 
-/* ---- Frames --------------------------------------------------------------------------------------- */
+/* ---- Frames --------------------------------------------------------------------------------- */
 
-/* Bytes after the handshake and CONNECT, unmasked keys of zeroes; what comes; why the socket went. */
+/* Bytes after the handshake and CONNECT, unmasked keys of zeroes; what comes; why the socket went.
+ * */
 #define MASK "\0\0\0\0"
 static const struct {
     const char *rule, *bytes;
@@ -264,7 +265,7 @@ static void pongs_carry_what_the_ping_did(void **state)
     app_free(io);
 }
 
-/* ---- Sizes ------------------------------------------------------------------------------------------ */
+/* ---- Sizes ---------------------------------------------------------------------------------- */
 
 /* W27, W28, W33. */
 static void messages_are_limited_whole_and_in_fragments(void **state)
@@ -314,8 +315,8 @@ static void fragments_are_counted(void **state)
     app_free(io);
 }
 
-/* Threats "a very long handshake, parsed again for each byte" and "a large packet in pieces": time is
- * linear in the bytes, however they are cut. */
+/* Threats "a very long handshake, parsed again for each byte" and "a large packet in pieces": time
+ * is linear in the bytes, however they are cut. */
 static void slow_bytes_cost_linear_time(void **state)
 {
     (void)state;
@@ -345,8 +346,8 @@ static void slow_bytes_cost_linear_time(void **state)
     app_free(io);
 }
 
-/* Threats "a never-finished message" and "a path that is nobody's, then a reset": the heartbeat ends the
- * one, and its memory goes; the other is closed at once. */
+/* Threats "a never-finished message" and "a path that is nobody's, then a reset": the heartbeat
+ * ends the one, and its memory goes; the other is closed at once. */
 static void what_never_ends_is_ended(void **state)
 {
     (void)state;
@@ -376,7 +377,7 @@ static void what_never_ends_is_ended(void **state)
     app_free(io);
 }
 
-/* ---- Plain WebSocket ------------------------------------------------------------------------------- */
+/* ---- Plain WebSocket ------------------------------------------------------------------------ */
 
 static int opened, closed, last_code;
 static bool last_clean;

@@ -26,7 +26,7 @@ static void *memory(void *user, void *p, size_t size)
 static sio_memory all_memory = { .resize = memory };
 static char directory[64];
 
-/* ---- Helpers ------------------------------------------------------------------------------------- */
+/* ---- Helpers -------------------------------------------------------------------------------- */
 
 static int dial(int port)
 {
@@ -74,7 +74,7 @@ static void meet(sio_loop *loop, sio_watch *listener, int port, int *client, sio
     assert_int_equal(sio_loop_watch(loop, w), 0);
 }
 
-/* ---- Connections --------------------------------------------------------------------------------- */
+/* ---- Connections ---------------------------------------------------------------------------- */
 
 static void connections_are_accepted_and_read(void **state)
 {
@@ -232,7 +232,7 @@ static void a_listener_can_pause(void **state)
     sio_loop_free(loop);
 }
 
-/* ---- Listening --------------------------------------------------------------------------------------- */
+/* ---- Listening ------------------------------------------------------------------------------ */
 
 static void addresses_are_taken_or_refused(void **state)
 {
@@ -292,7 +292,7 @@ static void unix_sockets_replace_the_dead_alone(void **state)
     sio_loop_free(loop);
 }
 
-/* ---- Time, chance, files ----------------------------------------------------------------------------- */
+/* ---- Time, chance, files -------------------------------------------------------------------- */
 
 static sio_loop *woken;
 
@@ -388,7 +388,7 @@ static void addresses_have_texts(void **state)
     assert_string_equal(text, "");
 }
 
-/* ---- A whole server ------------------------------------------------------------------------------------ */
+/* ---- A whole server ------------------------------------------------------------------------- */
 
 static sio_server *served;
 

@@ -29,7 +29,7 @@ static sio_server *begin(void)
     return sim_new(NULL);
 }
 
-/* ---- Writing -------------------------------------------------------------------------------------- */
+/* ---- Writing -------------------------------------------------------------------------------- */
 
 /* Templates without conversions, or with %d only, which takes 1, 2, 3, 4. NULL: refused. */
 static const struct {
@@ -217,7 +217,7 @@ static void arrays_are_spread(void **state)
     sim_free(io);
 }
 
-/* ---- Attachments ----------------------------------------------------------------------------------- */
+/* ---- Attachments ---------------------------------------------------------------------------- */
 
 static void bytes_travel_with_values(void **state)
 {
@@ -257,7 +257,7 @@ static void bytes_travel_with_values(void **state)
     sim_free(io);
 }
 
-/* ---- Looking ----------------------------------------------------------------------------------------- */
+/* ---- Looking -------------------------------------------------------------------------------- */
 
 static void values_are_looked_at(void **state)
 {
@@ -298,7 +298,7 @@ static void values_are_looked_at(void **state)
     sim_free(io);
 }
 
-/* ---- Scanning ---------------------------------------------------------------------------------------- */
+/* ---- Scanning ------------------------------------------------------------------------------- */
 
 /* Scans of one integer: what is stored, or how many are. */
 static const struct {
@@ -417,7 +417,7 @@ static void scanned_strings_have_a_bound(void **state)
     sim_free(io);
 }
 
-/* ---- Events -------------------------------------------------------------------------------------------- */
+/* ---- Events --------------------------------------------------------------------------------- */
 
 static unsigned ran;
 
