@@ -338,11 +338,10 @@ sio_node *sio_table_any(const sio_table *t, size_t *from);
 
 /* Numbered places for things that outlive their pointers: a handle is never used twice. */
 typedef struct sio_handles {
-    struct sio_handle_slot {
-        void *p;
-        uint32_t generation, next_free;
-    } * slot;
-    uint32_t slots, used, first_free;  // used: ever given away; first_free: index + 1
+    uintptr_t *place;      // a pointer; or, odd: twice the index + 1 of the next free place, plus 1
+    uint32_t *generation;  // how often the place was given away
+    uint32_t slots, used;  // used: ever given away
+    uint32_t first_free;   // index + 1; 0: none
     const sio_memory *memory;
 } sio_handles;
 
@@ -351,6 +350,7 @@ uint64_t sio_handle_new(sio_handles *h, void *p);  // 0: no memory
 uint64_t sio_handle_at(const sio_handles *h, uint32_t slot);
 void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
 void sio_handle_free(sio_handles *h, uint64_t handle);
+void sio_handles_free(sio_handles *h);
 
 /* ---- buf.c: memory, and the output on its way --------------------------------------------------- */
 

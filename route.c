@@ -427,7 +427,7 @@ const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *he
     http.lines = sio_text_new(&io->net.memory);
     sio_enter(io);
     const char *refusal = io->options.allow_request(&http);
-    sio_leave_callback(io);
+    io->depth--;  // what it was lent, and may return, stays until the answer is written
     sio_text_free(&http.lines);
     return refusal;
 }

@@ -250,8 +250,8 @@ void sio_free(sio_server *io)
         sio_namespace_free(f);
     }
     sio_table_free(&io->namespaces);
-    sio_free_mem(&m, io->handles.slot);
-    sio_free_mem(&m, io->timers.slot);
+    sio_handles_free(&io->handles);
+    sio_handles_free(&io->timers);
     sio_net_free(&io->net);
     sio_free_mem(&m, io->strings);
     sio_free_mem(&m, io);

@@ -1,12 +1,14 @@
 /* table.c - hash tables and handles
  * SPDX-License-Identifier: MIT
  *
- * A table is an array of chains, of two nodes each at the most on average. Its nodes are part of the things it holds, so adding allocates
- * nothing but, now and then, a longer array. Names that clients choose are keys, so the hash is
- * SipHash-1-3 with a secret: nobody can choose names that fall into one chain.
+ * A table is an array of chains, of four nodes at the most on average. Its nodes are part of the
+ * things it holds, so adding allocates nothing but, now and then, a longer array. Names that clients
+ * choose are keys, so the hash is SipHash-1-3 with a secret: nobody can choose names that fall into
+ * one chain.
  *
  * A handle is a place in an array and how often that place was given away: 32 bits each. So a
- * handle of something that is gone finds nothing, even when its place has a new owner. */
+ * handle of something that is gone finds nothing, even when its place has a new owner. What it
+ * points at is aligned: odd numbers are links between free places. */
 #include "layers.h"
 
 #include <string.h>
@@ -101,7 +103,7 @@ static bool grow(sio_table *t)
 
 bool sio_table_add(sio_table *t, sio_node *node)
 {
-    if (t->count / 2 >= t->slots && !grow(t))
+    if (t->count / 4 >= t->slots && !grow(t))
         return false;
     node->hash = hash_of(t, node->key, node->n);
     sio_node **slot = &t->slot[node->hash & (t->slots - 1)];
@@ -149,42 +151,46 @@ sio_node *sio_table_any(const sio_table *t, size_t *from)
 static bool more_slots(sio_handles *h)
 {
     uint32_t slots = h->slots == 0 ? 16 : h->slots * 2;
-    struct sio_handle_slot *slot = NULL;
-    if (slots < UINT32_MAX / 2)
-        slot = sio_resize(h->memory, h->slot, slots * sizeof *slot);
-    if (slot == NULL)
+    if (slots >= UINT32_MAX / 4)
         return false;
-    h->slot = slot;
+    uintptr_t *place = sio_resize(h->memory, h->place, slots * sizeof *place);
+    if (place != NULL)
+        h->place = place;
+    uint32_t *generation = sio_resize(h->memory, h->generation, slots * sizeof *generation);
+    if (generation != NULL)
+        h->generation = generation;
+    if (place == NULL || generation == NULL)
+        return false;
     h->slots = slots;
     return true;
 }
 
 uint64_t sio_handle_at(const sio_handles *h, uint32_t slot)
 {
-    return (uint64_t)h->slot[slot].generation << 32 | slot;
+    return (uint64_t)h->generation[slot] << 32 | slot;
 }
 
 uint64_t sio_handle_new(sio_handles *h, void *p)
 {
     uint32_t i = h->first_free - 1;
     if (h->first_free > 0) {
-        h->first_free = h->slot[i].next_free;
+        h->first_free = (uint32_t)(h->place[i] >> 1);
     } else {
         if (h->used == h->slots && !more_slots(h))
             return 0;
         i = h->used++;
-        h->slot[i].generation = 1;
+        h->generation[i] = 1;
     }
-    h->slot[i].p = p;
+    h->place[i] = (uintptr_t)p;
     return sio_handle_at(h, i);
 }
 
 void *sio_handle_get(const sio_handles *h, uint64_t handle)
 {
     uint32_t i = (uint32_t)(handle & UINT32_MAX);
-    if (i >= h->used || h->slot[i].generation != handle >> 32)
+    if (i >= h->used || h->generation[i] != handle >> 32 || (h->place[i] & 1) != 0)
         return NULL;
-    return h->slot[i].p;
+    return (void *)h->place[i];
 }
 
 void sio_handle_free(sio_handles *h, uint64_t handle)
@@ -192,10 +198,16 @@ void sio_handle_free(sio_handles *h, uint64_t handle)
     if (sio_handle_get(h, handle) == NULL)
         return;
     uint32_t i = (uint32_t)(handle & UINT32_MAX);
-    h->slot[i].p = NULL;
-    h->slot[i].generation++;
-    if (h->slot[i].generation == 0)
-        return;  // worn out after four thousand million uses: never given away again
-    h->slot[i].next_free = h->first_free;
-    h->first_free = i + 1;
+    h->place[i] = (uintptr_t)h->first_free << 1 | 1;
+    h->generation[i]++;
+    if (h->generation[i] > 0)
+        h->first_free = i + 1;  // else worn out: never given away again
+}
+
+void sio_handles_free(sio_handles *h)
+{
+    sio_free_mem(h->memory, h->place);
+    sio_free_mem(h->memory, h->generation);
+    h->place = NULL, h->generation = NULL;
+    h->slots = h->used = h->first_free = 0;
 }

@@ -5,11 +5,11 @@
  * The input is a list of steps; the low two bits of a step's first byte name one of four clients,
  * the next three say what it does, and 0x80 that the server does its part at once:
  *
- *     0  sends bytes            1  sends a text frame     2  sends a binary frame    (length, bytes)
+ *     0  sends bytes            1  sends a text frame    2  sends a binary frame   (length, bytes)
  *                               0x40: not the last one    0x20: a continuation
  *     3  lets time pass         4  closes, resets, half-closes                       (one byte)
  *     5  asks for one of the addresses of a table, for the session of a client       (one byte)
- *     6  posts a body to that session                                                (length, bytes)
+ *     6  posts a body to that session                                         (length, bytes)
  *     7  has little room, or much; reads are cut                                     (one byte)
  *
  * What must hold: whatever sim.h says holds; every connection that is no WebSocket comes to its
@@ -21,7 +21,6 @@ enum { CLIENTS = 4 };
 typedef struct guest {
     sim_client *client;
     char sid[21];
-    bool websocket;
 } guest;
 
 typedef struct input {

@@ -151,7 +151,7 @@ bool sim_like(const char *pattern, const char *text);
  *     A ws &x=1  with more in its query                 A ws 3     in protocol 3
  *     B up A     opens a WebSocket for A's session
  *     A> text    says it; A# 0102 says bytes            A< like    hears it next
- *     A.         hears nothing                          A!         its connection or session is over
+ *     A.         hears nothing               A!         its connection or session is over
  *     A~         half-closes    A/ closes    A^ resets  + 300      lets that time pass
  *     ? text     the last socket went for that reason
  * "'" stands for '"' and "`" for "'". $A is A's socket id, $pA its pid, $oA the last offset it

@@ -268,6 +268,27 @@ static void every_combination_of_parameters_has_one_answer(void **state)
     app_free(io);
 }
 
+static const char *refuse_as_asked(sio_http *http)
+{
+    return sio_http_query(http, "why");
+}
+
+/* A hook's message may be anything that the request lends it. */
+static void a_hook_may_return_what_it_was_lent(void **state)
+{
+    (void)state;
+    sim_fail = app_fail;
+    sio_options o = { .allow_request = refuse_as_asked };
+    sio_server *io = sim_new(&o);
+    char *target = filled(9000, 'x');
+    int n = sprintf(target, AT "&why=short&x=");
+    target[n] = 'x';
+    assert_string_equal(sim_http(io, "GET", target, NULL, NULL).body, CODE(4, "short"));
+    assert_int_equal(sim_http(io, "GET", AT, NULL, NULL).status, 200);
+    free(target);
+    sim_free(io);
+}
+
 /* ---- HTTP ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -659,6 +680,7 @@ int main(void)
         cmocka_unit_test(session_ids_are_random_and_never_guessed),
         cmocka_unit_test(the_cookie_comes_with_the_handshake_alone),
         cmocka_unit_test(every_combination_of_parameters_has_one_answer),
+        cmocka_unit_test(a_hook_may_return_what_it_was_lent),
         cmocka_unit_test(heads_and_bodies_are_read_strictly),
         cmocka_unit_test(a_head_that_is_too_long_is_refused),
         cmocka_unit_test(a_malformed_body_ends_the_session),
