@@ -316,7 +316,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     if (eio->prefix == NULL)
         return -1;
     memcpy(eio->prefix, o->path, n);
-    if (n == 0 || eio->prefix[n - 1] != '/')
+    if (!o->no_trailing_slash && (n == 0 || eio->prefix[n - 1] != '/'))
         eio->prefix[n++] = '/';
     eio->prefix[n] = '\0';
     eio->prefix_n = n;

@@ -68,6 +68,7 @@ enum { SIO_POLLING = 1, SIO_WEBSOCKET = 2 };
 typedef struct sio_options {
     /* Engine.IO */
     const char *path;        // "/socket.io"; requests below PATH/ belong to Socket.IO
+    bool no_trailing_slash;  // match PATH itself too, and all that begins with it
     int ping_interval_ms;    // 25000
     int ping_timeout_ms;     // 20000
     int upgrade_timeout_ms;  // 10000

@@ -179,8 +179,16 @@ static void options_change_what_is_offered(void **state)
     app_options()->path = "/ws";
     io = app_begin();
     assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status,
-                     200);  // E29, as far as it is built: with a slash
+                     200);
+    assert_int_equal(sim_http(io, "GET", "/ws?EIO=4&transport=polling", NULL, NULL).status, 404);
     assert_int_equal(sim_http(io, "GET", AT, NULL, NULL).status, 404);
+    app_free(io);
+
+    app_options()->path = "/ws";
+    app_options()->no_trailing_slash = true;  // E29
+    io = app_begin();
+    assert_int_equal(sim_http(io, "GET", "/ws?EIO=4&transport=polling", NULL, NULL).status, 200);
+    assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status, 200);
     app_free(io);
 }
 
