@@ -184,8 +184,9 @@ static void options_change_what_is_offered(void **state)
     assert_int_equal(sim_http(io, "GET", AT, NULL, NULL).status, 404);
     app_free(io);
 
-    app_options()->path = "/ws";
-    app_options()->no_trailing_slash = true;  // E29
+    sio_options *slashless = app_options();  // E29
+    slashless->path = "/ws";
+    slashless->no_trailing_slash = true;
     io = app_begin();
     assert_int_equal(sim_http(io, "GET", "/ws?EIO=4&transport=polling", NULL, NULL).status, 200);
     assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status, 200);
