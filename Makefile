@@ -85,6 +85,7 @@ compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and ou
 	@for cc in gcc clang tcc musl-gcc; do log=$(B)/$$cc.log; \
 	    command -v $$cc >/dev/null || { echo "$$cc is not installed: skipped"; continue; }; \
 	    echo "$$cc *.c"; $$cc *.c -o $(B)/chat-$$cc 2>$$log || { cat $$log; exit 1; }; \
+	    node test/runs.mjs $(B)/chat-$$cc || exit 1; \
 	    case $$cc in gcc|clang) $$cc $(FLAGS) -I. -fsyntax-only *.c test/*.c 2>>$$log; \
 	    [ ! -s $$log ] || { cat $$log; exit 1; };; esac; done
 

@@ -2,8 +2,9 @@
 /* loop.c - the outside: every system call of the program is made here
  * SPDX-License-Identifier: MIT
  *
- * epoll on Linux, poll(2) elsewhere or with -DSIO_POLL: one pair of five functions below. All
- * descriptors are non-blocking, level-triggered, and watched by a sio_watch in what owns them.
+ * epoll on Linux, poll(2) elsewhere, with -DSIO_POLL, or compiled by tcc: one pair of functions
+ * below. All descriptors are non-blocking, level-triggered, and watched by a sio_watch in what owns
+ * them.
  *
  * What holds here:
  *  - No call blocks but the waiting one. EINTR is never an error.
@@ -26,7 +27,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__) && !defined(SIO_POLL)
+/* Not with tcc: glibc's headers hide from it that struct epoll_event is packed. */
+#if defined(__linux__) && !defined(SIO_POLL) && !defined(__TINYC__)
 #define USE_EPOLL
 #include <sys/epoll.h>
 #else
