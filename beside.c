@@ -68,17 +68,13 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
 {
     ws_endpoint *e = owner;
     const sio_memory *m = &e->io->net.memory;
-    bool hint;
-    const char *text = sio_ws_check(head, &hint);
     (void)raw;
-    if (text == NULL && !sio_origin_allowed(&e->io->options, head))
-        text = "Forbidden";
-    if (text != NULL) {
-        sio_respond_last(x, 400, "text/html",
-                         hint ? SIO_SPAN("Sec-WebSocket-Version: 13, 8\r\n") : SIO_NONE,
-                         (sio_span){ text, strlen(text) });
+    if (!sio_origin_allowed(&e->io->options, head)) {
+        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
         return;
     }
+    if (!sio_websocket_check(x, head))
+        return;
     sio_ws *ws = sio_alloc(m, sizeof *ws);
     if (ws == NULL) {
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);

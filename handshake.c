@@ -448,8 +448,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
         sio_respond_empty(x, 500);
 }
 
-/* Answers 400 unless the handshake of a WebSocket is as it must be. */
-static bool check_websocket(sio_exchange *x, const sio_http_head *head)
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
 {
     static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
     bool hint;
@@ -487,7 +486,7 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
-    if (upgrade && !check_websocket(x, head))
+    if (upgrade && !sio_websocket_check(x, head))
         return;
     add_headers(eio, x, head, raw, s == NULL);
     if (s != NULL)

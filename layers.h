@@ -3,14 +3,17 @@
  *
  *     chat.c          an application
  *     sio.h           the public API
- *     sio.c           namespaces, sockets, CONNECT, events          emit.c  targets, rooms, acks
- *     recovery.c      what a client missed while it was away        value.c  templates and values
- *     eio.c           sessions, heartbeat, close                    route.c  routes, files, ws
- *     poll.c          the polling transport                         upgrade.c  polling to websocket
- *     conn.c          connections: requests and messages out of bytes, answers in
- *     loop.c          the outside: every system call                (test/sim.c stands in for it)
- *     buf.c timer.c table.c    memory, output buffers, time, hash tables
- *     http.c ws.c json.c packet.c sha1.c base64.c    pure codecs
+ *     server.c        the server, its options, its turns
+ *     sio.c           CONNECT, sockets, packets         namespace.c  namespaces and handlers
+ *     room.c          rooms and targets                 emit.c       events out, answers back
+ *     recovery.c      what a client missed              value.c template.c  values, templates
+ *     route.c         who answers a request; files      beside.c     plain WebSocket, Engine.IO
+ *     handshake.c     opening sessions                  eio.c        sessions, heartbeat
+ *     poll.c          the polling transport             upgrade.c    polling to WebSocket
+ *     conn.c          connections                       request.c frames.c  their two protocols
+ *     loop.c          the outside: every system call    (test/sim.c stands in for it)
+ *     buf.c           memory, output buffers            table.c timer.c  hash tables, deadlines
+ *     http.c ws.c json.c packet.c sha1.c base64.c       pure codecs
  *
  * Calls go down only; a lower layer reaches a higher one through function pointers it was given.
  *
@@ -836,6 +839,8 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
                  const sio_eio_events *events, void *owner);
 /* Whether a browser's page of that origin may connect: CORS does not guard WebSockets. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
+/* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
 bool sio_eio_matches(const sio_eio *eio, sio_span target);
 extern const sio_endpoint sio_eio_endpoint;  // its owner is the sio_eio
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
