@@ -4,21 +4,22 @@
  * What goes over the wire. Each event of the client but typing is acknowledged: with "", or with
  * the reason why it is refused.
  *
- *     client   enter    {name, key}             key: tells the owner of a name from others
- *              join     {room, since, private}  makes the room; leaves the one before
- *              line     {to, id, text}          to: "#room" or "@name"; each line has its own id
- *              latency
+ *     client   join      {name, key, room, since}   comes in, or changes the room
+ *              line      {to, id, text}             to: "#room" or "@name"
  *              typing
- *     server   room     {name, people}          a room that is new, has grown or has shrunk
- *              here     room, name              who is in the room that was just joined
- *              joined   room, name              and in the same way: left, typing
- *              line     {to, at, id, from, text}
- *              gap                              the lines that follow are not all that were missed
+ *     server   room      {name, people}             how many are in a room, when that changes
+ *              here      room, name                 who is in the room that was just joined
+ *              joined    room, name                 and in the same way: left, typing
+ *              line      {to, at, id, from, text}
+ *              gap                                  not all that was said since is kept
+ *              replaced                             the name's owner has come in elsewhere
+ *
+ * A name belongs to who has its key, over one connection at a time; also for a minute after it.
  *
  * No line is lost, and none is doubled, when connections break. A client repeats a line under its
- * id until it is acknowledged, and the server remembers each user's last ids. A line has a number
- * (at) above those of all lines before it; a client that comes back names the last that it saw in
- * the room and in private (since, private), and is sent what came after. */
+ * id until it is acknowledged; one that is kept already is not kept again. A line has a number (at)
+ * above those of all lines before it; a client that comes back names the last that it saw (since),
+ * and is sent what came after: what was said in the room, and what is private to it. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,35 +30,73 @@
 #include "sio.h"
 
 enum {
-    PLACES = 1000,  // rooms and users; the one that is empty for longest makes way for a new one
-    HISTORY = 50,   // lines kept of each
-    SEEN = 32,      // ids remembered of each; a tab has one line on its way at a time
-    NAME = 48,      // bytes: 16 letters, if they are Korean
+    USERS = 1000,  // remembered; the one that is away for longest makes way for a new one
+    LINES = 1000,  // kept, of all rooms together
+    NAME = 64,     // bytes: 16 letters
     ID = 24,
     TEXT = 1500,
-    HOLD = 60  // a name stays its owner's for so many seconds without a connection
+    HOLD = 60  // seconds
 };
 
-/* A chat room, or a user with the lines that are private. Its name is that of a room of the
- * library as well: "#lobby" for the sockets in it, "@alice" for the sockets of her tabs. */
-static struct place {
-    char name[NAME + 2];  // "": it is free
-    char key[NAME + 1];   // of a user
-    int people;           // in a room: users, however many tabs they have; of a user: tabs
-    time_t left;          // when the last one left
-    long long dropped;    // the number of the last line that is not kept any more
-    size_t n_lines, n_seen;
-    struct line {
-        long long at;
-        sio_value value;
-    } lines[HISTORY];  // line i is at i % HISTORY; so are the ids
-    char seen[SEEN][ID + 1];
-} places[PLACES] = { { .name = "#lobby" } };
+static struct user {
+    char name[NAME + 1], key[NAME + 1];
+    sio_socket *socket;  // NULL: away
+    time_t left;         // when it went away
+    long long since;     // private lines up to this number are those of the name's last owner
+} users[USERS];
+
+static struct line {
+    char to[NAME + 2], from[NAME + 1], id[ID + 1], text[TEXT + 1];
+    long long at;
+} lines[LINES];  // line i is at i % LINES
+static size_t n_lines;
+static long long last, dropped;  // numbers of lines: the last, and the last that is not kept
 
 static sio_server *io;
 static sio_namespace *ns;
 
-/* ---- Places and lines ------------------------------------------------------------------------ */
+/* ---- Telling --------------------------------------------------------------------------------- */
+
+static void tell_size(const char *room, size_t people, void *to)
+{
+    sio_emit(*(sio_target *)to, "room", "{'name': %s, 'people': %zu}", room + 1, people);
+}
+
+/* Tells a room that somebody joined or left, and everybody how many are there now. */
+static void tell_change(const char *event, const char *room, const char *name)
+{
+    sio_target all = sio_all(ns);
+    sio_emit(sio_to(all, room), event, "%s, %s", room + 1, name);
+    tell_size(room, sio_room_size(ns, room), &all);
+}
+
+static void tell_here(sio_socket *member, void *socket)
+{
+    const struct user *user = sio_data(member);
+    sio_emit(sio_self(socket), "here", "%s, %s", sio_room(member, 0) + 1, user->name);
+}
+
+static void tell_line(sio_target to, const struct line *line)
+{
+    sio_emit(to, "line", "{'to': %s, 'at': %lld, 'id': %s, 'from': %s, 'text': %s}", line->to,
+             line->at, line->id, line->from, line->text);
+}
+
+static void tell_missed(const struct user *user, const char *room, long long since)
+{
+    sio_target self = sio_self(user->socket);
+    if (since > 0 && since < dropped)
+        sio_emit(self, "gap", " ");
+    for (size_t i = 0; i < LINES; i++) {
+        const struct line *line = &lines[(n_lines + i) % LINES];
+        bool is_own = strcmp(line->from, user->name) == 0 || strcmp(line->to + 1, user->name) == 0;
+        bool is_private = line->to[0] == '@' && is_own && line->at > user->since;
+        if (line->at > since && (is_private || strcmp(line->to, room) == 0))
+            tell_line(self, line);
+    }
+}
+
+/* ---- Users ----------------------------------------------------------------------------------- */
 
 static bool is_name(const char *name)
 {
@@ -67,266 +106,145 @@ static bool is_name(const char *name)
     return name[0] != '\0';
 }
 
-static bool is_away(const struct place *user)
+/* The user of that name, or, to make one, the record that is unused for longest. NULL: none. */
+static struct user *find(const char *name, bool make)
 {
-    return user->people == 0 && time(NULL) - user->left > HOLD;
-}
-
-static void clear(struct place *place)
-{
-    for (size_t i = 0; i < HISTORY; i++)
-        if (place->lines[i].value)
-            sio_drop(place->lines[i].value);
-    memset(place, 0, sizeof *place);
-}
-
-static struct place *find(const char *name)
-{
-    for (struct place *p = places; p < places + PLACES; p++)
-        if (p->name[0] && strcmp(p->name, name) == 0)
+    struct user *spare = NULL;
+    for (struct user *p = users; p < users + USERS; p++) {
+        if (strcmp(p->name, name) == 0)
             return p;
-    return NULL;
-}
-
-/* The place of that name, a new one if there is none; NULL: all are in use. */
-static struct place *make(const char *name)
-{
-    struct place *place = find(name);
-    if (place)
-        return place;
-    for (struct place *p = places + 1; p < places + PLACES; p++)
-        if (p->people == 0 && (!place || p->left < place->left))
-            place = p;
-    if (place) {
-        clear(place);
-        strcpy(place->name, name);
+        if (make && !p->socket && (!spare || p->left < spare->left))
+            spare = p;
     }
-    return place;
+    return spare;
 }
 
-static const char *name_of(sio_socket *socket)
+static bool is_gone(const struct user *user)
 {
-    const struct place *user = sio_data(socket);
-    return user->name + 1;
-}
-
-/* The room that a socket is in, or NULL. */
-static struct place *room_of(const sio_socket *socket)
-{
-    const char *name;
-    for (size_t i = 0; (name = sio_room(socket, i)); i++)
-        if (name[0] == '#')
-            return find(name);
-    return NULL;
-}
-
-static sio_target all_in(const struct place *place)
-{
-    return sio_to(sio_all(ns), place->name);
-}
-
-struct count {
-    const struct place *room;
-    int tabs;
-};
-
-static void count_tab(sio_socket *socket, void *data)
-{
-    struct count *count = data;
-    count->tabs += sio_in_room(socket, count->room->name);
-}
-
-/* How many of a user's tabs are in the room. */
-static int tabs_in(const struct place *user, const struct place *room)
-{
-    struct count count = { room, 0 };
-    sio_each(all_in(user), count_tab, &count);
-    return count.tabs;
-}
-
-static void tell_size(sio_target to, const struct place *room)
-{
-    sio_emit(to, "room", "{'name': %s, 'people': %d}", room->name + 1, room->people);
-}
-
-/* Keeps a copy of a line and sends it to everybody there. */
-static bool publish(struct place *place, long long at, sio_value value)
-{
-    struct line line = { at, value ? sio_keep(io, value) : NULL };
-    if (!line.value)
-        return false;
-    struct line *oldest = &place->lines[place->n_lines++ % HISTORY];
-    if (oldest->value) {
-        place->dropped = oldest->at;
-        sio_drop(oldest->value);
-    }
-    *oldest = line;
-    sio_emit(all_in(place), "line", "%p", value);
-    return true;
-}
-
-/* Sends the lines after the number since. */
-static void replay(sio_socket *socket, const struct place *place, long long since)
-{
-    if (since > 0 && since < place->dropped)
-        sio_emit(sio_self(socket), "gap", " ");
-    for (size_t i = 0; i < HISTORY; i++) {
-        const struct line *line = &place->lines[(place->n_lines + i) % HISTORY];
-        if (line->value && line->at > since)
-            sio_emit(sio_self(socket), "line", "%p", line->value);
-    }
-}
-
-/* ---- Events. A function that returns a string returns what the client is told ---------------- */
-
-static void on_connection(sio_socket *socket, sio_event *event)
-{
-    (void)event;
-    for (struct place *p = places; p < places + PLACES; p++)
-        if (p->name[0] == '#' && (p->people > 0 || p == places))
-            tell_size(sio_self(socket), p);
-}
-
-static const char *enter(sio_socket *socket, sio_event *event)
-{
-    char name[NAME + 2] = "@", key[NAME + 1];
-    if (sio_scan(event, "{'name': %48s, 'key': %48s}", name + 1, key) != 2 || !is_name(name + 1))
-        return "A name has 1 to 16 letters and no spaces.";
-    struct place *user = sio_data(socket);
-    if (user)
-        return strcmp(user->name, name) == 0 ? "" : "You have a name already.";
-    user = find(name);
-    if (user && strcmp(user->key, key) != 0) {
-        if (!is_away(user))
-            return "Somebody else has that name.";
-        clear(user);
-    }
-    user = make(name);
-    if (!user || sio_join(socket, name) < 0)
-        return "The chat is full.";
-    strcpy(user->key, key);
-    user->people++;
-    sio_set_data(socket, user, NULL);
-    return "";
+    return !user->socket && time(NULL) - user->left > HOLD;
 }
 
 static void leave(sio_socket *socket)
 {
-    struct place *room = room_of(socket);
-    if (!room)
+    const struct user *user = sio_data(socket);
+    char room[NAME + 2];
+    if (!sio_room(socket, 0))
         return;
-    sio_leave(socket, room->name);
-    if (tabs_in(sio_data(socket), room) > 0)
-        return;
-    room->people--;
-    room->left = time(NULL);
-    sio_emit(all_in(room), "left", "%s, %s", room->name + 1, name_of(socket));
-    tell_size(sio_all(ns), room);
+    strcpy(room, sio_room(socket, 0));
+    sio_leave(socket, room);
+    tell_change("left", room, user->name);
 }
 
-static void tell_here(sio_socket *member, void *socket)
+/* ---- Events. A function that returns a string returns what the client is told ---------------- */
+
+static void on_disconnecting(sio_socket *socket, sio_event *event)
 {
-    sio_emit(sio_self(socket), "here", "%s, %s", room_of(member)->name + 1, name_of(member));
+    (void)event;
+    struct user *user = sio_data(socket);
+    if (!user)
+        return;
+    leave(socket);
+    sio_set_data(socket, NULL, NULL);
+    user->socket = NULL;
+    user->left = time(NULL);
 }
 
 static const char *join(sio_socket *socket, sio_event *event)
 {
-    char name[NAME + 2] = "#";
-    long long since, private;
-    int n = sio_scan(event, "{'room': %48s, 'since': %lld, 'private': %lld}", name + 1, &since,
-                     &private);
-    if (n != 3 || !is_name(name + 1))
-        return "A room's name has 1 to 16 letters and no spaces.";
-    struct place *user = sio_data(socket), *room = user ? make(name) : NULL;
-    if (!room)
-        return user ? "There are too many rooms." : "Tell your name first.";
+    char name[NAME + 1], key[NAME + 1], room[NAME + 2] = "#";
+    long long since;
+    int n = sio_scan(event, "{'name': %64s, 'key': %64s, 'room': %64s, 'since': %lld}", name, key,
+                     room + 1, &since);
+    if (n != 4 || !is_name(name) || !is_name(room + 1))
+        return "The name of a person or a room has 1 to 16 letters and no spaces.";
 
-    if (room != room_of(socket)) {
-        leave(socket);
-        if (tabs_in(user, room) == 0) {
-            room->people++;
-            sio_emit(all_in(room), "joined", "%s, %s", room->name + 1, name_of(socket));
-            tell_size(sio_all(ns), room);
-        }
-        sio_join(socket, name);
+    struct user *user = find(name, true);
+    if (!user)
+        return "The chat is full.";
+    bool is_known = strcmp(user->name, name) == 0, is_owner = strcmp(user->key, key) == 0;
+    if (is_known && !is_owner && !is_gone(user))
+        return "Somebody else has that name.";
+    if (!is_known || !is_owner) {
+        *user = (struct user){ .since = last };
+        strcpy(user->name, name);
+        strcpy(user->key, key);
     }
-    sio_each(all_in(room), tell_here, socket);
-    replay(socket, room, since);
-    replay(socket, user, private);
+    if (user->socket != socket) {
+        if (user->socket) {
+            sio_emit(sio_self(user->socket), "replaced", " ");
+            on_disconnecting(user->socket, NULL);
+        }
+        on_disconnecting(socket, NULL);  // as whom it was before
+        sio_set_data(socket, user, NULL);
+        user->socket = socket;
+    }
+    if (!sio_in_room(socket, room)) {
+        leave(socket);
+        if (sio_join(socket, room) < 0)
+            return "The server is out of memory.";
+        tell_change("joined", room, name);
+    }
+    sio_target self = sio_self(socket);
+    sio_each_room(ns, tell_size, &self);
+    sio_each(sio_to(sio_all(ns), room), tell_here, socket);
+    tell_missed(user, room, since);
     return "";
 }
 
-static const char *line(sio_socket *socket, sio_event *event)
+static const char *say(sio_socket *socket, sio_event *event)
 {
-    char to[NAME + 2], id[ID + 1], text[TEXT + 1];
-    if (sio_scan(event, "{'to': %49s, 'id': %24s, 'text': %1500s}", to, id, text) != 3 || !id[0] ||
-        !text[0])
-        return "A line has 1 to 500 letters.";
-    struct place *user = sio_data(socket), *place = find(to);
-    if (!user || !place || (to[0] == '@' && is_away(place)))
-        return "Nobody and no room of that name is here.";
-    for (size_t i = 0; i < SEEN; i++)
-        if (strcmp(user->seen[i], id) == 0)
+    struct line line;
+    const struct user *user = sio_data(socket), *other = NULL;
+    if (!user)
+        return "Tell your name first.";
+    int n =
+        sio_scan(event, "{'to': %65s, 'id': %24s, 'text': %1500s}", line.to, line.id, line.text);
+    bool is_place = n > 0 && (line.to[0] == '#' || line.to[0] == '@') && is_name(line.to + 1);
+    if (!is_place || n != 3 || !line.text[0])
+        return "A line has 1 to 500 letters and goes to a #room or a @name.";
+    for (size_t i = 0; i < LINES; i++)
+        if (strcmp(lines[i].id, line.id) == 0 && strcmp(lines[i].from, user->name) == 0)
             return "";  // said before; the acknowledgement was lost
+    if (line.to[0] == '@' && (!(other = find(line.to + 1, false)) || is_gone(other)))
+        return "Nobody of that name is here.";
 
-    static long long at;  // the time, unless the line before had that number
-    at = (long long)time(NULL) * 1000 > at ? (long long)time(NULL) * 1000 : at + 1;
-    sio_value value = sio_make(io, "{'to': %s, 'at': %lld, 'id': %s, 'from': %s, 'text': %s}", to,
-                               at, id, name_of(socket), text);
-    if (!publish(place, at, value) || (to[0] == '@' && place != user && !publish(user, at, value)))
-        return "The server is out of memory.";
-    strcpy(user->seen[user->n_seen++ % SEEN], id);
+    strcpy(line.from, user->name);
+    long long now = (long long)time(NULL) * 1000;
+    last = line.at = now > last ? now : last + 1;
+    dropped = lines[n_lines % LINES].at;
+    lines[n_lines++ % LINES] = line;
+    sio_target to = sio_to(sio_all(ns), other ? sio_id(socket) : line.to);
+    if (other && other->socket)
+        to = sio_to(to, sio_id(other->socket));
+    tell_line(to, &line);
     return "";
 }
 
-static void on_enter(sio_socket *socket, sio_event *event)
+static void on_request(sio_socket *socket, sio_event *event)
 {
-    sio_ack(event, "%s", enter(socket, event));
-}
-
-static void on_join(sio_socket *socket, sio_event *event)
-{
-    sio_ack(event, "%s", join(socket, event));
-}
-
-static void on_line(sio_socket *socket, sio_event *event)
-{
-    sio_ack(event, "%s", line(socket, event));
-}
-
-static void on_latency(sio_socket *socket, sio_event *event)
-{
-    (void)socket;
-    sio_ack(event, "''");
+    bool is_join = strcmp(sio_name(event), "join") == 0;
+    sio_ack(event, "%s", is_join ? join(socket, event) : say(socket, event));
 }
 
 static void on_typing(sio_socket *socket, sio_event *event)
 {
     (void)event;
-    struct place *room = room_of(socket);
+    const struct user *user = sio_data(socket);
+    const char *room = sio_room(socket, 0);
     if (room)
-        sio_emit(sio_volatile(sio_to(sio_broadcast(socket), room->name)), "typing", "%s, %s",
-                 room->name + 1, name_of(socket));
-}
-
-static void on_disconnecting(sio_socket *socket, sio_event *event)
-{
-    (void)event;
-    struct place *user = sio_data(socket);
-    if (!user)
-        return;
-    leave(socket);
-    user->people--;
-    user->left = time(NULL);
+        sio_emit(sio_volatile(sio_to(sio_broadcast(socket), room)), "typing", "%s, %s", room + 1,
+                 user->name);
 }
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
+/* Port 0 is a free one, host 0.0.0.0 or :: is all addresses, and the client is the file to serve as
+ * the page's library, such as the official socket.io.js. */
 static const char usage[] =
-    "usage: chat [--port 3000] [--host 127.0.0.1] [--client FILE]\n"
-    "  --port    the TCP port; 0 for a free one\n"
+    "usage: chat [--port 3000] [--host 127.0.0.1] [--client sio.js]\n"
+    "  --port    0 takes a free one\n"
     "  --host    the address to listen at; 0.0.0.0 or :: for all\n"
-    "  --client  serves FILE instead of sio.js, such as the official socket.io.js\n";
+    "  --client  the file to serve as socket.io.js, such as the official one\n";
 
 static void on_signal(int number)
 {
@@ -340,85 +258,69 @@ static void print_log(void *user, const char *text)
     fprintf(stderr, "chat: %s\n", text);
 }
 
-/* Serves a file that is beside the program, or here, or one directory up. */
+/* Serves a file that is beside the program, or here. */
 static bool serve(const char *path, const char *program, const char *name)
 {
     const char *slash = strrchr(program, '/');
-    const struct {
-        int n;
-        const char *dir;
-    } dirs[] = { { slash ? (int)(slash - program) + 1 : 0, program }, { 0, "" }, { 3, "../" } };
-
-    for (size_t i = 0; i < 3; i++) {
-        char file[4096];
-        int n = snprintf(file, sizeof file, "%.*s%s", dirs[i].n, dirs[i].dir, name);
-        if (n > 0 && (size_t)n < sizeof file && sio_file(io, path, file) == 0)
-            return true;
-    }
-    fprintf(stderr, "chat: %s: %s\n", name, strerror(errno));
-    return false;
+    char file[4096];
+    snprintf(file, sizeof file, "%.*s%s", slash ? (int)(slash - program) + 1 : 0, program, name);
+    return sio_file(io, path, file) == 0 || sio_file(io, path, name) == 0;
 }
 
-static int run(const char *program, const char *host, int port, const char *client)
+static int fail(const char *what)
 {
-    ns = sio_of(io, "/");
-    sio_on(ns, "connection", on_connection);
-    sio_on(ns, "enter", on_enter);
-    sio_on(ns, "join", on_join);
-    sio_on(ns, "line", on_line);
-    sio_on(ns, "latency", on_latency);
-    sio_on(ns, "typing", on_typing);
-    sio_on(ns, "disconnecting", on_disconnecting);
-    if (!serve("/", program, "chat.html") || !serve("/socket.io/socket.io.js", program, client))
-        return 1;
-
-    int listening = sio_listen(io, host, port);
-    if (listening < 0) {
-        fprintf(stderr, "chat: can't listen at %s port %d: %s\n", host, port, strerror(errno));
-        return 1;
-    }
-    printf("Chat at http://%s:%d\n", strcmp(host, "127.0.0.1") ? host : "localhost", listening);
-    fflush(stdout);
-    if (sio_run(io) < 0) {
-        perror("chat");
-        return 1;
-    }
-    puts("Goodbye.");
-    return 0;
+    fprintf(stderr, "chat: %s: %s\n", what, strerror(errno));
+    return 1;
 }
 
 int main(int argc, char **argv)
 {
-    const char *host = "127.0.0.1", *client = "sio.js";
-    long port = 3000;
-    for (int i = 1; i < argc; i++) {
-        char *end = NULL;
-        if (strcmp(argv[i], "--help") == 0)
-            return fputs(usage, stdout) < 0;
-        if (i + 1 < argc && strcmp(argv[i], "--port") == 0)
-            port = strtol(argv[++i], &end, 10);
-        else if (i + 1 < argc && strcmp(argv[i], "--host") == 0)
-            host = argv[++i];
-        else if (i + 1 < argc && strcmp(argv[i], "--client") == 0)
-            client = argv[++i];
-        else
-            port = -1;
-        if (port < 0 || port > 65535 || (end && (end == argv[i] || *end))) {
+    const char *port = "3000", *host = "127.0.0.1", *client = "sio.js";
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(usage, stdout) < 0;
+    for (int i = 1; i < argc; i += 2) {
+        const char **value = strcmp(argv[i], "--port") == 0     ? &port
+                             : strcmp(argv[i], "--host") == 0   ? &host
+                             : strcmp(argv[i], "--client") == 0 ? &client
+                                                                : NULL;
+        if (!value || i + 1 == argc) {
             fprintf(stderr, "chat: can't make sense of %s\n%s", argv[i], usage);
             return 2;
         }
+        *value = argv[i + 1];
+    }
+    char *end;
+    long number = strtol(port, &end, 10);
+    if (end == port || *end || number < 0 || number > 65535) {
+        fprintf(stderr, "chat: %s is no port\n%s", port, usage);
+        return 2;
     }
 
     io = sio_new(&(sio_options){ .log = print_log });
-    if (!io) {
-        perror("chat");
+    if (!io)
+        return fail("can't start");
+    ns = sio_of(io, "/");
+    sio_on(ns, "join", on_request);
+    sio_on(ns, "line", on_request);
+    sio_on(ns, "typing", on_typing);
+    sio_on(ns, "disconnecting", on_disconnecting);
+    if (!serve("/", argv[0], "chat.html"))
+        return fail("chat.html");
+    if (!serve("/socket.io/socket.io.js", argv[0], client))
+        return fail(client);
+    int listening = sio_listen(io, host, (int)number);
+    if (listening < 0) {
+        fprintf(stderr, "chat: can't listen at %s port %s: %s\n", host, port, strerror(errno));
         return 1;
     }
+
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    int status = run(argv[0], host, (int)port, client);
-    for (struct place *p = places; p < places + PLACES; p++)
-        clear(p);
+    printf("Chat at http://%s:%d\n", strcmp(host, "127.0.0.1") ? host : "localhost", listening);
+    fflush(stdout);
+    if (sio_run(io) < 0)
+        return fail("can't go on");
+    puts("Goodbye.");
     sio_free(io);
-    return status;
+    return 0;
 }
