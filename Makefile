@@ -41,7 +41,6 @@ $(LIB): *.c *.h Makefile
 
 fixture: $(LIB)  ## the server that the outside tests drive, build/fixture
 	$(COMPILE) -I. test/fixture.c $(LIB) -o $(B)/fixture
-
 bench-server: $(LIB)  ## the server of the benchmarks, build/bench-server
 	$(COMPILE) -I. test/bench/server.c $(LIB) -o $(B)/bench-server
 
@@ -69,7 +68,6 @@ corpora: $(LIB)  ## what the fuzzers know, once more
 
 fuzz:  ## each fuzzer for FUZZ_SECONDS; T=json: only that one
 	$(MAKE) fuzzers B=build/fuzz CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link $(SANITIZE)"
-
 fuzzers: $(LIB)
 	@ls test/fuzz_*.c | $(EACH) mkdir -p $(B)/$$x; \
 	    $(COMPILE) -fsanitize=fuzzer -I. "$$@" $(LIB) -o $(B)/$$n && \
@@ -95,7 +93,6 @@ symbols: $(LIB)  ## what is exported begins with sio_; only loop.c calls the sys
 	@for o in $(B)/o/*.o; do nm -P -u $$o | sed "s|^|$${o##*/} |"; done | grep -v '^loop.c' | \
 	    awk '$$2 ~ /^_?($(SYSTEM)|$(SYSTEM2)|$(SYSTEM3))$$/ { print $$1 ": calls " $$2; bad = 1 } \
 	    END { exit bad }'
-
 interop:  ## the official clients against build/fixture and build/chat
 	@[ ! -x test/interop/run ] || { $(MAKE) chat fixture && test/interop/run; }
 
@@ -106,7 +103,6 @@ rows:  ## rows of the protocol's checklist (test/rows.txt) that no test names
 	@bad=0; for row in $$(sed -n 's/^[^#].*: //p' test/rows.txt); do \
 	    grep -qw $$row test/test_*.c test/sim_*.c || \
 	    { echo "$$row has no test"; bad=1; }; done; exit $$bad
-
 bench: bench-server  ## speed and memory, as in the README
 	test/bench/run --ours '$(B)/bench-server --port $$PORT' $(BENCH)
 
@@ -114,12 +110,9 @@ size: chat  ## lines of code without comments, and bytes of the program
 	@awk '/^[ \t]*\/\*/ { c = 1 } !c && !/^[ \t]*(\/\/|$$)/ { n[FILENAME]++; all++ } \
 	    /\*\// { c = 0 } END { for (f in n) print n[f], f; print all, "in all" }' *.c *.h | sort -n
 	@strip -o $(B)/chat-stripped $(B)/chat && wc -c $(B)/chat-stripped
-
 format:  ## lays out all C files
 	clang-format -i *.c *.h test/*.c test/*.h
-
 help:  ## this list
 	@awk -F '##' '/^[a-z-]+:.*##/ { split($$1, t, ":"); printf "%-14s%s\n", t[1], $$2 }' Makefile
-
 clean:  ## removes build/
 	rm -rf build
