@@ -46,7 +46,7 @@ bench-server: $(LIB)  ## the server of the benchmarks, build/bench-server
 
 test:  ## everything that can fail
 	test/setup
-	$(MAKE) symbols compilers corpora
+	$(MAKE) symbols rows compilers corpora
 	$(MAKE) corpora unit B=build/asan CFLAGS="-O1 -g $(SANITIZE)"
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
