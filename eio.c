@@ -16,7 +16,8 @@
 #include <string.h>
 
 enum {
-    TICK_MS = 50  // how often a GET is released while an upgrade is under way
+    LONG_INTERVAL_MS = 5000,  // from here on pings are sent together
+    TICK_MS = 50              // how often a GET is released while an upgrade is under way
 };
 
 /* ---- The session's life --------------------------------------------------------------------------- */
@@ -325,6 +326,8 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     eio->upgrade_events =
         (sio_ws_events){ sio_upgrade_message, sio_upgrade_closed, o->max_payload };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
+    if (o->ping_interval_ms >= LONG_INTERVAL_MS)
+        eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns
     sio_fifo_init(clock, &eio->pong_fifo, o->ping_timeout_ms, on_silence, eio);
     sio_fifo_init(clock, &eio->silence_fifo, o->ping_interval_ms + o->ping_timeout_ms, on_silence,
                   eio);

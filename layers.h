@@ -472,6 +472,7 @@ typedef struct sio_deadline {
 typedef struct sio_fifo {
     sio_deadline head;  // a ring
     int64_t length;     // milliseconds
+    int64_t early;      // how much too early one may expire that another is due before
     void (*expire)(void *owner, sio_deadline *d);
     void *owner;
     struct sio_fifo *next;

@@ -17,6 +17,7 @@ void sio_fifo_init(sio_clock *clock, sio_fifo *f, int length,
 {
     f->head.prev = f->head.next = &f->head;
     f->length = length > 0 ? length : 1;
+    f->early = 0;
     f->expire = expire;
     f->owner = owner;
     f->next = clock->fifos;
@@ -127,10 +128,12 @@ void sio_clock_expire(sio_clock *clock, void *owner)
 {
     for (sio_fifo *f = clock->fifos, *next; f != NULL; f = next) {
         next = f->next;
-        while (f->head.next != &f->head && f->head.next->due <= clock->now) {
+        int64_t until = clock->now;
+        while (f->head.next != &f->head && f->head.next->due <= until) {
             sio_deadline *d = f->head.next;
             sio_deadline_clear(d);
             f->expire(f->owner, d);
+            until = clock->now + f->early;  // one woke the loop: its neighbours may come along
         }
     }
     uint64_t before = clock->serial;  // those set meanwhile wait for the next turn
