@@ -78,7 +78,6 @@ fuzzers: $(LIB)
 valgrind:  ## the C tests under valgrind
 	$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"
-
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
 	@for cc in gcc clang tcc musl-gcc; do log=$(B)/$$cc.log; \
 	    command -v $$cc >/dev/null || { echo "$$cc is not installed: skipped"; continue; }; \
@@ -88,6 +87,8 @@ compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and ou
 	    [ ! -s $$log ] || { cat $$log; exit 1; };; esac; done
 
 symbols: $(LIB)  ## what is exported begins with sio_; only loop.c calls the system
+	@v=$$(sed -n 's/.define SIO_VERSION "\(.*\)"/\1/p' sio.h); grep -q "^## $$v " CHANGELOG.md || \
+	    { echo "CHANGELOG.md does not know version $$v"; exit 1; }
 	@nm -P -g $(LIB) | awk 'NF > 1 && $$2 !~ /[Uw]/ && $$1 !~ /^_?(sio|SIO)_/ \
 	    { print $$1 ": exported without sio_"; bad = 1 } END { exit bad }'
 	@for o in $(B)/o/*.o; do nm -P -u $$o | sed "s|^|$${o##*/} |"; done | grep -v '^loop.c' | \
