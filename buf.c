@@ -79,15 +79,12 @@ void sio_block_put(const sio_memory *m, void *p, size_t size)
     sio_free_mem(m, p);
 }
 
-bool sio_block_trim(const sio_memory *m)
+void sio_block_trim(const sio_memory *m)
 {
-    bool any = false;
     for (int i = 0; m->spare != NULL && i < 2; i++) {
-        any |= m->spare->p[i] != NULL;
         sio_free_mem(m, m->spare->p[i]);
         m->spare->p[i] = NULL;
     }
-    return any;
 }
 
 bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)

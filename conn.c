@@ -30,7 +30,7 @@ enum {
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
     MAX_PIECES = 64,   // of one send
-    LINGER_MS = 2000,  // SIO_CONN_DRAINING
+    LINGER_MS = 2000,  // for the client to end its side, when all is sent
     SPARE_MS = 2000,   // memory that is kept for the next long message
     PAUSE_MS = 100     // between two tries to accept without descriptors
 };
@@ -558,11 +558,6 @@ void sio_conn_drop(sio_conn *c)
         sio_conn_drop_fragments(c);
     else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY)
         sio_conn_drop_exchanges(c);
-}
-
-const sio_ip *sio_conn_ip(const sio_conn *c)
-{
-    return &c->ip;
 }
 
 sio_net *sio_conn_net(const sio_conn *c)

@@ -379,7 +379,7 @@ void sio_free_mem(const sio_memory *m, const void *p);
 /* A block of at least *size bytes; *size becomes what it has. NULL: no memory. */
 void *sio_block_get(const sio_memory *m, size_t *size);
 void sio_block_put(const sio_memory *m, void *p, size_t size);
-bool sio_block_trim(const sio_memory *m);  // frees what is spare; true: there was some
+void sio_block_trim(const sio_memory *m);  // frees what is spare
 
 /* Makes room in an array of cap elements of that size for one more. False: no memory, unchanged. */
 bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element);
@@ -437,8 +437,8 @@ sio_ref sio_queue_at(const sio_queue *q, size_t i);
 /* Drops the first n bytes. */
 void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n);
 void sio_queue_clear(const sio_memory *m, sio_queue *q);
-/* Copies small pieces of the turn's buffer out, for they will wait longer than the turn: a queue
- * never keeps more than four times its bytes from being freed. False: no memory. */
+/* Copies small pieces of the turn's buffer out, for they will wait longer than the turn: a slow
+ * client must not keep the turns' buffers from being freed. False: no memory. */
 bool sio_queue_settle(const sio_memory *m, sio_queue *q);
 
 /* The turn's output. What is encoded in one turn stands in one buffer, message behind message, so
@@ -584,7 +584,7 @@ struct sio_exchange {
     sio_exchange *next;  // on the connection: answers leave in the order of the requests
     const sio_endpoint *endpoint;
     void *owner;          // the endpoint's
-    void *user;           // whoever waits to answer: eio's session, http_api's request
+    void *user;           // whoever waits to answer: eio's session, route.c's kept head
     sio_span extra;       // header lines of the answer, in memory of their own
     size_t extra_always;  // the part of it that goes with errors too
     sio_queue out;        // the answer, while an earlier one is still to come
@@ -679,7 +679,6 @@ size_t sio_conn_pending(const sio_conn *c);
 void sio_conn_close(sio_conn *c, int code);
 /* Ends a connection without a word; its owner is not told. */
 void sio_conn_drop(sio_conn *c);
-const sio_ip *sio_conn_ip(const sio_conn *c);
 sio_net *sio_conn_net(const sio_conn *c);
 
 /* The client's address: the peer's, or what a trusted proxy says. */
@@ -950,6 +949,8 @@ typedef struct sio_template {
 #define SIO_ATTACHMENTS_OUT 1000  // of one packet that is sent
 
 void sio_template_write(sio_template *t, const char *template, sio_arguments *args);
+/* The one value that a template writes, in the arena; NULL: none, or more, or it fails. */
+sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args);
 void sio_template_value(sio_template *t, sio_value v);  // writes one value
 sio_arena *sio_server_arena(sio_server *io);
 const sio_memory *sio_server_memory(sio_server *io);
@@ -1157,9 +1158,6 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
 bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);
 sio_later sio_later_new(sio_event *event);
-
-/* Writes a packet of "/": or another namespace: type, id and the JSON that put writes. */
-void sio_send_json(sio_socket *s, unsigned type, const char *json, size_t n);
 
 /* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 

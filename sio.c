@@ -420,16 +420,10 @@ int sio_next(sio_later later, const char *error, const char *template, ...)
         return 0;
     sio_enter(io);
     if (error != NULL) {
-        sio_textbuf text = sio_text_new(&io->net.memory);
-        sio_template t = { .io = io, .sink = &text.sink };
         sio_arguments args;
         va_start(args.ap, template);
-        sio_template_write(&t, template, &args);
+        refuse_socket(s, error, sio_template_make(io, template, &args));
         va_end(args.ap);
-        sio_span whole = { text.sink.p, text.sink.n };
-        bool data = !t.bad && text.sink.n > 0 && sio_json_value(whole.p, whole.n).n == whole.n;
-        refuse_socket(s, error, data ? sio_value_new(io, SIO_VALUE_JSON, whole, NULL, 0) : NULL);
-        sio_text_free(&text);
     } else if (s->state == SIO_SOCKET_CONNECTING) {
         run_middlewares(s, (size_t)next);
     }
@@ -446,23 +440,14 @@ sio_later sio_next_later(sio_event *event)
 
 int sio_error_data(sio_event *event, const char *template, ...)
 {
-    sio_textbuf text = sio_text_new(&event->io->net.memory);
-    sio_template t = { .io = event->io, .sink = &text.sink };
     sio_arguments args;
     va_start(args.ap, template);
-    sio_template_write(&t, template, &args);
+    sio_value v = sio_template_make(event->io, template, &args);
     va_end(args.ap);
-    char *copy = NULL;
-    sio_span whole = sio_json_value(text.sink.p, text.sink.n);
-    if (!t.bad && !text.sink.failed && text.sink.n > 0 && whole.n == text.sink.n)
-        copy = sio_arena_get(&event->io->net.arena, whole.n);
-    if (copy != NULL) {
-        memcpy(copy, whole.p, whole.n);
-        event->error_data = sio_value_new(event->io, SIO_VALUE_JSON, (sio_span){ copy, whole.n },
-                                          t.blobs, t.n_blobs);
-    }
-    sio_text_free(&text);
-    return copy == NULL ? sio_fail(EINVAL) : 0;
+    if (v == NULL)
+        return sio_fail(EINVAL);
+    event->error_data = v;
+    return 0;
 }
 
 /* Makes the namespace of that name, if a family takes it. */

@@ -396,14 +396,11 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
     t->bad |= g.level > 0 || g.value_next;
 }
 
-sio_value sio_make(sio_server *io, const char *template, ...)
+sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args)
 {
     sio_textbuf text = sio_text_new(sio_server_memory(io));
     sio_template t = { .io = io, .sink = &text.sink };
-    sio_arguments args;
-    va_start(args.ap, template);
-    sio_template_write(&t, template, &args);
-    va_end(args.ap);
+    sio_template_write(&t, template, args);
     sio_value v = NULL;
     char *copy = NULL;
     sio_span whole = sio_json_value(text.sink.p, text.sink.n);
@@ -414,6 +411,15 @@ sio_value sio_make(sio_server *io, const char *template, ...)
         v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.sink.n }, t.blobs, t.n_blobs);
     }
     sio_text_free(&text);
+    return v;
+}
+
+sio_value sio_make(sio_server *io, const char *template, ...)
+{
+    sio_arguments args;
+    va_start(args.ap, template);
+    sio_value v = sio_template_make(io, template, &args);
+    va_end(args.ap);
     return v;
 }
 
