@@ -393,7 +393,7 @@ static bool grow_out(sio_sink *sink, size_t need)
 
 void sio_out_begin(sio_out *out)
 {
-    out->sink.failed = false;
+    out->sink.failed = out->sink.invalid = false;
     out->sink.grow = grow_out;
     if (out->turn == NULL) {
         out->turn = new_buf(out->memory, TURN_BYTES);
@@ -411,26 +411,21 @@ void sio_out_begin(sio_out *out)
 
 void sio_out_frame(sio_out *out)
 {
-    static const char room[LONG_HEADER];
+    size_t reserve = out->buf == out->turn ? SHORT_HEADER : LONG_HEADER;
     out->payload = out->sink.n;
     out->reserve = 0;
-    size_t reserve = out->buf == out->turn ? SHORT_HEADER : LONG_HEADER;
-    sio_put(&out->sink, room, reserve);
-    if (out->sink.failed)
+    if (!sio_sink_room(&out->sink, reserve))
         return;
-    out->payload = out->sink.n;
+    out->payload = out->sink.n += reserve;
     out->reserve = reserve;
 }
 
 void sio_out_frame_end(sio_out *out, unsigned char op)
 {
-    static const char room[LONG_HEADER];
     sio_sink *sink = &out->sink;
     size_t size = sink->n - out->payload;
     size_t header = size < 126 ? 2 : size < 65536 ? 4 : 10;
-    if (header > out->reserve)
-        sio_put(sink, room, header - out->reserve);
-    if (sink->failed)
+    if (sink->failed || (header > out->reserve && !sio_sink_room(sink, header - out->reserve)))
         return;
     char *payload = sink->p + out->payload - out->reserve + header;
     if (header != out->reserve)

@@ -136,10 +136,10 @@ static void on_base64(sio_session *s, const char *p, size_t n)
     sio_free_mem(&net->memory, bytes);
 }
 
-/* A packet that is not a heartbeat, of either protocol. */
-static void on_packet(sio_session *s, const char *p, size_t n)
+/* A packet that is neither message nor heartbeat, of either protocol. */
+static void on_packet(sio_session *s, char type)
 {
-    switch (p[0]) {
+    switch (type) {
     case '0':
     case '5':
     case '6':
@@ -150,9 +150,6 @@ static void on_packet(sio_session *s, const char *p, size_t n)
         if (s->state == SIO_SESSION_WEBSOCKET)
             sio_conn_close(s->conn, SIO_WS_NO_CODE);
         sio_session_closed(s, "transport close");
-        break;
-    case '4':
-        s->eio->events->message(s->eio->owner, s, true, p + 1, n - 1);
         break;
     default:
         s->eio->net->stats.parse_errors++;
@@ -178,7 +175,9 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
         s->refreshed = true;
         sio_deadline_set(&s->eio->net->clock, &s->eio->pong_fifo, &s->beat);
     }
-    if (!text && v3 && n > 0 && p[0] == 4)
+    if (text && n > 0 && p[0] == '4')  // nearly all of them
+        s->eio->events->message(s->eio->owner, s, true, p + 1, n - 1);
+    else if (!text && v3 && n > 0 && p[0] == 4)
         s->eio->events->message(s->eio->owner, s, false, p + 1, n - 1);
     else if (!text && !v3)
         s->eio->events->message(s->eio->owner, s, false, p, n);
@@ -191,7 +190,7 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (p[0] == '2' || p[0] == '3')
         on_heartbeat(s, p[0]);
     else
-        on_packet(s, p, n);
+        on_packet(s, p[0]);
 }
 
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)

@@ -20,8 +20,8 @@ typedef struct packet {
     unsigned type;  // SIO_EVENT or SIO_ACK
     bool has_id;
     uint64_t id;
-    const char *name;  // SIO_EVENT
-    uint64_t offset;   // 0: none
+    sio_span name;    // SIO_EVENT
+    uint64_t offset;  // 0: none
 } packet;
 
 /* Once the number of attachments is known, the packet becomes a binary one: "5N-". */
@@ -42,14 +42,20 @@ static void make_binary(sio_out *out, const packet *k, size_t n_blobs)
     memcpy(type + 1, count, digits.n);
 }
 
-static void put_prefix(sio_sink *sink, const packet *k)
+/* Engine.IO's type and Socket.IO's, namespace, id, and what opens the array, at once. */
+static void put_head(sio_sink *sink, const packet *k)
 {
-    char head[2] = { '4', (char)('0' + k->type) };
-    sio_put(sink, head, 2);
-    sio_put(sink, k->ns->prefix, k->ns->prefix_n);
+    if (!sio_sink_room(sink, 2 + k->ns->prefix_n + SIO_DIGITS + 1))
+        return;
+    char *p = sink->p + sink->n;
+    *p++ = '4';
+    *p++ = (char)('0' + k->type);
+    memcpy(p, k->ns->prefix, k->ns->prefix_n);
+    p += k->ns->prefix_n;
     if (k->has_id)
-        sio_put_number(sink, k->id);
-    sio_put(sink, "[", 1);
+        p += sio_number_text(k->id, p);
+    *p++ = '[';
+    sink->n = (size_t)(p - sink->p);
 }
 
 static void put_offset(sio_sink *sink, uint64_t offset)
@@ -64,13 +70,12 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
                   sio_ref *ref)
 {
     sio_out *out = &k->ns->io->net.out;
-    *t = (sio_template){ .io = k->ns->io, .sink = &out->sink, .comma = k->name != NULL };
+    *t = (sio_template){ .io = k->ns->io, .sink = &out->sink, .comma = k->type == SIO_EVENT };
     sio_out_begin(out);
     sio_out_frame(out);
-    put_prefix(&out->sink, k);
-    if (k->name != NULL)
-        sio_json_put_string(&out->sink, k->name, strlen(k->name));
-    bool name_failed = out->sink.failed;
+    put_head(&out->sink, k);
+    if (k->type == SIO_EVENT)
+        sio_json_put_string(&out->sink, k->name.p, k->name.n);
     sio_template_write(t, template, args);
     if (k->offset > 0)
         put_offset(&out->sink, k->offset);
@@ -88,8 +93,7 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
         return 0;
     if (t->many)
         return sio_fail(E2BIG);
-    bool utf8 = k->name != NULL && sio_utf8_prefix(k->name, strlen(k->name)) != strlen(k->name);
-    return sio_fail(t->bad || (name_failed && utf8) ? EINVAL : ENOMEM);
+    return sio_fail(t->bad || out->sink.invalid ? EINVAL : ENOMEM);
 }
 
 /* ---- Sending events ------------------------------------------------------------------------------- */
@@ -116,25 +120,22 @@ static void deliver(sio_socket *s, void *data)
 static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *k, sio_ref ref,
                            const sio_template *t)
 {
-    sio_json_index index;
+    sio_packet sent = { .type = SIO_EVENT };
     unsigned char op;
     size_t n;
     const char *p = ref.buf->p + ref.at;
     p += sio_ws_own_header(p, &op, &n);
     const char *start = memchr(p, '[', n);
-    sio_span json = { start, n - (size_t)(start - p) };
-    if (!sio_json_check(json.p, json.n, SIO_JSON_DEPTH_MAX, &index))
+    sent.json = (sio_span){ start, n - (size_t)(start - p) };
+    if (!sio_json_check(sent.json.p, sent.json.n, SIO_JSON_DEPTH_MAX, &sent.index))
         return;
-    index.count -= k->offset > 0;
+    sent.index.count -= k->offset > 0;
     for (size_t i = 0; i < f->n; i++) {
         sio_event e = { .io = ns->io,
                         .socket = f->sockets[i],
-                        .name = index.element[0],
-                        .json = json,
-                        .index = &index,
-                        .skip = 1,
+                        .packet = &sent,
                         .blobs = t->blobs,
-                        .n_blobs = t->n_blobs };
+                        .n_blobs = (uint32_t)t->n_blobs };
         for (const sio_namespace *each = ns; each != NULL; each = each->family)
             for (size_t h = 0; h < each->any_outgoing.n; h++)
                 each->any_outgoing.fn[h](f->sockets[i], &e);
@@ -172,11 +173,11 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     return 0;
 }
 
-static int check_target(const sio_target *t, const char *event)
+static int check_target(const sio_target *t, sio_span name)
 {
-    if (t->overflow)
+    if (sio_target_overfull(t))
         return sio_fail(E2BIG);
-    if (sio_packet_reserved(event, strlen(event)))
+    if (sio_packet_reserved(name.p, name.n))
         return sio_fail(EINVAL);
     return 0;
 }
@@ -184,10 +185,10 @@ static int check_target(const sio_target *t, const char *event)
 int sio_emit(sio_target t, const char *event, const char *template, ...)
 {
     sio_server *io = t.ns->io;
-    packet k = { .type = SIO_EVENT, .name = event };
+    packet k = { .type = SIO_EVENT, .name = { event, strlen(event) } };
     sio_arguments args;
     int result = 0;
-    if (check_target(&t, event) < 0)
+    if (check_target(&t, k.name) < 0)
         return -1;
     sio_enter(io);
     if (t.ns->accept == NULL) {
@@ -285,7 +286,6 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t seria
 static void finish(request *r, const char *error, sio_event *answer)
 {
     sio_server *io = r->io;
-    static const sio_json_index none;
     if (r->done)
         return;
     r->done = true;
@@ -293,7 +293,9 @@ static void finish(request *r, const char *error, sio_event *answer)
         sio_timer_clear(&io->net.clock, &r->timer);
         r->refs--;
     }
-    sio_event e = { .io = io, .index = &none, .set = r->answers, .n_set = r->n };
+    sio_event e = {
+        .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
+    };
     sio_enter(io);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
     sio_leave_callback(io);
@@ -396,9 +398,9 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
                 ...)
 {
     sio_server *io = t.ns->io;
-    packet k = { .type = SIO_EVENT, .name = event, .has_id = true };
+    packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
     sio_arguments args;
-    if (check_target(&t, event) < 0)
+    if (check_target(&t, k.name) < 0)
         return -1;
     if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms <= 0))
         return sio_fail(EINVAL);
@@ -435,7 +437,7 @@ int sio_ack(sio_event *event, const char *template, ...)
         return 0;
     sio_enter(event->io);
     va_start(args.ap, template);
-    int result = send_ack(event->socket, event->ack_id, template, &args);
+    int result = send_ack(event->socket, event->packet->id, template, &args);
     va_end(args.ap);
     sio_leave_callback(event->io);
     event->acked = result == 0;
@@ -446,7 +448,8 @@ sio_later sio_later_new(sio_event *event)
 {
     sio_socket *s = event->socket;
     sio_server *io = event->io;
-    if (await(s, NULL, event->ack_id, ++io->serial) == NULL)
+    uint64_t id = event->next > 0 ? event->next : event->packet->id;
+    if (await(s, NULL, id, ++io->serial) == NULL)
         return (sio_later){ io, 0, 0 };
     return (sio_later){ io, sio_handle(s), io->serial };
 }

@@ -40,7 +40,7 @@ bool sio_span_is_nocase(sio_span s, const char *text)
     return i == s.n && text[i] == '\0';
 }
 
-bool sio_sink_room(sio_sink *sink, size_t n)
+bool sio_sink_grow(sio_sink *sink, size_t n)
 {
     bool there = sink->grow != NULL && sink->grow(sink, n);
     sink->failed |= !there;
@@ -52,14 +52,20 @@ void sio_put_text(sio_sink *sink, const char *text)
     sio_put(sink, text, strlen(text));
 }
 
+size_t sio_number_text(uint64_t n, char *out)
+{
+    size_t size = 1;
+    for (uint64_t rest = n; (rest /= 10) > 0;)
+        size++;
+    for (size_t i = size; i-- > 0; n /= 10)
+        out[i] = (char)('0' + n % 10);
+    return size;
+}
+
 void sio_put_number(sio_sink *sink, uint64_t n)
 {
-    char digits[20];
-    size_t i = sizeof digits;
-    do
-        digits[--i] = (char)('0' + n % 10);
-    while ((n /= 10) > 0);
-    sio_put(sink, digits + i, sizeof digits - i);
+    char digits[SIO_DIGITS];
+    sio_put(sink, digits, sio_number_text(n, digits));
 }
 
 /* ---- UTF-8 (RFC 3629, section 4) -------------------------------------------------------------- */
@@ -163,19 +169,19 @@ static bool has_special_block(const unsigned char *p)
     return any;
 }
 
-/* The same for eight bytes: (v - 0x01..) & ~v has a top bit set where v has a zero byte. */
-static bool has_special_word(const unsigned char *p)
+/* The same for eight bytes. (v - n * 0x01..) & ~v has a top bit set if a byte of v is below n. The
+ * exclusive or with 2 makes 0x20 of a quote, next to the control characters, which stay below. */
+static inline bool has_special_word(const unsigned char *p)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
     uint64_t v;
     memcpy(&v, p, 8);
-    uint64_t quote = v ^ (ones * '"'), slash = v ^ (ones * '\\');
-    uint64_t any = ((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash);
-    return (any & tops) != 0;
+    uint64_t low = v ^ (ones * 2), slash = v ^ (ones * '\\');
+    return ((((low - ones * 0x21) & ~low) | ((slash - ones) & ~slash)) & tops) != 0;
 }
 
 /* The first special byte from p on, or end. */
-static const char *find_special(const char *p, const char *end)
+static inline const char *find_special(const char *p, const char *end)
 {
     while (end - p >= BLOCK && !has_special_block((const unsigned char *)p))
         p += BLOCK;
@@ -265,7 +271,7 @@ static const char *literal_end(const char *p, const char *end)
 }
 
 /* Behind the string, number or literal at p, which is not the end; NULL: there is none. */
-static const char *scalar_end(const char *p, const char *end)
+static inline const char *scalar_end(const char *p, const char *end)
 {
     if (*p == '"')
         return string_end(p, end);
@@ -278,113 +284,107 @@ static const char *scalar_end(const char *p, const char *end)
 
 /* What is open: one bit a level, set for an object. */
 typedef struct checker {
-    const char *p, *end;
+    const char *end;
     size_t level, depth;
+    char close;  // what ends the innermost
     sio_json_index *index;
     unsigned char object[SIO_JSON_DEPTH_MAX / 8];
 } checker;
 
-static bool in_object(const checker *c)
-{
-    size_t i = c->level - 1;
-    return c->object[i / 8] >> i % 8 & 1;
-}
+/* The functions below take and return a place in the text; NULL: refuse. */
 
-static bool enter(checker *c, bool object)
+static const char *enter(checker *c, const char *p)
 {
-    size_t i = c->level;
+    size_t i = c->level++;
     if (i == c->depth)
-        return false;
+        return NULL;
     unsigned char bit = (unsigned char)(1 << i % 8);
-    c->object[i / 8] = (unsigned char)(object ? c->object[i / 8] | bit : c->object[i / 8] & ~bit);
-    c->level++;
-    return true;
+    c->object[i / 8] = (unsigned char)(c->object[i / 8] & ~bit) | (*p == '{' ? bit : 0);
+    c->close = *p == '{' ? '}' : ']';
+    return p + 1;
 }
 
-/* Where a value begins: past white space and, inside an object, the member's name and colon. */
-static bool begin_value(checker *c)
+static const char *leave(checker *c, const char *p)
 {
-    c->p = skip_space(c->p, c->end);
-    if (c->p == c->end)
-        return false;
-    if (in_object(c)) {
-        if (*c->p != '"' || (c->p = string_end(c->p, c->end)) == NULL)
-            return false;
-        c->p = skip_space(c->p, c->end);
-        if (c->p == c->end || *c->p != ':')
-            return false;
-        c->p = skip_space(c->p + 1, c->end);
-    }
-    if (c->level == 1 && c->index != NULL && c->index->count < SIO_JSON_INDEX)
-        c->index->element[c->index->count].p = c->p;
-    return c->p < c->end;
+    c->level--;
+    size_t i = c->level - 1;
+    if (c->level > 0)
+        c->close = c->object[i / 8] >> i % 8 & 1 ? '}' : ']';
+    return p + 1;
 }
 
-static void note_end(checker *c)
+/* To where a value begins: past white space and, inside an object, the member's name and colon. */
+static inline const char *begin_value(checker *c, const char *p)
+{
+    p = skip_space(p, c->end);
+    if (c->close == '}') {
+        if (p == c->end || *p != '"' || (p = string_end(p, c->end)) == NULL)
+            return NULL;
+        p = skip_space(p, c->end);
+        if (p == c->end || *p != ':')
+            return NULL;
+        p = skip_space(p + 1, c->end);
+    }
+    if (c->level == 1 && c->index->count < SIO_JSON_INDEX)
+        c->index->element[c->index->count].p = p;
+    return p < c->end ? p : NULL;
+}
+
+static void note_end(const checker *c, const char *p)
 {
     sio_json_index *x = c->index;
-    if (c->level != 1 || x == NULL)
-        return;
     if (x->count < SIO_JSON_INDEX)
-        x->element[x->count].n = (size_t)(c->p - x->element[x->count].p);
+        x->element[x->count].n = (size_t)(p - x->element[x->count].p);
     x->count++;
 }
 
-/* Past what may follow a value: closing brackets, then a comma. 1: a value must follow; 0: the
- * text is complete; -1: refuse. */
-static int after_value(checker *c)
+/* Past what may follow a value: closing brackets, then a comma. At level 0 the text is complete. */
+static const char *after_value(checker *c, const char *p)
 {
     for (;;) {
-        note_end(c);
-        c->p = skip_space(c->p, c->end);
+        if (c->level == 1)
+            note_end(c, p);
+        p = skip_space(p, c->end);
         if (c->level == 0)
-            return c->p == c->end ? 0 : -1;
-        if (c->p == c->end)
-            return -1;
-        if (*c->p == ',') {
-            c->p++;
-            return begin_value(c) ? 1 : -1;
-        }
-        if (*c->p != (in_object(c) ? '}' : ']'))
-            return -1;
-        c->p++;
-        c->level--;
+            return p == c->end ? p : NULL;
+        if (p == c->end)
+            return NULL;
+        if (*p == ',')
+            return begin_value(c, p + 1);
+        if (*p != c->close)
+            return NULL;
+        p = leave(c, p);
     }
 }
 
 bool sio_json_check(const char *p, size_t n, size_t depth, sio_json_index *index)
 {
     checker c;
-    c.p = skip_space(p, p + n), c.end = p + n;
+    sio_json_index unused;
+    c.end = p + n;
     c.level = 0, c.depth = depth < SIO_JSON_DEPTH_MAX ? depth : SIO_JSON_DEPTH_MAX;
-    c.index = index;
-    if (index != NULL)
-        index->count = 0;
-    if (c.p == c.end)
+    c.close = '\0';
+    c.index = index == NULL ? &unused : index;
+    c.index->count = 0;
+    p = skip_space(p, c.end);
+    if (p == c.end)
         return false;
 
-    int more = 1;
-    while (more > 0) {  // c.p is where a value must be
-        if (*c.p == '[' || *c.p == '{') {
-            bool object = *c.p == '{';
-            if (!enter(&c, object))
-                return false;
-            c.p = skip_space(c.p + 1, c.end);
-            if (c.p == c.end)
-                return false;
-            if (*c.p != (object ? '}' : ']')) {
-                if (!begin_value(&c))
-                    return false;
+    do {  // p is where a value must be
+        if (*p != '[' && *p != '{') {
+            p = scalar_end(p, c.end);
+        } else if ((p = enter(&c, p)) != NULL) {
+            p = skip_space(p, c.end);
+            if (p == c.end || *p != c.close) {
+                p = begin_value(&c, p);
                 continue;
             }
-            c.p++;
-            c.level--;
-        } else if ((c.p = scalar_end(c.p, c.end)) == NULL) {
-            return false;
+            p = leave(&c, p);
         }
-        more = after_value(&c);
-    }
-    return more == 0;
+        if (p != NULL)
+            p = after_value(&c, p);
+    } while (p != NULL && c.level > 0);
+    return p != NULL;
 }
 
 /* ---- Walking ---------------------------------------------------------------------------------- */
@@ -602,15 +602,35 @@ static void put_escape(sio_sink *sink, char c)
     sio_put(sink, code, 6);
 }
 
+/* Copies what needs neither escape nor check: ASCII without special bytes. Returns the bytes. */
+static size_t copy_plain(char *to, const char *p, size_t n)
+{
+    size_t i = 0;
+    for (; n - i >= 8; i += 8) {
+        const unsigned char *word = (const unsigned char *)p + i;
+        if (!is_ascii_word(word) || has_special_word(word))
+            break;
+        memcpy(to + i, word, 8);
+    }
+    for (; i < n && !is_special(p[i]) && (unsigned char)p[i] < 0x80; i++)
+        to[i] = p[i];
+    return i;
+}
+
 void sio_json_put_escaped(sio_sink *sink, const char *p, size_t n)
 {
-    if (n == 0)
+    const char *end = p + n;
+    if (n < BLOCK && sio_sink_room(sink, n)) {  // names and the like: 5 % of a small echo
+        size_t plain = copy_plain(sink->p + sink->n, p, n);
+        sink->n += plain;
+        p += plain;
+    }
+    if (p == end || sink->failed)
         return;
-    if (sio_utf8_prefix(p, n) != n) {
-        sink->failed = true;
+    if (sio_utf8_prefix(p, (size_t)(end - p)) != (size_t)(end - p)) {
+        sink->failed = sink->invalid = true;
         return;
     }
-    const char *end = p + n;
     for (;;) {
         const char *stop = find_special(p, end);
         sio_put(sink, p, (size_t)(stop - p));

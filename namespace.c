@@ -229,12 +229,13 @@ void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
 {
     sio_server *io = s->ns->io;
-    static const sio_json_index none;
     char quoted[20];
     sio_span key = { name, strlen(name) };
     sio_enter(io);
     int n = snprintf(quoted, sizeof quoted, "\"%s\"", name);
-    sio_event e = { .io = io, .socket = s, .name = { quoted, (size_t)n }, .index = &none };
+    sio_packet k = { .type = SIO_EVENT, .json = { quoted, (size_t)n } };
+    k.index.element[k.index.count++] = k.json;
+    sio_event e = { .io = io, .socket = s, .packet = &k };
     sio_value set[2] = { a, b };
     e.set = set;
     e.n_set = b != NULL ? 2 : a != NULL ? 1 : 0;

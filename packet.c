@@ -69,25 +69,27 @@ bool sio_packet_reserved(const char *name, size_t n)
         const char *text;
     } names[] = { { 7, "connect" },        { 10, "disconnect" },    { 11, "newListener" },
                   { 13, "connect_error" }, { 13, "disconnecting" }, { 14, "removeListener" } };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    for (size_t i = 0; n >= 7 && i < sizeof names / sizeof *names; i++)
         if (names[i].n == n && memcmp(name, names[i].text, n) == 0)
             return true;
     return false;
 }
 
 /* An event's name is a number, or a string that is not reserved. */
-static bool is_event_name(sio_span s)
+static bool check_event_name(sio_packet *k)
 {
+    sio_span s = k->index.element[0];
     if (s.p[0] != '"')
         return s.p[0] == '-' || is_digit(s.p[0]);
-    if (memchr(s.p, '\\', s.n) == NULL)
+    k->escaped = memchr(s.p, '\\', s.n) != NULL;
+    if (!k->escaped)
         return !sio_packet_reserved(s.p + 1, s.n - 2);
     char text[128];  // escaped six times over, a reserved name is shorter
     return s.n > sizeof text || !sio_packet_reserved(text, sio_json_unescape(s, text));
 }
 
 /* Whether a packet of that type may have that payload, which is valid JSON or absent. */
-static bool fits_type(const sio_packet *k)
+static bool fits_type(sio_packet *k)
 {
     char first = k->json.n > 0 ? k->json.p[0] : '\0';
     switch (k->type) {
@@ -97,7 +99,7 @@ static bool fits_type(const sio_packet *k)
         return first == '\0';
     case SIO_EVENT:
     case SIO_BINARY_EVENT:
-        return first == '[' && k->index.count > 0 && is_event_name(k->index.element[0]);
+        return first == '[' && k->index.count > 0 && check_event_name(k);
     case SIO_ACK:
         return first == '\0' || first == '[';
     case SIO_BINARY_ACK:
@@ -112,6 +114,7 @@ int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t dep
     if (n == 0 || p[0] < '0' || p[0] > '6')
         return -1;
     k->type = (unsigned char)(p[0] - '0');
+    k->escaped = false;
     k->attachments = 0;
     k->index.count = 0;
     p++, n--;

@@ -130,8 +130,9 @@ void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint
     const char *self = t->self == NULL ? NULL : sio_id(t->self);
     const char *const *only = t->only_self ? &self : NULL;
     const char *const *but = t->only_self || self == NULL ? NULL : &self;
-    size_t size = sizeof(entry) + frames.n + names_size(t->to, t->n_to) +
-                  names_size(t->to_list, t->n_to_list) + names_size(t->except, t->n_except) +
+    const char *const *except = t->name + SIO_TARGET_NAMES - t->n_except;
+    size_t size = sizeof(entry) + frames.n + names_size(t->name, t->n_to) +
+                  names_size(t->to_list, t->n_to_list) + names_size(except, t->n_except) +
                   names_size(t->except_list, t->n_except_list) + (self ? strlen(self) + 1 : 0);
     entry *e = make_room(io, size) ? sio_alloc(&io->net.memory, size) : NULL;
     if (e == NULL) {
@@ -146,10 +147,10 @@ void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint
     char *p = e->bytes + frames.n;
     p = put_names(p, only, only != NULL);
     if (only == NULL) {
-        p = put_names(p, t->to, t->n_to);
+        p = put_names(p, t->name, t->n_to);
         p = put_names(p, t->to_list, t->n_to_list);
     }
-    p = put_names(p, t->except, t->n_except);
+    p = put_names(p, except, t->n_except);
     p = put_names(p, t->except_list, t->n_except_list);
     put_names(p, but, but != NULL);
     *ns->log_end = e;

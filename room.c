@@ -12,6 +12,7 @@
 #include "layers.h"
 
 #include <errno.h>
+#include <limits.h>
 
 /* ---- Targets ------------------------------------------------------------------------------------- */
 
@@ -30,37 +31,54 @@ sio_target sio_broadcast(sio_socket *s)
     return (sio_target){ .ns = s->ns, .self = s };
 }
 
+static bool is_full(const sio_target *t)
+{
+    return t->n_to + t->n_except >= SIO_TARGET_NAMES;
+}
+
+/* One too many; from here on nothing fits any more. */
+static sio_target overfull(sio_target t)
+{
+    t.n_to = SIO_TARGET_NAMES + 1;
+    return t;
+}
+
+bool sio_target_overfull(const sio_target *t)
+{
+    return t->n_to + t->n_except > SIO_TARGET_NAMES;
+}
+
 sio_target sio_to(sio_target t, const char *room)
 {
-    if (t.n_to == sizeof t.to / sizeof *t.to)
-        t.overflow = true;
-    else
-        t.to[t.n_to++] = room;
+    if (is_full(&t))
+        return overfull(t);
+    t.name[t.n_to++] = room;
     return t;
 }
 
 sio_target sio_except(sio_target t, const char *room)
 {
-    if (t.n_except == sizeof t.except / sizeof *t.except)
-        t.overflow = true;
-    else
-        t.except[t.n_except++] = room;
+    if (is_full(&t))
+        return overfull(t);
+    t.name[SIO_TARGET_NAMES - ++t.n_except] = room;
     return t;
 }
 
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n)
 {
-    t.overflow |= t.n_to_list > 0 && n > 0;
+    if ((t.n_to_list > 0 && n > 0) || n > UINT_MAX)
+        return overfull(t);
     if (n > 0)
-        t.to_list = rooms, t.n_to_list = n;
+        t.to_list = rooms, t.n_to_list = (unsigned)n;
     return t;
 }
 
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n)
 {
-    t.overflow |= t.n_except_list > 0 && n > 0;
+    if ((t.n_except_list > 0 && n > 0) || n > UINT_MAX)
+        return overfull(t);
     if (n > 0)
-        t.except_list = rooms, t.n_except_list = n;
+        t.except_list = rooms, t.n_except_list = (unsigned)n;
     return t;
 }
 
@@ -132,14 +150,14 @@ void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
     if (t->self != NULL)  // by its room, as in the reference: others may have joined that
         search_room(ns, t->self->node.key, exclude, NULL);
     for (size_t i = 0; i < t->n_except; i++)
-        search_room(ns, t->except[i], exclude, NULL);
+        search_room(ns, t->name[SIO_TARGET_NAMES - 1 - i], exclude, NULL);
     for (size_t i = 0; i < t->n_except_list; i++)
         search_room(ns, t->except_list[i], exclude, NULL);
     if (t->n_to == 0 && t->n_to_list == 0)
         for (size_t i = 0; i < ns->n_sockets; i++)
             find(ns->sockets[i], fn, data);
     for (size_t i = 0; i < t->n_to; i++)
-        search_room(ns, t->to[i], fn, data);
+        search_room(ns, t->name[i], fn, data);
     for (size_t i = 0; i < t->n_to_list; i++)
         search_room(ns, t->to_list[i], fn, data);
 }
@@ -194,7 +212,7 @@ static int each_of_one(const sio_target *t, sio_visitor fn, void *data)
 
 int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data)
 {
-    if (t.overflow)
+    if (sio_target_overfull(&t))
         return sio_fail(E2BIG);
     if (t.ns->accept == NULL)
         return each_of_one(&t, fn, data);

@@ -394,12 +394,10 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
 static void run_middlewares(sio_socket *s, size_t i)
 {
     sio_server *io = s->ns->io;
-    static const sio_json_index none;
     for (; i < count_middlewares(s->ns); i++) {
         sio_value set[1] = { sio_auth(s) };
-        sio_event e = { .io = io, .socket = s, .index = &none, .set = set, .n_set = 1 };
-        e.middleware = true;
-        e.ack_id = i + 1;  // where sio_next goes on
+        sio_event e = { .io = io, .socket = s, .packet = &sio_no_packet, .set = set, .n_set = 1 };
+        e.next = (uint32_t)i + 1;
         const char *error = middleware_at(s->ns, i)(s, &e);
         if (s->state != SIO_SOCKET_CONNECTING || error == SIO_LATER || error == SIO_DROP)
             return;
@@ -433,7 +431,7 @@ int sio_next(sio_later later, const char *error, const char *template, ...)
 
 sio_later sio_next_later(sio_event *event)
 {
-    if (!event->middleware)
+    if (event->next == 0)
         return (sio_later){ event->io, 0, 0 };
     return sio_later_new(event);
 }
@@ -453,7 +451,6 @@ int sio_error_data(sio_event *event, const char *template, ...)
 /* Makes the namespace of that name, if a family takes it. */
 static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
 {
-    static const sio_json_index none;
     char *text = sio_arena_get(&io->net.arena, name.n + 1);
     if (text == NULL)
         return NULL;
@@ -461,7 +458,7 @@ static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
     text[name.n] = '\0';
     for (sio_namespace *f = io->families; f != NULL; f = f->next) {
         sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, auth, NULL, 0) };
-        sio_event e = { .io = io, .index = &none, .set = set, .n_set = 1 };
+        sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         if (!f->accept(text, &e))
             continue;
         sio_namespace *ns = sio_namespace_find(io, name);  // accept may have made it
@@ -564,17 +561,10 @@ static void run_any(sio_namespace *ns, sio_socket *s, sio_event *e)
 static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_namespace *ns = s->ns, *family = ns->family;
-    sio_event e = { .io = ns->io,
-                    .socket = s,
-                    .name = k->index.element[0],
-                    .json = k->json,
-                    .index = &k->index,
-                    .skip = 1,
-                    .blobs = blobs,
-                    .n_blobs = n_blobs,
-                    .ack_id = k->id,
-                    .has_ack = k->has_id };
-    sio_span key = e.name;
+    sio_event e = {
+        .io = ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
+    };
+    sio_span key = k->index.element[0];
     if (family != NULL)
         run_any(family, s, &e);
     run_any(ns, s, &e);
@@ -584,22 +574,20 @@ static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, 
         return;
     if (run_event_middlewares(ns, s, &e) < 0)
         return;
-    if (key.p[0] == '"')
-        key.p++, key.n -= 2;
-    if (memchr(key.p, '\\', key.n) != NULL) {
-        char *text = sio_arena_get(&ns->io->net.arena, e.name.n);
+    if (k->escaped) {
+        char *text = sio_arena_get(&ns->io->net.arena, key.n);
         if (text == NULL)
             return;
-        key = (sio_span){ text, sio_json_unescape(e.name, text) };
+        key = (sio_span){ text, sio_json_unescape(key, text) };
+    } else if (key.p[0] == '"') {
+        key.p++, key.n -= 2;
     }
     sio_run_handlers(s, false, key, &e);
 }
 
 static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
-    sio_event e = {
-        .io = s->ns->io, .json = k->json, .index = &k->index, .blobs = blobs, .n_blobs = n_blobs
-    };
+    sio_event e = { .io = s->ns->io, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs };
     if (k->has_id)
         sio_socket_acked(s, k->id, &e);
 }

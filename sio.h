@@ -277,26 +277,26 @@ const char *sio_header(sio_socket *socket, const char *name);
  *
  *     sio_emit(sio_except(sio_to(sio_broadcast(socket), "a"), "b"), "hi", "%d", 7);
  *
- * Room names and lists are borrowed until the call that uses the target. */
+ * Room names and lists are borrowed until the call that uses the target. SIO_TARGET_NAMES of
+ * sio_to and sio_except together are the most, and one list of each kind. */
+#define SIO_TARGET_NAMES 5
 typedef struct sio_target {
     sio_namespace *ns;
     sio_socket *self;  // sio_self: the only receiver; sio_broadcast: the one left out
-    bool only_self;
-    bool is_volatile;
-    bool overflow;  // more names than fit: using the target fails with E2BIG
-    unsigned char n_to, n_except;
-    int timeout_ms;
-    const char *to[6], *except[6];
     const char *const *to_list, *const *except_list;
-    size_t n_to_list, n_except_list;
+    unsigned n_to_list, n_except_list;
+    int timeout_ms;
+    bool only_self, is_volatile;
+    unsigned char n_to, n_except;        // one more than fit: using the target fails with E2BIG
+    const char *name[SIO_TARGET_NAMES];  // n_to from the front, n_except from the end
 } sio_target;
 
-sio_target sio_all(sio_namespace *ns);                  // io.emit
-sio_target sio_self(sio_socket *socket);                // socket.emit
-sio_target sio_broadcast(sio_socket *socket);           // socket.broadcast
-sio_target sio_to(sio_target t, const char *room);      // the union of the rooms; 6 at the most
-sio_target sio_except(sio_target t, const char *room);  // without the members; 6 at the most
-sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number; one list
+sio_target sio_all(sio_namespace *ns);                                     // io.emit
+sio_target sio_self(sio_socket *socket);                                   // socket.emit
+sio_target sio_broadcast(sio_socket *socket);                              // socket.broadcast
+sio_target sio_to(sio_target t, const char *room);                         // the union of the rooms
+sio_target sio_except(sio_target t, const char *room);                     // without the members
+sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
 sio_target sio_volatile(sio_target t);           // dropped where it can't be sent at once
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request

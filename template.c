@@ -153,9 +153,7 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
     size_t n = 0;
     while ((most < 0 || n < (size_t)most) && text[n] != '\0')
         n++;
-    if (sio_utf8_prefix(text, n) != n)
-        t->bad = true;
-    else if (quoted)
+    if (quoted)
         sio_json_put_escaped(t->sink, text, n);
     else
         sio_json_put_string(t->sink, text, n);
@@ -243,10 +241,7 @@ static const char *put_quoted(sio_template *t, const char *p, char quote, va_lis
     sio_put(t->sink, "\"", 1);
     while (*p != quote && *p != '\0' && !t->bad) {
         size_t n = strcspn(p, quote == '"' ? "\"\\%" : "'\\%");
-        if (sio_utf8_prefix(p, n) != n)
-            t->bad = true;
-        else
-            sio_json_put_escaped(t->sink, p, n);
+        sio_json_put_escaped(t->sink, p, n);
         p += n;
         if (*p == '%') {
             conversion c;
@@ -316,16 +311,16 @@ static void put_value_token(sio_template *t, grammar *g, sio_value value)
 static const char *put_percent(sio_template *t, grammar *g, const char *p, va_list *ap)
 {
     conversion c;
+    if (p[1] == 'p') {
+        put_value_token(t, g, va_arg(*ap, void *));
+        return p + 2;
+    }
     size_t n = read_conversion(p + 1, false, &c);
     if (c.letter == 's')
         return put_string_token(t, g, p, ap);
-    if (c.letter == 'p') {
-        put_value_token(t, g, va_arg(*ap, void *));
-    } else {
-        before_value(t, g);
-        put_conversion(t, &c, false, ap);
-        after_value(g);
-    }
+    before_value(t, g);
+    put_conversion(t, &c, false, ap);
+    after_value(g);
     return p + 1 + n;
 }
 

@@ -219,59 +219,69 @@ void sio_drop(sio_value kept)
 
 /* ---- Events --------------------------------------------------------------------------------------- */
 
+const sio_packet sio_no_packet = { .type = SIO_ACK };
+
+static bool has_name(const sio_event *event)
+{
+    return event->packet->type == SIO_EVENT || event->packet->type == SIO_BINARY_EVENT;
+}
+
 const char *sio_name(const sio_event *event)
 {
-    sio_value_data name = { event->io, event->name.p, event->name.n, NULL, 0, SIO_VALUE_JSON };
-    const char *text = NULL;
-    if (event->name.n > 0 && event->name.p[0] == '"')
-        text = sio_text(&name, NULL);
-    if (text != NULL || event->name.n == 0)
-        return text == NULL ? "" : text;
-    char *number = sio_arena_get(sio_server_arena(event->io), event->name.n + 1);
+    if (!has_name(event))
+        return "";
+    sio_span name = event->packet->index.element[0];
+    sio_value_data value = { event->io, name.p, name.n, NULL, 0, SIO_VALUE_JSON };
+    const char *text = sio_text(&value, NULL);
+    if (text != NULL)
+        return text;
+    char *number = sio_arena_get(sio_server_arena(event->io), name.n + 1);
     if (number == NULL)
         return "";
-    memcpy(number, event->name.p, event->name.n);
-    number[event->name.n] = '\0';
+    memcpy(number, name.p, name.n);
+    number[name.n] = '\0';
     return number;
 }
 
-/* Elements of the event's array, its name included. */
+/* Elements of the packet's array: those of an event begin with its name. */
 static size_t elements(const sio_event *event)
 {
-    return event->json.n == 0 ? 0 : event->index->count;
+    return event->packet->json.n == 0 ? 0 : event->packet->index.count;
 }
 
 size_t sio_argc(const sio_event *event)
 {
-    size_t n = elements(event), argc = n > event->skip ? n - event->skip : 0;
+    size_t argc = elements(event) - has_name(event);
     return event->n_set > argc ? event->n_set : argc;
 }
 
 static sio_span element_at(sio_event *event, size_t i)
 {
-    const sio_json_index *x = event->index;
-    sio_span name;
+    const sio_packet *k = event->packet;
+    sio_span name, element;
     if (i < SIO_JSON_INDEX)
-        return x->element[i];
+        return k->index.element[i];
     if (event->cursor < SIO_JSON_INDEX || event->cursor > i) {
         event->cursor = SIO_JSON_INDEX - 1;
-        event->found = x->element[SIO_JSON_INDEX - 1];
+        event->found = k->index.element[SIO_JSON_INDEX - 1].p;
     }
-    const char *end = event->json.p + event->json.n - 1;
-    sio_json_walk w = { event->found.p + event->found.n, end, false };
+    sio_json_walk w = { event->found, k->json.p + k->json.n - 1, false };
+    sio_json_next(&w, &name, &element);
     for (; event->cursor < i; event->cursor++)
-        sio_json_next(&w, &name, &event->found);
-    return event->found;
+        sio_json_next(&w, &name, &element);
+    event->found = element.p;
+    return element;
 }
 
 sio_value sio_arg(sio_event *event, size_t i)
 {
     if (i < event->n_set && event->set[i] != NULL)
         return event->set[i];
-    if (i + event->skip >= elements(event))
+    i += has_name(event);
+    if (i >= elements(event))
         return NULL;
-    return sio_value_new(event->io, SIO_VALUE_JSON, element_at(event, i + event->skip),
-                         event->blobs, event->n_blobs);
+    return sio_value_new(event->io, SIO_VALUE_JSON, element_at(event, i), event->blobs,
+                         event->n_blobs);
 }
 
 /* The arguments put together anew, since some were replaced. */
@@ -294,13 +304,13 @@ static sio_value joined_args(sio_event *event)
 
 sio_value sio_args(sio_event *event)
 {
-    size_t n = elements(event);
+    const sio_span json = event->packet->json;
     if (event->n_set > 0)
         return joined_args(event);
     sio_span rest = { "", 0 };
-    if (n > event->skip) {
-        rest.p = element_at(event, event->skip).p;
-        rest.n = (size_t)(event->json.p + event->json.n - rest.p);
+    if (sio_argc(event) > 0) {
+        rest.p = element_at(event, has_name(event)).p;
+        rest.n = (size_t)(json.p + json.n - rest.p);
         while (rest.p[rest.n - 1] != ']')
             rest.n--;  // white space behind the array
         rest.n--;
@@ -324,11 +334,11 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v)
     for (size_t k = 0; k < n; k++)
         set[k] = k == i ? v : sio_arg(event, k);
     set[i] = v == NULL ? sio_null() : v;
-    event->set = set, event->n_set = n;
+    event->set = set, event->n_set = (uint32_t)n;
     return 0;
 }
 
 bool sio_wants_ack(const sio_event *event)
 {
-    return event->has_ack && !event->acked;
+    return event->packet->has_id && has_name(event) && !event->acked;
 }

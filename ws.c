@@ -72,23 +72,26 @@ int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
     return (int)size;
 }
 
-void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4], size_t at)
+void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4])
 {
-    const unsigned char turned[4] = { key[at & 3], key[(at + 1) & 3], key[(at + 2) & 3],
-                                      key[(at + 3) & 3] };
-    uint32_t half;
-    memcpy(&half, turned, 4);
-    uint64_t word = (uint64_t)half << 32 | half;  // the same bytes twice, in either byte order
+    uint32_t half, w;
+    memcpy(&half, key, 4);
+    uint64_t word = (uint64_t)half << 32 | half, v;  // the key twice, in either byte order
 
     size_t i = 0;
     for (; n - i >= 8; i += 8) {  // 5.3, eight bytes at a time
-        uint64_t v;
         memcpy(&v, p + i, 8);
         v ^= word;
         memcpy(p + i, &v, 8);
     }
+    if (n - i >= 4) {
+        memcpy(&w, p + i, 4);
+        w ^= half;
+        memcpy(p + i, &w, 4);
+        i += 4;
+    }
     for (; i < n; i++)
-        p[i] ^= turned[i & 3];
+        p[i] ^= key[i & 3];
 }
 
 size_t sio_ws_header_before(char *out, unsigned char op, uint64_t len)

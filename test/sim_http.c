@@ -178,8 +178,7 @@ static void options_change_what_is_offered(void **state)
 
     app_options()->path = "/ws";
     io = app_begin();
-    assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status,
-                     200);
+    assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status, 200);
     assert_int_equal(sim_http(io, "GET", "/ws?EIO=4&transport=polling", NULL, NULL).status, 404);
     assert_int_equal(sim_http(io, "GET", AT, NULL, NULL).status, 404);
     app_free(io);

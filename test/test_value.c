@@ -493,9 +493,12 @@ static void on_refused(sio_socket *s, sio_event *e)
     assert_int_equal(sio_emit(sio_self(s), "\xff", " "), -1);
     assert_int_equal(errno, EINVAL);
     sio_target t = sio_all(sio_ns(s));
-    for (int i = 0; i < 7; i++)
-        t = sio_to(t, "r");
-    assert_int_equal(sio_emit(t, "x", " "), -1);
+    for (int i = 0; i < SIO_TARGET_NAMES; i++)
+        t = i % 2 ? sio_except(t, "s") : sio_to(t, "r");
+    assert_int_equal(sio_emit(t, "x", " "), 0);
+    assert_int_equal(sio_emit(sio_to(t, "r"), "x", " "), -1);
+    assert_int_equal(errno, E2BIG);
+    assert_int_equal(sio_emit(sio_except(sio_except(t, "r"), "r"), "x", " "), -1);
     assert_int_equal(errno, E2BIG);
     sio_value list = sio_make(io, "[]");
     for (int i = 0; i < 1001; i++)
