@@ -343,7 +343,9 @@ static void drop_input(sio_conn *c)
     c->in = NULL;
 }
 
-/* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. */
+/* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. Bytes
+ * that stay where they are cost nothing, and room doubles: whoever sends byte by byte costs linear
+ * time. */
 static void keep_input(sio_conn *c, const char *p, size_t n)
 {
     if (n == 0 || c->state >= SIO_CONN_DRAINING) {
@@ -351,13 +353,14 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         return;
     }
     size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
-    if (want <= n)
-        want = n < 256 ? 512 : n * 2;
-    if (c->in != NULL && c->in->cap >= want) {
-        memmove(c->in->bytes, p, n);
+    if (c->in != NULL && c->in->cap > n && c->in->cap >= want) {
+        if (p != c->in->bytes)
+            memmove(c->in->bytes, p, n);
         c->in->n = n;
         return;
     }
+    if (want <= n)
+        want = n < 256 ? 512 : n * 2;
     size_t size = sizeof(sio_input) + want;
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
