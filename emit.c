@@ -216,90 +216,109 @@ typedef struct request {
     sio_answer fn;
     void *data;
     sio_timer timer;
-    size_t refs;  // awaited answers that point here, the timer, the asker while it asks
-    size_t expected;
-    bool one, done;      // asked one socket; fn has been called
-    sio_value *answers;  // kept; of several sockets
+    sio_awaited *awaited;  // by sibling; none when it is done
+    size_t expected;       // answers in all
+    bool one, done;        // asked one socket; fn has been called, or is being called
+    bool asking;           // sio_request looks at it: freed there
+    sio_value *answers;    // kept; of several sockets
     size_t n, cap;
 } request;
 
-/* On a socket's list: an answer that the client owes us, or that we owe the client. */
+/* An answer that a client owes us, or that we owe a client: found in io->awaited, so that it does
+ * not matter how many there are. It goes with its socket, and with its question. */
 struct sio_awaited {
-    sio_awaited *next;
-    request *request;  // NULL: we owe it
-    uint64_t id;       // of the acknowledgement; of a middleware: where it goes on
-    uint64_t serial;   // ours: of the sio_later
+    sio_node node;  // first; its key is the next two
+    uint64_t socket, number;
+    sio_awaited *next, **at;             // of the socket
+    sio_awaited *sibling, **sibling_at;  // of the question
+    request *request;                    // NULL: we owe it
+    uint64_t id;  // of the acknowledgement; of a middleware: where it goes on
 };
 
-static void drop_answers(request *r)
+/* What tells the answers of a socket apart: its client's by their ids, ours by their serials. */
+static uint64_t number_of(uint64_t n, bool ours)
 {
-    for (size_t i = 0; i < r->n; i++)
-        sio_drop(r->answers[i]);
-    sio_free_mem(&r->io->net.memory, r->answers);
-    r->answers = NULL;
-    r->n = r->cap = 0;
+    return n << 1 | ours;
 }
 
-static void release_request(request *r)
+static sio_awaited *find_awaited(sio_server *io, uint64_t socket, uint64_t number)
 {
-    if (--r->refs > 0)
-        return;
-    drop_answers(r);
-    sio_free_mem(&r->io->net.memory, r);
-}
-
-/* Forgets what the socket owes to questions that have timed out. */
-static void purge(sio_socket *s)
-{
-    sio_awaited **at = s->more == NULL ? NULL : &s->more->awaited;
-    while (at != NULL && *at != NULL) {
-        sio_awaited *a = *at;
-        if (a->request == NULL || !a->request->done) {
-            at = &a->next;
-            continue;
-        }
-        *at = a->next;
-        release_request(a->request);
-        sio_free_mem(&s->ns->io->net.memory, a);
-    }
+    uint64_t key[2] = { socket, number };
+    return (sio_awaited *)sio_table_find(&io->awaited, (const char *)key, sizeof key);
 }
 
 static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t serial)
 {
-    sio_awaited *a = NULL;
-    if (s->state == SIO_SOCKET_GONE)
+    sio_server *io = s->ns->io;
+    if (s->state == SIO_SOCKET_GONE || sio_more(s) == NULL)
         return NULL;
-    purge(s);
-    if (sio_more(s) != NULL)
-        a = sio_alloc(&s->ns->io->net.memory, sizeof *a);
+    sio_awaited *a = sio_alloc(&io->net.memory, sizeof *a);
     if (a == NULL)
         return NULL;
-    *a = (sio_awaited){ s->more->awaited, r, id, serial };
-    s->more->awaited = a;
-    if (r != NULL)
-        r->refs++;
+    a->request = r, a->id = id;
+    a->socket = sio_handle(s);
+    a->number = r == NULL ? number_of(serial, true) : number_of(id, false);
+    a->node.key = (const char *)&a->socket;
+    a->node.n = sizeof a->socket + sizeof a->number;
+    if (!sio_table_add(&io->awaited, &a->node)) {
+        sio_free_mem(&io->net.memory, a);
+        return NULL;
+    }
+    a->at = &s->more->awaited;
+    a->next = *a->at;
+    *a->at = a;
+    if (a->next != NULL)
+        a->next->at = &a->next;
+    if (r == NULL)
+        return a;
+    a->sibling_at = &r->awaited;
+    a->sibling = *a->sibling_at;
+    *a->sibling_at = a;
+    if (a->sibling != NULL)
+        a->sibling->sibling_at = &a->sibling;
     return a;
 }
 
-/* Calls back. answer NULL: the answers of several sockets, which were kept. The caller holds a
- * reference. */
+/* It has come, or nobody waits for it any more. */
+static void drop_awaited(sio_server *io, sio_awaited *a)
+{
+    sio_table_remove(&io->awaited, &a->node);
+    *a->at = a->next;
+    if (a->next != NULL)
+        a->next->at = a->at;
+    if (a->sibling_at != NULL)
+        *a->sibling_at = a->sibling;
+    if (a->sibling != NULL)
+        a->sibling->sibling_at = a->sibling_at;
+    sio_free_mem(&io->net.memory, a);
+}
+
+static void free_request(request *r)
+{
+    for (size_t i = 0; i < r->n; i++)
+        sio_drop(r->answers[i]);
+    sio_free_mem(&r->io->net.memory, r->answers);
+    sio_free_mem(&r->io->net.memory, r);
+}
+
+/* Calls back. answer NULL: the answers of several sockets, which were kept. */
 static void finish(request *r, const char *error, sio_event *answer)
 {
     sio_server *io = r->io;
     if (r->done)
         return;
     r->done = true;
-    if (r->timer.at != 0) {
-        sio_timer_clear(&io->net.clock, &r->timer);
-        r->refs--;
-    }
+    sio_timer_clear(&io->net.clock, &r->timer);
+    while (r->awaited != NULL)
+        drop_awaited(io, r->awaited);
     sio_event e = {
         .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
     };
     sio_enter(io);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
     sio_leave_callback(io);
-    drop_answers(r);  // silent receivers may hold on to r for long
+    if (!r->asking)
+        free_request(r);
 }
 
 static void on_request_timeout(void *owner, sio_timer *timer)
@@ -307,58 +326,43 @@ static void on_request_timeout(void *owner, sio_timer *timer)
     (void)owner;
     request *r = (request *)(void *)((char *)timer - offsetof(request, timer));
     finish(r, "operation has timed out", NULL);
-    release_request(r);  // the timer's
 }
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
 {
-    if (s->more == NULL)
-        return;
-    sio_awaited **at = &s->more->awaited;
-    while (*at != NULL && ((*at)->request == NULL || (*at)->id != id))
-        at = &(*at)->next;
-    sio_awaited *a = *at;
-    if (a == NULL)
+    sio_server *io = s->ns->io;
+    sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, false));
+    if (a == NULL || a->id != id)
         return;  // late, double, or never asked
     request *r = a->request;
-    sio_server *io = r->io;
-    *at = a->next;
-    sio_free_mem(&io->net.memory, a);
+    drop_awaited(io, a);
     if (r->one) {
         finish(r, NULL, answer);
-    } else if (!r->done) {
-        sio_value kept = sio_keep(io, sio_arg(answer, 0));
-        if (kept != NULL && sio_reserve(&io->net.memory, &r->answers, r->n, &r->cap, sizeof kept))
-            r->answers[r->n++] = kept;
-        else
-            sio_drop(kept);
-        if (r->n == r->expected)
-            finish(r, NULL, NULL);
+        return;
     }
-    release_request(r);
+    sio_value kept = sio_keep(io, sio_arg(answer, 0));
+    if (kept != NULL && sio_reserve(&io->net.memory, &r->answers, r->n, &r->cap, sizeof kept))
+        r->answers[r->n++] = kept;
+    else
+        sio_drop(kept);
+    if (r->n == r->expected)
+        finish(r, NULL, NULL);
 }
 
 void sio_awaited_cancel(sio_socket *s)
 {
-    const sio_memory *m = &s->ns->io->net.memory;
     while (s->more != NULL && s->more->awaited != NULL) {
-        sio_awaited *a = s->more->awaited;
-        s->more->awaited = a->next;
-        request *r = a->request;
-        sio_free_mem(m, a);
-        if (r == NULL)
-            continue;
-        if (r->one)
+        request *r = s->more->awaited->request;
+        if (r != NULL && r->one)
             finish(r, "socket has been disconnected", NULL);
-        release_request(r);
+        else
+            drop_awaited(s->ns->io, s->more->awaited);
     }
 }
 
 static void set_timeout(request *r, int ms)
 {
-    if (sio_timer_set(&r->io->net.clock, &r->timer, ms))
-        r->refs++;
-    else
+    if (!sio_timer_set(&r->io->net.clock, &r->timer, ms))
         finish(r, "operation has timed out", NULL);
 }
 
@@ -379,7 +383,7 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         tell_listeners(t->ns, &f, k, d.ref, &written);
     for (size_t i = 0; i < f.n; i++) {
         sio_socket *s = f.sockets[i];
-        if (s->state != SIO_SOCKET_CONNECTED || await(s, r, k->id, 0) == NULL)
+        if (r->done || s->state != SIO_SOCKET_CONNECTED || await(s, r, k->id, 0) == NULL)
             continue;
         r->expected++;
         deliver(s, &d);
@@ -407,14 +411,16 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     request *r = sio_alloc(&io->net.memory, sizeof *r);
     if (r == NULL)
         return sio_fail(ENOMEM);
-    *r = (request){ .io = io, .fn = fn, .data = data, .refs = 1, .one = t.only_self };
+    *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self, .asking = true };
     r->timer.expire = on_request_timeout;
     sio_enter(io);
     va_start(args.ap, template);
     int result = ask(&t, r, &k, template, &args);
     va_end(args.ap);
     sio_leave_callback(io);
-    release_request(r);
+    r->asking = false;
+    if (r->done || result < 0)
+        free_request(r);
     return result;
 }
 
@@ -464,19 +470,12 @@ sio_later sio_ack_later(sio_event *event)
 
 bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *id)
 {
-    sio_socket *s = sio_handle_get(&later.io->handles, later.socket);
-    if (s == NULL || s->more == NULL)
-        return false;
-    sio_awaited **at = &s->more->awaited;
-    while (*at != NULL && ((*at)->request != NULL || (*at)->serial != later.serial))
-        at = &(*at)->next;
-    sio_awaited *a = *at;
+    sio_awaited *a = find_awaited(later.io, later.socket, number_of(later.serial, true));
     if (a == NULL)
         return false;
-    *at = a->next;
     *id = a->id;
-    *socket = s;
-    sio_free_mem(&later.io->net.memory, a);
+    *socket = sio_handle_get(&later.io->handles, later.socket);
+    drop_awaited(later.io, a);
     return true;
 }
 

@@ -1038,7 +1038,7 @@ enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
 /* What few sockets have: allocated when the first of it is needed. */
 typedef struct sio_socket_more {
     char *auth;            // JSON of the CONNECT payload; NULL: none
-    sio_awaited *awaited;  // answers that the client owes us, or we owe it
+    sio_awaited *awaited;  // answers that the client owes us, and those that we owe it
     uint64_t since;        // recovery: the newest log entry when it connected
     char pid[21];          // recovery: empty without it
 } sio_socket_more;
@@ -1104,7 +1104,8 @@ struct sio_server {
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
     sio_ws *dead_ws;
-    sio_table saved;  // recovery.c: by pid
+    sio_table awaited;  // emit.c: answers that are due
+    sio_table saved;    // recovery.c: by pid
     uint64_t log_serial;
     size_t log_bytes;
     volatile int stop;  // set by sio_stop

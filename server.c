@@ -169,7 +169,8 @@ sio_server *sio_new(const sio_options *options)
     io->net.route = sio_route_find;
     io->depth = 1;
     const sio_memory *m = &io->net.memory;
-    io->namespaces.memory = io->handles.memory = io->timers.memory = io->saved.memory = m;
+    io->namespaces.memory = io->handles.memory = io->timers.memory = m;
+    io->awaited.memory = io->saved.memory = m;
     if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
         sio_free(io);
         return NULL;
@@ -250,6 +251,7 @@ void sio_free(sio_server *io)
         sio_namespace_free(f);
     }
     sio_table_free(&io->namespaces);
+    sio_table_free(&io->awaited);
     sio_handles_free(&io->handles);
     sio_handles_free(&io->timers);
     sio_net_free(&io->net);

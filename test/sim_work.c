@@ -78,6 +78,36 @@ static void on_all(sio_socket *socket, sio_event *event)
     sio_emit(sio_to(sio_all(sio_ns(socket)), "room"), "hi", " ");
 }
 
+static void on_answer(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io, (void)data, (void)error;
+    arguments += sio_argc(answer);
+}
+
+/* Asks the client as many questions as it says. */
+static void on_ask(sio_socket *socket, sio_event *event)
+{
+    int n = 0;
+    sio_scan(event, "%d", &n);
+    for (int i = 0; i < n; i++)
+        must(sio_request(sio_self(socket), on_answer, NULL, "what", " ") == 0, "it is asked");
+}
+
+static sio_later laters[10000];
+
+static void on_later(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    laters[events++] = sio_ack_later(event);
+}
+
+static void on_now(sio_socket *socket, sio_event *event)
+{
+    (void)socket, (void)event;
+    for (size_t i = 0; i < events; i++)
+        sio_ack_now(laters[i], "1");
+}
+
 static void on_disconnect(sio_socket *socket, sio_event *event)
 {
     (void)socket, (void)event;
@@ -95,6 +125,9 @@ static sio_server *serve(void)
     sio_on(ns, "object", on_object);
     sio_on(ns, "join", on_join);
     sio_on(ns, "all", on_all);
+    sio_on(ns, "ask", on_ask);
+    sio_on(ns, "later", on_later);
+    sio_on(ns, "now", on_now);
     sio_on(ns, "disconnect", on_disconnect);
     return io;
 }
@@ -283,6 +316,34 @@ static void answers_to_one_who_reads_byte_by_byte(sio_server *io, size_t n)
     must(events == 1, "it came");
 }
 
+static void questions_that_wait_for_answers(sio_server *io, size_t n)
+{
+    sim_client *c = join(io);
+    char text[64];
+    snprintf(text, sizeof text, "42[\"ask\",%zu]", n);
+    sim_ws_say(c, text);
+    sim_run_ms(io, 0);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "43%zu[1]", i);
+        sim_ws_say(c, text);
+    }
+    sim_run_ms(io, 0);
+    must(arguments == n, "each is answered");
+}
+
+static void answers_that_are_given_later(sio_server *io, size_t n)
+{
+    sim_client *c = join(io);
+    char text[64];
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "42%zu[\"later\"]", i);
+        sim_ws_say(c, text);
+    }
+    sim_ws_say(c, "42[\"now\"]");
+    sim_run_ms(io, 0);
+    must(strcmp(sim_ws_hear(c), "430[1]") == 0, "they are given");
+}
+
 /* A broadcast to n, who then leave one by one: O(receivers), and O(rooms of the socket). */
 static void members_of_a_room(sio_server *io, size_t n)
 {
@@ -332,6 +393,8 @@ static const struct {
     CASE(a_body_in_chunks_of_a_byte, 2000),
     CASE(requests_in_one_read, 200),
     CASE(answers_to_one_who_reads_byte_by_byte, 2000),
+    CASE(questions_that_wait_for_answers, 500),
+    CASE(answers_that_are_given_later, 500),
     CASE(members_of_a_room, 100),
 };
 
