@@ -247,6 +247,9 @@ static void addresses_are_taken_or_refused(void **state)
     assert_int_equal(sio_loop_listen(loop, &w, "127.0.0.1", 65536), -1);
     assert_int_equal(sio_loop_listen(loop, &w, "127.0.0.1", -1), -1);
     assert_int_equal(sio_loop_listen(loop, &w, "not an address", 0), -1);
+    assert_true(sio_loop_listen(loop, &w, "127.0.0.255", 0) > 0);
+    sio_loop_close(loop, &w);
+    assert_int_equal(sio_loop_listen(loop, &w, "192.0.2.001", 0), -1);  // RFC 5737: nobody's
     if (sio_loop_listen(loop, &w, "::1", 0) > 0)
         sio_loop_close(loop, &w);
     assert_true(sio_loop_listen(loop, &w, NULL, 0) > 0);
