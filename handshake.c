@@ -188,16 +188,19 @@ static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, c
 /* Fields that only concern the connection are not kept. */
 static bool is_kept(sio_span name)
 {
-    static const char *const dropped[] = { "Connection",
-                                           "Upgrade",
-                                           "Sec-WebSocket-Key",
-                                           "Sec-WebSocket-Version",
-                                           "Sec-WebSocket-Extensions",
-                                           "Accept-Encoding",
-                                           "Content-Length",
-                                           "Accept" };
+    static const struct {
+        size_t n;
+        const char *text;
+    } dropped[] = { { 10, "Connection" },
+                    { 7, "Upgrade" },
+                    { 17, "Sec-WebSocket-Key" },
+                    { 21, "Sec-WebSocket-Version" },
+                    { 6, "Accept" },
+                    { 24, "Sec-WebSocket-Extensions" },
+                    { 14, "Content-Length" },
+                    { 15, "Accept-Encoding" } };
     for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++)
-        if (sio_span_is_nocase(name, dropped[i]))
+        if (name.n == dropped[i].n && sio_equal_nocase(name.p, dropped[i].text, name.n))
             return false;
     return true;
 }

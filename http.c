@@ -232,10 +232,11 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *h)
 
 sio_span sio_http_field_of(const sio_http_head *head, const char *name)
 {
+    size_t n = strlen(name);
     for (size_t i = 0; i < head->n_fields; i++)
-        if (sio_span_is_nocase(head->field[i].name, name))
+        if (head->field[i].name.n == n && sio_equal_nocase(head->field[i].name.p, name, n))
             return head->field[i].value;
-    return (sio_span){ NULL, 0 };
+    return SIO_NONE;
 }
 
 bool sio_http_has_token(sio_span list, const char *token)

@@ -32,12 +32,12 @@ static int lower(char c)
     return c >= 'A' && c <= 'Z' ? c + 32 : c;
 }
 
-bool sio_span_is_nocase(sio_span s, const char *text)
+bool sio_equal_nocase(const char *a, const char *b, size_t n)
 {
     size_t i = 0;
-    while (i < s.n && text[i] != '\0' && lower(s.p[i]) == lower(text[i]))
+    while (i < n && (a[i] == b[i] || lower(a[i]) == lower(b[i])))
         i++;
-    return i == s.n && text[i] == '\0';
+    return i == n;
 }
 
 bool sio_sink_grow(sio_sink *sink, size_t n)
@@ -54,12 +54,13 @@ void sio_put_text(sio_sink *sink, const char *text)
 
 size_t sio_number_text(uint64_t n, char *out)
 {
-    size_t size = 1;
-    for (uint64_t rest = n; (rest /= 10) > 0;)
-        size++;
-    for (size_t i = size; i-- > 0; n /= 10)
-        out[i] = (char)('0' + n % 10);
-    return size;
+    char digits[SIO_DIGITS];
+    size_t i = sizeof digits;
+    do
+        digits[--i] = (char)('0' + n % 10);
+    while ((n /= 10) > 0);
+    memcpy(out, digits + i, sizeof digits - i);
+    return sizeof digits - i;
 }
 
 void sio_put_number(sio_sink *sink, uint64_t n)

@@ -230,10 +230,11 @@ void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
 {
     sio_server *io = s->ns->io;
     char quoted[20];
+    sio_sink sink = { .p = quoted, .cap = sizeof quoted };
     sio_span key = { name, strlen(name) };
     sio_enter(io);
-    int n = snprintf(quoted, sizeof quoted, "\"%s\"", name);
-    sio_packet k = { .type = SIO_EVENT, .json = { quoted, (size_t)n } };
+    sio_json_put_string(&sink, key.p, key.n);
+    sio_packet k = { .type = SIO_EVENT, .json = { quoted, sink.n } };
     k.index.element[k.index.count++] = k.json;
     sio_event e = { .io = io, .socket = s, .packet = &k };
     sio_value set[2] = { a, b };

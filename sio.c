@@ -18,7 +18,6 @@
 #include "layers.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 const char SIO_DROP[] = "drop";
@@ -116,13 +115,17 @@ static bool is_v3(const sio_client *c)
 static void send_connected(sio_socket *s)
 {
     char json[96];
-    int n = 0;
-    const char *pid = s->more == NULL ? "" : s->more->pid;
-    if (!is_v3(s->client) && *pid != '\0')
-        n = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}", s->id, pid);
-    else if (!is_v3(s->client))
-        n = snprintf(json, sizeof json, "{\"sid\":\"%s\"}", s->id);
-    send_packet(s->client, SIO_CONNECT, ns_span(s->ns), json, (size_t)n);
+    sio_sink sink = { .p = json, .cap = sizeof json };
+    if (!is_v3(s->client)) {
+        sio_put_text(&sink, "{\"sid\":\"");
+        sio_put_text(&sink, s->id);
+        if (s->more != NULL && s->more->pid[0] != '\0') {
+            sio_put_text(&sink, "\",\"pid\":\"");
+            sio_put_text(&sink, s->more->pid);
+        }
+        sio_put_text(&sink, "\"}");
+    }
+    send_packet(s->client, SIO_CONNECT, ns_span(s->ns), json, sink.n);
 }
 
 /* data: NULL, or the error's data. Protocol 3 has no object: the data, or the message. */
