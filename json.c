@@ -603,32 +603,12 @@ static void put_escape(sio_sink *sink, char c)
     sio_put(sink, code, 6);
 }
 
-/* Copies what needs neither escape nor check: ASCII without special bytes. Returns the bytes. */
-static size_t copy_plain(char *to, const char *p, size_t n)
-{
-    size_t i = 0;
-    for (; n - i >= 8; i += 8) {
-        const unsigned char *word = (const unsigned char *)p + i;
-        if (!is_ascii_word(word) || has_special_word(word))
-            break;
-        memcpy(to + i, word, 8);
-    }
-    for (; i < n && !is_special(p[i]) && (unsigned char)p[i] < 0x80; i++)
-        to[i] = p[i];
-    return i;
-}
-
 void sio_json_put_escaped(sio_sink *sink, const char *p, size_t n)
 {
     const char *end = p + n;
-    if (n < BLOCK && sio_sink_room(sink, n)) {  // names and the like: 5 % of a small echo
-        size_t plain = copy_plain(sink->p + sink->n, p, n);
-        sink->n += plain;
-        p += plain;
-    }
-    if (p == end || sink->failed)
+    if (n == 0)
         return;
-    if (sio_utf8_prefix(p, (size_t)(end - p)) != (size_t)(end - p)) {
+    if (sio_utf8_prefix(p, n) != n) {
         sink->failed = sink->invalid = true;
         return;
     }

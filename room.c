@@ -16,6 +16,8 @@
 
 /* ---- Targets ------------------------------------------------------------------------------------- */
 
+/* A target is copied all the time, so it stays below 96 bytes: larger ones are cleared by gcc with a
+ * string instruction, which was 7 % of a small echo. */
 sio_target sio_all(sio_namespace *ns)
 {
     return (sio_target){ .ns = ns };
