@@ -4,7 +4,8 @@
  *     chat.c          an application
  *     sio.h           the public API
  *     server.c        the server, its options, its turns
- *     sio.c           CONNECT, sockets, packets         namespace.c  namespaces and handlers
+ *     sio.c           CONNECT, events, packets          namespace.c  namespaces and handlers
+ *     socket.c        one client in one namespace
  *     room.c          rooms and targets                 emit.c       events out, answers back
  *     recovery.c      what a client missed              value.c template.c  values, templates
  *     route.c         who answers a request; files      beside.c     plain WebSocket, Engine.IO
@@ -1120,13 +1121,8 @@ struct sio_server {
 };
 
 /* For emit.c and recovery.c. */
-bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
-void sio_socket_leave(sio_socket *s, const char *reason);
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 int sio_fail(int error);  // sets errno, returns -1
-bool sio_client_alive(const sio_client *c);
-sio_server *sio_client_server(const sio_client *c);
-sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
 /* Every callback runs between these two; when the outermost ends, its values are gone. */
 void sio_enter(sio_server *io);
 void sio_leave_callback(sio_server *io);
@@ -1136,15 +1132,39 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
 sio_namespace *sio_namespace_make(sio_server *io, sio_span name);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
+extern const sio_eio_events sio_client_events;
+void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
+void sio_connect_expired(void *owner, sio_deadline *d);
+
+/* ---- socket.c: one client in one namespace ----------------------------------------------------------- */
+
+/* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
+sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
+sio_socket_more *sio_more(sio_socket *s);             // makes it; NULL: no memory
+bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
+/* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
+void sio_socket_leave(sio_socket *s, const char *reason);
+void sio_sockets_bury(sio_server *io);          // the turn's end: frees those that left
+sio_span sio_ns_span(const sio_namespace *ns);  // its name
+
+sio_server *sio_client_server(const sio_client *c);
+bool sio_client_alive(const sio_client *c);
+bool sio_client_is_v3(const sio_client *c);
+sio_socket *sio_client_socket(const sio_client *c, sio_span ns);  // its socket there; NULL: none
+/* Sends a packet without id and attachments, whatever the socket's state. */
+void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n);
+/* Ends the connection for something that the client must not do. state: it is the wrong time for it;
+ * otherwise the packet is malformed. */
+void sio_client_violate(sio_client *c, bool state, const char *what);
+void sio_client_leave_all(sio_client *c, const char *reason);
+/* The query of a target as an object of strings, in the arena. */
+sio_value sio_query_object(sio_server *io, sio_span query);
 
 /* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
 
 void sio_options_complete(sio_options *o);  // defaults for what is 0
 /* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
 int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
-extern const sio_eio_events sio_client_events;  // sio.c
-void sio_sockets_bury(sio_server *io);
-void sio_connect_expired(void *owner, sio_deadline *d);
 
 /* ---- room.c: rooms and targets ----------------------------------------------------------------------- */
 
@@ -1168,8 +1188,6 @@ void sio_rooms_leave_all(sio_socket *s);
 
 /* ---- emit.c: events out, acknowledgements ------------------------------------------------------------ */
 
-/* The query of a target as an object of strings, in the arena. */
-sio_value sio_query_object(sio_server *io, sio_span query);  // server.c
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
 bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);

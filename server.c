@@ -1,4 +1,4 @@
-/* server.c - the server: options, turns, timers, and what a socket can tell of itself
+/* server.c - the server: options, turns, timers
  * SPDX-License-Identifier: MIT
  *
  * A turn:  wait -> read, and run handlers -> run what is due -> send what was queued -> free
@@ -10,7 +10,6 @@
  * gone or stop_timeout_ms are over. */
 #include "layers.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -210,6 +209,7 @@ static void end_turn(sio_server *io)
         sio_net_flush(net);
     } while (is_dirty(io));
     sio_sockets_bury(io);
+    sio_clients_bury(io);
     sio_eio_bury(&io->eio);
     sio_beside_bury(io);
     sio_net_bury(net);
@@ -342,184 +342,4 @@ sio_arena *sio_server_arena(sio_server *io)
 const sio_memory *sio_server_memory(sio_server *io)
 {
     return &io->net.memory;
-}
-
-/* ---- What a socket can tell ----------------------------------------------------------------------- */
-
-const char *sio_id(const sio_socket *s)
-{
-    return s->node.key;
-}
-
-sio_namespace *sio_ns(const sio_socket *s)
-{
-    return s->ns;
-}
-
-sio_server *sio_socket_server(const sio_socket *s)
-{
-    return s->ns->io;
-}
-
-bool sio_connected(const sio_socket *s)
-{
-    return s->state == SIO_SOCKET_CONNECTED;
-}
-
-bool sio_recovered(const sio_socket *s)
-{
-    return s->recovered;
-}
-
-const char *sio_transport(const sio_socket *s)
-{
-    return s->client->session->state == SIO_SESSION_WEBSOCKET || s->client->session->polling == NULL
-               ? "websocket"
-               : "polling";
-}
-
-int sio_protocol(const sio_socket *s)
-{
-    return s->client->session->protocol;
-}
-
-uint64_t sio_handle(const sio_socket *s)
-{
-    return sio_handle_at(&s->ns->io->handles, s->slot);
-}
-
-sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
-{
-    sio_socket *s = sio_handle_get(&io->handles, handle);
-    return s != NULL && s->state == SIO_SOCKET_CONNECTED ? s : NULL;
-}
-
-sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
-{
-    return (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
-}
-
-void sio_set_data(sio_socket *s, void *data, void (*release)(void *data))
-{
-    if (s->release != NULL && s->data != data)
-        s->release(s->data);
-    if (s->state == SIO_SOCKET_GONE && release != NULL) {
-        release(data);  // nobody will do it later
-        data = NULL, release = NULL;
-    }
-    s->data = data;
-    s->release = release;
-}
-
-void *sio_data(const sio_socket *s)
-{
-    return s->data;
-}
-
-size_t sio_pending(const sio_socket *s)
-{
-    return sio_session_pending(s->client->session);
-}
-
-static const sio_handshake *handshake_of(const sio_socket *s)
-{
-    return s->client->session->handshake;
-}
-
-const char *sio_address(const sio_socket *s)
-{
-    return handshake_of(s)->text;
-}
-
-const char *sio_url(const sio_socket *s)
-{
-    const char *address = handshake_of(s)->text;
-    return address + strlen(address) + 1;
-}
-
-const char *sio_header(sio_socket *s, const char *name)
-{
-    return sio_handshake_header(handshake_of(s), name, &s->ns->io->net.arena);
-}
-
-bool sio_xdomain(sio_socket *s)
-{
-    const char *origin = sio_header(s, "origin");
-    return origin != NULL && *origin != '\0';
-}
-
-bool sio_secure(const sio_socket *s)
-{
-    return handshake_of(s)->secure;
-}
-
-int64_t sio_issued(const sio_socket *s)
-{
-    return handshake_of(s)->issued;
-}
-
-sio_value sio_auth(sio_socket *s)
-{
-    sio_span auth = SIO_SPAN("{}");
-    if (s->more != NULL && s->more->auth != NULL)
-        auth = (sio_span){ s->more->auth, strlen(s->more->auth) };
-    return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
-}
-
-/* Bytes as text: what is not UTF-8 becomes U+FFFD, as decoders of queries do. */
-static void put_lax(sio_sink *sink, const char *p, size_t n)
-{
-    while (n > 0) {
-        size_t good = sio_utf8_prefix(p, n);
-        sio_json_put_escaped(sink, p, good);
-        p += good, n -= good;
-        if (n > 0) {
-            sio_put_text(sink, "\xef\xbf\xbd");
-            p++, n--;
-        }
-    }
-}
-
-/* Whether the rest of a query names it again: then the later one counts. */
-static bool comes_again(sio_span rest, const char *name, size_t n, char *scratch)
-{
-    sio_span other, value;
-    while (sio_http_query_next(&rest, &other, &value))
-        if (other.n >= n && sio_http_decode(other, scratch) == n && memcmp(scratch, name, n) == 0)
-            return true;
-    return false;
-}
-
-sio_value sio_query_object(sio_server *io, sio_span query)
-{
-    sio_textbuf t = sio_text_new(&io->net.memory);
-    char *text = sio_arena_get(&io->net.arena, query.n + 1);
-    char *scratch = sio_arena_get(&io->net.arena, query.n + 1);
-    sio_span name, value;
-    sio_put(&t.sink, "{", 1);
-    for (int left = 200;
-         text != NULL && scratch != NULL && left > 0 && sio_http_query_next(&query, &name, &value);
-         left--) {
-        size_t n = sio_http_decode(name, text);
-        if (comes_again(query, text, n, scratch))
-            continue;
-        sio_put_text(&t.sink, t.sink.n > 1 ? ",\"" : "\"");
-        put_lax(&t.sink, text, n);
-        sio_put_text(&t.sink, "\":\"");
-        put_lax(&t.sink, text, sio_http_decode(value, text));
-        sio_put(&t.sink, "\"", 1);
-    }
-    sio_put(&t.sink, "}", 1);
-    char *copy = t.sink.failed ? NULL : sio_arena_get(&io->net.arena, t.sink.n);
-    if (copy != NULL)
-        memcpy(copy, t.sink.p, t.sink.n);
-    sio_span json = { copy, t.sink.n };
-    sio_text_free(&t);
-    return copy == NULL ? NULL : sio_value_new(io, SIO_VALUE_JSON, json, NULL, 0);
-}
-
-sio_value sio_query(sio_socket *s)
-{
-    const char *url = sio_url(s);
-    return sio_query_object(s->ns->io, sio_http_target_query((sio_span){ url, strlen(url) }));
 }
