@@ -1144,7 +1144,8 @@ sio_socket_more *sio_more(sio_socket *s);             // makes it; NULL: no memo
 bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
 void sio_socket_leave(sio_socket *s, const char *reason);
-void sio_sockets_bury(sio_server *io);          // the turn's end: frees those that left
+/* Frees sockets that left, and dynamic namespaces without any. Nobody up the stack may have one. */
+void sio_sockets_bury(sio_server *io);
 sio_span sio_ns_span(const sio_namespace *ns);  // its name
 
 sio_server *sio_client_server(const sio_client *c);

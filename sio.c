@@ -470,6 +470,8 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
     else
         on_attachment(c, p, n);
     sio_leave_callback(io);
+    if (io->depth == 0)  // nobody up the stack looks at sockets; one payload can bring many
+        sio_sockets_bury(io);
 }
 
 /* ---- Clients ------------------------------------------------------------------------------------------ */
@@ -532,10 +534,5 @@ void sio_clients_bury(sio_server *io)
         sio_client *c = io->dead_clients;
         io->dead_clients = c->u.next;
         sio_free_mem(m, c);
-    }
-    while (io->dead_namespaces != NULL) {
-        sio_namespace *ns = io->dead_namespaces;
-        io->dead_namespaces = ns->next;
-        sio_namespace_free(ns);
     }
 }

@@ -6,7 +6,8 @@
  *
  * What holds here:
  *  - "disconnect" runs exactly once for each "connection", whoever ends it and from wherever.
- *  - A socket that left is in no list, table or room; it is freed when the turn ends. */
+ *  - A socket that left is in no list, table or room; it is freed when the outermost callback has
+ *    returned, or the turn ends. */
 #include "layers.h"
 
 #include <string.h>
@@ -269,6 +270,11 @@ void sio_sockets_bury(sio_server *io)
         io->dead_sockets = s->next;
         sio_handle_free(&io->handles, sio_handle(s));
         free_socket(s);
+    }
+    while (io->dead_namespaces != NULL) {
+        sio_namespace *ns = io->dead_namespaces;
+        io->dead_namespaces = ns->next;
+        sio_namespace_free(ns);
     }
 }
 

@@ -230,6 +230,38 @@ static void namespaces_of_a_connection_are_limited(void **state)
     play_everywhere("", cases, COUNT(cases));
 }
 
+static size_t most_bytes;
+
+static void note_bytes(sio_socket *socket, sio_event *event)
+{
+    (void)socket, (void)event;
+    most_bytes = sim.bytes > most_bytes ? sim.bytes : most_bytes;
+}
+
+/* Threat "a small request that takes much memory": what one payload brings and takes away again is
+ * not kept until the turn ends; only the answers are. */
+static void a_payload_of_sockets_that_come_and_go_is_not_kept(void **state)
+{
+    enum { PAIRS = 20000, ANSWER = 64 };
+    (void)state;
+    sio_server *io = app_begin();
+    sio_on(sio_of(io, "/empty"), "connection", note_bytes);
+    sim_peer p;
+    sim_open(io, &p, SIM_POLL, NULL);
+    char *body = malloc(PAIRS * strlen("40/empty,|41/empty,|") + 1), *to = body;
+    assert_non_null(body);
+    for (int i = 0; i < PAIRS; i++)
+        to += sprintf(to, "40/empty,|41/empty,%s", i + 1 < PAIRS ? "|" : "");
+    size_t before = sim.bytes + 2 * strlen(body);  // the body is put together from reads
+    most_bytes = 0;
+    sim_say(&p, body);
+    assert_int_equal(p.status, 200);
+    assert_true(most_bytes > 0 && most_bytes < before + PAIRS * ANSWER);
+    assert_true(sim_like("40/empty,{*}", sim_hear(&p)));
+    free(body);
+    app_free(io);
+}
+
 static void rooms_of_a_socket_are_limited(void **state)
 {
     (void)state;
@@ -300,6 +332,7 @@ int main(void)
         cmocka_unit_test(out_of_descriptors_accepting_pauses),
         cmocka_unit_test(a_flood_of_connections_delays_nobody),
         cmocka_unit_test(namespaces_of_a_connection_are_limited),
+        cmocka_unit_test(a_payload_of_sockets_that_come_and_go_is_not_kept),
         cmocka_unit_test(rooms_of_a_socket_are_limited),
         cmocka_unit_test(attachments_are_limited),
         cmocka_unit_test(depth_is_limited),
