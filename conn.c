@@ -8,7 +8,8 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete: then the rest is read right behind what there is.
+ * only while a head or frame is incomplete. A short piece goes back to the shared buffer, in front of
+ * the next read, for much may follow; a long one stays, and the rest is read right behind it.
  *
  * What holds here:
  *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
@@ -26,6 +27,7 @@
 
 enum {
     READ_BYTES = 262144,   // one connection's share of a turn
+    SHORT_INPUT = 512,     // what is not longer goes in front of the next read
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
@@ -255,11 +257,11 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
         push(c);  // the turn is long, and the client may well be reading
     bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
     if (over || !sio_queue_add(&c->net->memory, &c->out, piece)) {
-        bool known = c->broken;
-        c->broken = true;  // first: the log's callback may send
-        c->net->stats.overflows += !known;
-        if (!known)
+        if (!c->broken) {
+            c->net->stats.overflows++;
             sio_log(c->net, "connection closed: the client does not read, max_output is reached");
+        }
+        c->broken = true;
     }
     if (c->out.n > EARLY_BYTES && !c->watch.want_write)
         push(c);
@@ -360,7 +362,7 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
         return;
     }
     if (want <= n)
-        want = n < 256 ? 512 : n * 2;
+        want = n < SHORT_INPUT / 2 ? SHORT_INPUT : n * 2;
     size_t size = sizeof(sio_input) + want;
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
@@ -391,9 +393,12 @@ static void on_readable(sio_conn *c)
     sio_net *net = c->net;
     char *p = net->input;
     size_t have = 0, room = READ_BYTES;
-    if (c->in != NULL && c->in->cap > c->in->n) {
+    if (c->in != NULL && c->in->cap > SHORT_INPUT) {
         p = c->in->bytes, have = c->in->n;
         room = c->in->cap - have < READ_BYTES ? c->in->cap - have : READ_BYTES;
+    } else if (c->in != NULL) {
+        have = c->in->n, room -= have;
+        memcpy(p, c->in->bytes, have);
     }
     ptrdiff_t got = sio_loop_read(net->loop, &c->watch, p + have, room);
     if (got == -1)

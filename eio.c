@@ -270,11 +270,11 @@ void sio_session_frames(sio_session *s, sio_ref frames)
         return;
     sio_session_mark(s);
     if (k->queue.n > 0 && k->queue.n + frames.n > net->options->max_output) {
-        bool known = k->overflow;
-        k->overflow = true;  // first: the log's callback may send
-        net->stats.overflows += !known;
-        if (!known)
+        if (!k->overflow) {
+            net->stats.overflows++;
             sio_log(net, "session closed: the client does not poll, max_output is reached");
+        }
+        k->overflow = true;
     } else if (!sio_queue_add(&net->memory, &k->queue, frames)) {
         k->overflow = true;
     }

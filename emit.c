@@ -125,8 +125,11 @@ static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *
     size_t n;
     const char *p = ref.buf->p + ref.at;
     p += sio_ws_own_header(p, &op, &n);
-    const char *start = memchr(p, '[', n);
-    sent.json = (sio_span){ start, n - (size_t)(start - p) };
+    const char *end = p + n;
+    p = p[1] == '0' + SIO_EVENT ? p + 2 : (char *)memchr(p, '-', n) + 1;  // behind "42", "45N-"
+    p += ns->prefix_n;
+    p = memchr(p, '[', (size_t)(end - p));  // behind the id
+    sent.json = (sio_span){ p, (size_t)(end - p) };
     if (!sio_json_check(sent.json.p, sent.json.n, SIO_JSON_DEPTH_MAX, &sent.index))
         return;
     sent.index.count -= k->offset > 0;
@@ -152,6 +155,10 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     sio_server *io = t->ns->io;
     sio_template written;
     delivery d = { .is_volatile = t->is_volatile };
+    sio_found f = { .n = 0 };
+    bool listeners = has_listeners(t->ns);
+    if (listeners && (f = sio_target_receivers(t)).failed)
+        return sio_fail(ENOMEM);
     k->ns = t->ns;
     if (io->options.recovery_ms > 0 && !t->is_volatile && !k->has_id)
         k->offset = sio_log_next(t->ns);
@@ -160,15 +167,13 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     d.offset = k->offset > 0;
     if (d.offset)
         sio_log_packet(t->ns, t, d.ref, k->offset);
-    if (has_listeners(t->ns)) {
-        sio_found f = sio_target_receivers(t);
+    if (listeners)
         tell_listeners(t->ns, &f, k, d.ref, &written);
-        for (size_t i = 0; i < f.n; i++)
-            if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
-                deliver(f.sockets[i], &d);
-    } else {
+    else
         sio_target_search(t, deliver, &d);
-    }
+    for (size_t i = 0; i < f.n; i++)
+        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
+            deliver(f.sockets[i], &d);
     sio_ref_release(d.ref);
     return 0;
 }
@@ -293,6 +298,12 @@ static void drop_awaited(sio_server *io, sio_awaited *a)
     sio_free_mem(&io->net.memory, a);
 }
 
+static void drop_all(request *r)
+{
+    while (r->awaited != NULL)
+        drop_awaited(r->io, r->awaited);
+}
+
 static void free_request(request *r)
 {
     for (size_t i = 0; i < r->n; i++)
@@ -309,8 +320,7 @@ static void finish(request *r, const char *error, sio_event *answer)
         return;
     r->done = true;
     sio_timer_clear(&io->net.clock, &r->timer);
-    while (r->awaited != NULL)
-        drop_awaited(io, r->awaited);
+    drop_all(r);
     sio_event e = {
         .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
     };
@@ -366,6 +376,21 @@ static void set_timeout(request *r, int ms)
         finish(r, "operation has timed out", NULL);
 }
 
+/* Expects an answer of each; or of none: no memory. */
+static bool await_all(const sio_found *f, request *r, uint64_t id)
+{
+    for (size_t i = 0; i < f->n; i++) {
+        if (f->sockets[i]->state != SIO_SOCKET_CONNECTED)
+            continue;
+        if (await(f->sockets[i], r, id, 0) == NULL) {
+            drop_all(r);
+            return false;
+        }
+        r->expected++;
+    }
+    return true;
+}
+
 /* Expects an answer from each receiver, and sends them the question. */
 static int ask(const sio_target *t, request *r, packet *k, const char *template,
                sio_arguments *args)
@@ -381,19 +406,19 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         return -1;
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, &written);
-    for (size_t i = 0; i < f.n; i++) {
-        sio_socket *s = f.sockets[i];
-        if (r->done || s->state != SIO_SOCKET_CONNECTED || await(s, r, k->id, 0) == NULL)
-            continue;
-        r->expected++;
-        deliver(s, &d);
+    bool deaf = r->one && f.n == 0 && sio_connected(t->self);  // it has left its own room
+    if (!await_all(&f, r, k->id) || (deaf && await(t->self, r, k->id, 0) == NULL)) {
+        sio_ref_release(d.ref);
+        return sio_fail(ENOMEM);
     }
+    r->expected += deaf;
+    for (size_t i = 0; i < f.n; i++)
+        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
+            deliver(f.sockets[i], &d);
     sio_ref_release(d.ref);
-    if (r->one && r->expected == 0 && sio_connected(t->self))  // it has left its own room
-        r->expected += await(t->self, r, k->id, 0) != NULL;
     if (r->expected == 0)
         finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
-    else if (t->timeout_ms > 0 && !r->done)
+    else if (t->timeout_ms > 0)
         set_timeout(r, t->timeout_ms);
     return 0;
 }

@@ -1039,7 +1039,7 @@ struct sio_room_data {
     char name[];
 };
 
-/*   CONNECTING --middlewares passed--> CONNECTED --leaves--> GONE (freed when the turn ends)
+/*   CONNECTING --middlewares passed--> CONNECTED --leaves--> GONE, freed soon
  *        +--error, end of the connection------------------------^ */
 enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
 

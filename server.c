@@ -144,10 +144,12 @@ static void free_timers(sio_server *io)
     while (io->net.clock.n > 0) {
         sio_timer *t = io->net.clock.heap[0];
         sio_timer_clear(&io->net.clock, t);
-        if (t->expire == on_timer)
+        if (t->expire == on_timer) {
+            sio_handle_free(&io->timers, ((user_timer *)(void *)t)->handle);
             sio_free_mem(&io->net.memory, t);
-        else
+        } else {
             t->expire(io, t);
+        }
     }
 }
 

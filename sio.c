@@ -248,8 +248,8 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
         return;
     sio_socket *s = sio_client_alive(c) ? sio_socket_new(c, ns, auth) : NULL;
     if (s == NULL) {
+        sio_namespace_unused(ns);  // first: what ends with the client may do the same
         sio_client_violate(c, true, "no memory");
-        sio_namespace_unused(ns);
         return;
     }
     sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);

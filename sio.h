@@ -117,7 +117,8 @@ typedef struct sio_options {
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL. log: one line without a line
-     * end for each refusal, with its cause and remedy. */
+     * end for each refusal, with its cause and remedy. Neither may call the library, but for
+     * sio_stop, and log for sio_after. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user

@@ -88,7 +88,7 @@ static void unlink_socket(sio_socket *s)
     c->n_sockets--;
 }
 
-/* Takes a socket out of everything; it is freed when the turn ends. */
+/* Takes a socket out of everything; it is freed when nobody up the stack can have it. */
 static void bury_socket(sio_socket *s)
 {
     sio_server *io = s->ns->io;

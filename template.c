@@ -398,8 +398,8 @@ sio_value sio_template_make(sio_server *io, const char *template, sio_arguments 
     sio_template_write(&t, template, args);
     sio_value v = NULL;
     char *copy = NULL;
-    sio_span whole = sio_json_value(text.sink.p, text.sink.n);
-    if (!text.sink.failed && !t.bad && !t.many && text.sink.n > 0 && whole.n == text.sink.n)
+    bool good = !text.sink.failed && !t.bad && !t.many && text.sink.n > 0;
+    if (good && sio_json_value(text.sink.p, text.sink.n).n == text.sink.n)
         copy = sio_arena_get(sio_server_arena(io), text.sink.n);
     if (copy != NULL) {
         memcpy(copy, text.sink.p, text.sink.n);

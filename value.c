@@ -304,16 +304,13 @@ static sio_value joined_args(sio_event *event)
 
 sio_value sio_args(sio_event *event)
 {
-    const sio_span json = event->packet->json;
     if (event->n_set > 0)
         return joined_args(event);
     sio_span rest = { "", 0 };
     if (sio_argc(event) > 0) {
+        sio_span last = element_at(event, elements(event) - 1);
         rest.p = element_at(event, has_name(event)).p;
-        rest.n = (size_t)(json.p + json.n - rest.p);
-        while (rest.p[rest.n - 1] != ']')
-            rest.n--;  // white space behind the array
-        rest.n--;
+        rest.n = (size_t)(last.p + last.n - rest.p);
     }
     return sio_value_new(event->io, SIO_VALUE_SPREAD, rest, event->blobs, event->n_blobs);
 }

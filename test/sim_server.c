@@ -92,6 +92,144 @@ static void handles_of_the_gone_mean_nothing(void **state)
     sim_free(io);
 }
 
+/* ---- Questions ------------------------------------------------------------------------------ */
+
+static uint64_t handle;
+static unsigned answers;
+
+static void note_socket(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    handle = sio_handle(socket);
+}
+
+static void on_answer(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)data, (void)error, (void)answer;
+    answers++;
+    sio_cancel(io, ids[0]);
+}
+
+/* What waits for an answer when the server is freed hears so, and may look at what is freed. */
+static void questions_end_with_the_server(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sim_peer p;
+    answers = 0;
+    sio_of(io, "/");
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    ids[0] = sio_after(io, 10, note, nothing);
+    sio_target all = sio_timeout(sio_all(sio_of(io, "/")), 1000);
+    assert_int_equal(sio_request(all, on_answer, NULL, "q", " "), 0);
+    sim_free(io);
+    assert_int_equal(answers, 1);
+}
+
+/* Without memory a question is either asked or refused, never lost. */
+static void questions_are_asked_or_refused(void **state)
+{
+    (void)state;
+    int result = -1;
+    for (unsigned long k = 1; result < 0; k++) {
+        sio_server *io = begin(NULL);
+        sim_peer p;
+        answers = 0;
+        sio_on(sio_of(io, "/"), "connection", note_socket);
+        sim_open(io, &p, SIM_WS, NULL);
+        sim_say(&p, "40");
+        sim_hear_all(&p);
+        sim.fail_alloc = sim.allocs + k;
+        result = sio_request(sio_self(sio_socket_of(io, handle)), on_answer, NULL, "q", " ");
+        sim.fail_alloc = 0;
+        sim_run_ms(io, 0);
+        assert_string_equal(sim_hear(&p), result < 0 ? "" : "420[\"q\"]");
+        sim_free(io);
+        assert_int_equal(answers, result == 0);
+        assert_true(k < 20);
+    }
+}
+
+static bool accept_all(const char *name, sio_event *auth)
+{
+    (void)auth;
+    return name != NULL;
+}
+
+static void disconnect_noted(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    sio_socket *noted = sio_socket_of(sio_socket_server(socket), handle);
+    if (noted != NULL)
+        sio_disconnect(noted, false);
+}
+
+/* The client that gets no socket ends; its "disconnect" empties the namespace that it asked for. */
+static void a_namespace_goes_once(void **state)
+{
+    (void)state;
+    sio_options o = { .cleanup_empty_namespaces = true };
+    for (unsigned long k = 1, hit = 1; hit; k++) {
+        sio_server *io = begin(&o);
+        sim_peer a, b;
+        sio_on(sio_of(io, "/"), "disconnect", disconnect_noted);
+        sio_on(sio_family(io, accept_all), "connection", note_socket);
+        sim_open(io, &a, SIM_WS, NULL);
+        sim_say(&a, "40/f");
+        sim_open(io, &b, SIM_WS, NULL);
+        sim_say(&b, "40");
+        sim_hear_all(&b);
+        sim.fail_alloc = sim.allocs + k;
+        sim_say(&b, "40/f");
+        hit = sim.allocs >= sim.fail_alloc;
+        sim.fail_alloc = 0;
+        sim_free(io);
+        assert_true(k < 60);
+    }
+}
+
+/* ---- Listeners of what goes out ------------------------------------------------------------- */
+
+static char heard[200];
+
+static void on_outgoing(sio_socket *socket, sio_event *event)
+{
+    size_t n;
+    const char *args = sio_json(sio_make(sio_socket_server(socket), "[%p]", sio_args(event)), &n);
+    size_t at = strlen(heard);
+    snprintf(heard + at, sizeof heard - at, "%s %zu %.*s|", sio_name(event), sio_argc(event),
+             (int)n, args);
+}
+
+/* They hear the arguments, without the offset of recovery, whatever the namespace's name is. */
+static void listeners_hear_what_was_emitted(void **state)
+{
+    (void)state;
+    sio_options o = { .recovery_ms = 1000 };
+    static const char *const names[] = { "/", "/a[1]", "/[[", "/5-[" };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        sio_server *io = begin(&o);
+        sio_namespace *ns = sio_of(io, names[i]);
+        sim_peer p;
+        char connect[20];
+        heard[0] = '\0';
+        sio_on_any_outgoing(ns, on_outgoing);
+        sio_on(ns, "connection", note_socket);
+        sim_open(io, &p, SIM_WS, NULL);
+        snprintf(connect, sizeof connect, "40%s,", names[i]);
+        sim_say(&p, connect);
+        sio_emit(sio_all(ns), "e", "1, [2]");
+        sio_emit(sio_all(ns), "none", " ");
+        sio_emit(sio_all(ns), "ten", "1,2,3,4,5,6,7,8,9,10");
+        sio_emit(sio_all(ns), "b", "%p", sio_binary(io, "x", 1));
+        sio_request(sio_self(sio_socket_of(io, handle)), on_answer, NULL, "q", "'?'");
+        assert_string_equal(heard, "e 2 [1,[2]]|none 0 []|ten 10 [1,2,3,4,5,6,7,8,9,10]|"
+                                   "b 1 [{\"_placeholder\":true,\"num\":0}]|q 1 [\"?\"]|");
+        sim_free(io);
+    }
+}
+
 /* ---- Stopping ------------------------------------------------------------------------------- */
 
 static void stopping_tells_everybody_and_takes_its_time(void **state)
@@ -378,6 +516,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_run_once_in_order),
         cmocka_unit_test(handles_of_the_gone_mean_nothing),
+        cmocka_unit_test(questions_end_with_the_server),
+        cmocka_unit_test(questions_are_asked_or_refused),
+        cmocka_unit_test(a_namespace_goes_once),
+        cmocka_unit_test(listeners_hear_what_was_emitted),
         cmocka_unit_test(stopping_tells_everybody_and_takes_its_time),
         cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
         cmocka_unit_test(plain_handlers_may_do_anything),

@@ -315,6 +315,28 @@ static void fragments_are_counted(void **state)
     app_free(io);
 }
 
+/* A read that ends in the middle of a header does not make the next ones small. */
+static void a_torn_header_costs_no_turns(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    sim_client *c = sim_ws_open(io, AT, NULL);
+    sim_ws_hear(c);
+    char *pong = filled(100, 'x');
+    pong[0] = '3';
+    for (int i = 0; i < 10000; i++)
+        sim_ws_frame(c, 0x81, pong, 100);
+    sim.cut = 1;
+    sio_turn(io, 0);
+    sim.cut = 0;
+    unsigned long before = sim.turns;
+    sim_run_ms(io, 0);
+    assert_in_range(sim.turns - before, 1, 10);  // 10,600 bytes short of four reads
+    assert_int_equal(sio_get_stats(io)->packets_in, 10000);
+    free(pong);
+    app_free(io);
+}
+
 /* Threats "a very long handshake, parsed again for each byte" and "a large packet in pieces": time
  * is linear in the bytes, however they are cut. */
 static void slow_bytes_cost_linear_time(void **state)
@@ -457,6 +479,7 @@ int main(void)
         cmocka_unit_test(pongs_carry_what_the_ping_did),
         cmocka_unit_test(messages_are_limited_whole_and_in_fragments),
         cmocka_unit_test(fragments_are_counted),
+        cmocka_unit_test(a_torn_header_costs_no_turns),
         cmocka_unit_test(slow_bytes_cost_linear_time),
         cmocka_unit_test(what_never_ends_is_ended),
         cmocka_unit_test(plain_websockets_stand_beside),

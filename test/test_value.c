@@ -441,7 +441,7 @@ static void on_args(sio_socket *s, sio_event *e)
     }
     assert_null(sio_arg(e, 12));
     assert_string_equal(json_of(sio_make(sio_socket_server(s), "[%p]", sio_args(e))),
-                        "[\"text\", {\"k\":2} ,[0.5],3,4,5,6,7,8,9, 10,11 ]");
+                        "[\"text\", {\"k\":2} ,[0.5],3,4,5,6,7,8,9, 10,11]");
 }
 
 static void on_number(sio_socket *s, sio_event *e)
