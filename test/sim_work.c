@@ -23,6 +23,13 @@
 /* ---- The application ------------------------------------------------------------------------ */
 
 static size_t events, arguments, left;
+static uint64_t newest;  // the handle of the socket that connected last
+
+static void on_connection(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    newest = sio_handle(socket);
+}
 
 static void on_count(sio_socket *socket, sio_event *event)
 {
@@ -118,6 +125,7 @@ static sio_server *serve(void)
 {
     sio_server *io = sim_new(&(sio_options){ .max_payload = 10000000, .max_depth = 8192 });
     sio_namespace *ns = sio_of(io, "/");
+    sio_on(ns, "connection", on_connection);
     sio_on(ns, "count", on_count);
     sio_on(ns, "echo", on_echo);
     sio_on(ns, "arguments", on_arguments);
@@ -398,19 +406,115 @@ static const struct {
     CASE(members_of_a_room, 100),
 };
 
+/* ---- What a message stands beside ----------------------------------------------------------- */
+
+/* A hundred echoes, and a message to a room of two. */
+static void measured(sio_server *io, sim_client *c)
+{
+    for (int i = 0; i < 100; i++)
+        sim_ws_say(c, "42[\"echo\",1]");
+    sim_ws_say(c, "42[\"all\"]");
+    sim_run_ms(io, 0);
+}
+
+/* Volatile, so that it stays a function, which callgrind can tell. */
+static void (*volatile measure)(sio_server *io, sim_client *c) = measured;
+
+static void beside_nothing(sio_server *io, size_t n)
+{
+    (void)io, (void)n;
+}
+
+static void beside_rooms(sio_server *io, size_t n)
+{
+    enum { EACH = 200 };  // joining is O(rooms of the socket)
+    char name[32];
+    sio_socket *socket = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (i % EACH == 0) {
+            join(io);
+            socket = sio_socket_of(io, newest);
+        }
+        snprintf(name, sizeof name, "room %zu", i);
+        must(sio_join(socket, name) == 0, "it joins");
+    }
+    must(sio_get_stats(io)->rooms == n + 1, "there are so many rooms");
+}
+
+static void beside_namespaces(sio_server *io, size_t n)
+{
+    char name[32];
+    for (size_t i = 0; i < n; i++) {
+        snprintf(name, sizeof name, "/%zu", i);
+        must(sio_of(io, name) != NULL, "it is made");
+    }
+}
+
+static void on_time(sio_server *io, void *data)
+{
+    (void)io, (void)data;
+}
+
+static void beside_timers(sio_server *io, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        must(sio_after(io, 1000 + (int)(i * 7919 % n), on_time, NULL) != 0, "it is set");
+}
+
+static void beside_questions(sio_server *io, size_t n)
+{
+    join(io);
+    for (size_t i = 0; i < n; i++)
+        sio_request(sio_self(sio_socket_of(io, newest)), on_answer, NULL, "q", " ");
+    sim_run_ms(io, 0);
+}
+
+static const struct {
+    const char *name;
+    void (*set_up)(sio_server *io, size_t n);
+} surroundings[] = {
+#define BESIDE(function)                                                                           \
+    {                                                                                              \
+#function, function                                                                        \
+    }
+    BESIDE(beside_nothing), BESIDE(beside_rooms),     BESIDE(beside_namespaces),
+    BESIDE(beside_timers),  BESIDE(beside_questions),
+};
+
+static void run_beside(size_t i, size_t n)
+{
+    sio_server *io = serve();
+    sim_client *a = join(io), *b = join(io);
+    sim_ws_say(a, "42[\"join\"]");
+    sim_ws_say(b, "42[\"join\"]");
+    sim_run_ms(io, 0);
+    surroundings[i].set_up(io, n);
+    measure(io, a);
+    must(events == 102, "all came");
+    sim_free(io);
+}
+
 /* ---- Counting ------------------------------------------------------------------------------- */
 
 static const char *program;
 
-/* The instructions of a case at that size. */
-static double count(const char *name, size_t n)
+static void need_callgrind(void)
+{
+#ifdef SANITIZED
+    print_message("callgrind can't run what AddressSanitizer watches: counted without it\n");
+    skip();
+#endif
+}
+
+/* The instructions in that function, of a case at that size. */
+static double count(const char *function, const char *name, size_t n)
 {
     char command[1000], line[1000];
     double instructions = 0;
     snprintf(command, sizeof command,
-             "valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=sio_turn "
+             "valgrind --tool=callgrind --callgrind-out-file=/dev/null --toggle-collect=%s "
              "'%s' %s %zu 2>&1",
-             program, name, n);
+             function, program, name, n);
     FILE *in = popen(command, "r");
     assert_non_null(in);
     while (fgets(line, sizeof line, in) != NULL) {
@@ -428,18 +532,32 @@ static double count(const char *name, size_t n)
 static void worst_cases_cost_in_proportion_to_their_size(void **state)
 {
     (void)state;
-#ifdef SANITIZED
-    print_message("callgrind can't run what AddressSanitizer watches: counted without it\n");
-    skip();
-#endif
+    need_callgrind();
     for (size_t i = 0; i < COUNT(cases); i++) {
+        const char *name = cases[i].name;
         size_t n = cases[i].n;
-        double one = count(cases[i].name, n), two = count(cases[i].name, 2 * n),
-               four = count(cases[i].name, 4 * n), growth = (four - two) / (two - one);
-        print_message("%-40s %6.0f instructions each, growth %.2f\n", cases[i].name,
+        double one = count("sio_turn", name, n), two = count("sio_turn", name, 2 * n),
+               four = count("sio_turn", name, 4 * n), growth = (four - two) / (two - one);
+        print_message("%-40s %6.0f instructions each, growth %.2f\n", name,
                       (four - two) / (2 * (double)n), growth);
         if (!(growth > 1.5 && growth < 2.5))
-            fail_msg("%s: not in proportion", cases[i].name);
+            fail_msg("%s: not in proportion", name);
+    }
+}
+
+/* A message costs the same beside 100 and beside 19,900 of anything: what looks at all of them would
+ * cost many times as much. Idle connections are measured by
+ * test/bench/growth: the simulation itself looks at all of them. */
+static void a_message_costs_the_same_beside_many(void **state)
+{
+    (void)state;
+    need_callgrind();
+    for (size_t i = 0; i < COUNT(surroundings); i++) {
+        const char *name = surroundings[i].name;
+        double few = count("measured", name, 100), many = count("measured", name, 19900);
+        print_message("%-40s %6.0f instructions, beside many %.0f\n", name, few, many);
+        if (!(many < few * 1.5))  // malloc's own work differs
+            fail_msg("%s: it costs more", name);
     }
 }
 
@@ -454,8 +572,15 @@ int main(int argc, char **argv)
         sim_free(io);
         return 0;
     }
+    for (size_t i = 0; argc == 3 && i < COUNT(surroundings); i++) {
+        if (strcmp(argv[1], surroundings[i].name) != 0)
+            continue;
+        run_beside(i, strtoul(argv[2], NULL, 10));
+        return 0;
+    }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worst_cases_cost_in_proportion_to_their_size),
+        cmocka_unit_test(a_message_costs_the_same_beside_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
