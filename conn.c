@@ -31,10 +31,11 @@ enum {
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIECES = 64,   // of one send
-    LINGER_MS = 2000,  // for the client to end its side, when all is sent
-    SPARE_MS = 2000,   // memory that is kept for the next long message
-    PAUSE_MS = 100     // between two tries to accept without descriptors
+    MAX_PIECES = 64,    // of one send
+    LINGER_MS = 2000,   // for the client to end its side, when all is sent
+    SPARE_MS = 2000,    // memory that is kept for the next long message
+    LOG_BYTES = 65536,  // of one turn's lines; those behind are dropped
+    PAUSE_MS = 100      // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
@@ -45,13 +46,13 @@ static sio_conn *conn_of(sio_deadline *d)
 void sio_log(sio_net *net, const char *format, ...)
 {
     char line[512];
-    if (net->options->log == NULL)
+    if (net->options->log == NULL || net->lines.sink.n > LOG_BYTES)
         return;
     va_list ap;
     va_start(ap, format);
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
-    net->options->log(net->options->user, line);
+    sio_put(&net->lines.sink, line, strlen(line) + 1);
 }
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
@@ -433,6 +434,7 @@ int sio_net_init(sio_net *net)
     net->input = sio_resize(&net->memory, NULL, READ_BYTES);
     net->out.memory = net->arena.memory = clock->memory = net->addresses.memory = &net->memory;
     net->dirty_end = &net->dirty;
+    net->lines = sio_text_new(&net->memory);
     sio_fifo_init(clock, &net->header_fifo, o->header_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->request_fifo, o->request_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->keep_alive_fifo, o->keep_alive_ms, on_timeout, net);
@@ -539,6 +541,7 @@ void sio_net_free(sio_net *net)
     sio_net_stop_listening(net);
     sio_net_bury(net);
     sio_out_free(&net->out);
+    sio_text_free(&net->lines);
     sio_block_trim(m);
     sio_arena_free(&net->arena);
     sio_table_free(&net->addresses);

@@ -655,6 +655,7 @@ struct sio_net {
     sio_spare spare;
     sio_fifo spare_fifo;
     sio_deadline spare_end;
+    sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
     int64_t date_second;
     char date[40];
     bool stopping;
@@ -674,6 +675,8 @@ void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
+/* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
+ * is said in the middle of everything. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
 
 /* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.

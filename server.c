@@ -196,9 +196,22 @@ int sio_listen(sio_server *io, const char *host, int port)
     return sio_net_listen(&io->net, host, port);
 }
 
+/* Hands out the lines of the log. */
+static void tell(sio_server *io)
+{
+    sio_textbuf lines = io->net.lines;
+    io->net.lines = sio_text_new(&io->net.memory);
+    sio_enter(io);
+    for (size_t at = 0; at < lines.sink.n; at += strlen(lines.sink.p + at) + 1)
+        io->options.log(io->options.user, lines.sink.p + at);
+    sio_leave_callback(io);
+    sio_text_free(&lines);
+}
+
 static bool is_dirty(const sio_server *io)
 {
-    return io->net.dirty != NULL || io->eio.dirty != NULL || sio_beside_dirty(io);
+    return io->net.lines.sink.n > 0 || io->net.dirty != NULL || io->eio.dirty != NULL ||
+           sio_beside_dirty(io);
 }
 
 /* Sends what is queued until nothing is, then frees the dead. */
@@ -209,6 +222,8 @@ static void end_turn(sio_server *io)
         sio_eio_flush(&io->eio);
         sio_beside_flush(io);
         sio_net_flush(net);
+        if (net->lines.sink.n > 0)
+            tell(io);
     } while (is_dirty(io));
     sio_sockets_bury(io);
     sio_clients_bury(io);

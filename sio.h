@@ -116,9 +116,9 @@ typedef struct sio_options {
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
 
-    /* The outside. memory: as realloc; size 0 frees and returns NULL. log: one line without a line
-     * end for each refusal, with its cause and remedy. Neither may call the library, but for
-     * sio_stop, and log for sio_after. */
+    /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
+     * log: one line without a line end for each refusal, with its cause and remedy, when the turn
+     * ends; what exceeds 64 KiB in a turn is dropped. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user

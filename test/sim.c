@@ -175,6 +175,8 @@ static void note_line(void *user, const char *line)
     (void)user;
     sim.logged++;
     snprintf(sim.log, sizeof sim.log, "%s", line);
+    if (sim.on_line != NULL)
+        sim.on_line(line);
 }
 
 /* Whether this system call is the one that fails. */

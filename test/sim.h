@@ -29,14 +29,15 @@ typedef struct sim_world {
     int64_t now;    // milliseconds
     uint64_t seed;  // of random bytes
     size_t cut;     // bytes of one read at the most; 0: all there are; SIM_RANDOM: any number
-    unsigned long calls, fail_call;    // system calls so far; the one that fails, 0: none
-    unsigned long allocs, fail_alloc;  // the same of allocations
-    unsigned long fail_more;           // how many behind that one fail as well
-    size_t live, bytes;                // allocations that are not freed, and their size
-    size_t open, max_open;             // descriptors of connections; 0: no limit
-    unsigned long turns;               // of the loop
-    unsigned long logged;              // lines
-    char log[512];                     // the last one
+    unsigned long calls, fail_call;     // system calls so far; the one that fails, 0: none
+    unsigned long allocs, fail_alloc;   // the same of allocations
+    unsigned long fail_more;            // how many behind that one fail as well
+    size_t live, bytes;                 // allocations that are not freed, and their size
+    size_t open, max_open;              // descriptors of connections; 0: no limit
+    unsigned long turns;                // of the loop
+    unsigned long logged;               // lines
+    char log[512];                      // the last one
+    void (*on_line)(const char *line);  // the application's part of the log
 } sim_world;
 extern sim_world sim;
 

@@ -461,6 +461,82 @@ static void refusals_are_explained(void **state)
     sim_free(io);
 }
 
+static sio_server *told;
+
+static void disconnect_whom_it_is_about(const char *line)
+{
+    (void)line;
+    sio_socket *socket = sio_socket_of(told, handle);
+    if (socket != NULL)
+        sio_disconnect(socket, true);
+}
+
+static void emit_the_line(const char *line)
+{
+    sio_emit(sio_except(sio_all(sio_of(told, "/")), "quiet"), "log", "%s", line);
+}
+
+static void join_rooms(sio_socket *socket, sio_event *event)
+{
+    note_socket(socket, event);
+    sio_join(socket, "all");
+}
+
+/* The log may do anything, whatever the line interrupts: a frame that breaks the protocol, or a
+ * broadcast that is too much for one of its receivers. */
+static void the_log_may_do_anything(void **state)
+{
+    static void (*const actions[])(const char *line) = { disconnect_whom_it_is_about,
+                                                         emit_the_line };
+    static char big[5000];
+    (void)state;
+    memset(big, 'x', sizeof big - 1);
+    sio_options o = { .max_output = 4000 };
+    for (size_t i = 0; i < COUNT(actions); i++) {
+        told = begin(&o);
+        sio_namespace *ns = sio_of(told, "/");
+        sim_peer slow, quiet, bad;
+        sio_on(ns, "connection", join_rooms);
+        sim_open(told, &quiet, SIM_WS, NULL);
+        sim_say(&quiet, "40");
+        sio_join(sio_socket_of(told, handle), "quiet");
+        sim_open(told, &bad, SIM_WS, NULL);
+        sim_say(&bad, "40");
+        sim_open(told, &slow, SIM_WS, NULL);
+        sim_say(&slow, "40");
+        sim_room(slow.ws, 0);
+        sim.on_line = actions[i];
+        for (int k = 0; k < 3; k++) {
+            sio_emit(sio_to(sio_except(sio_all(ns), "quiet"), "all"), "big", "%s", big);
+            sim_run_ms(told, 0);
+        }
+        assert_true(sim.logged > 0);
+        sim_ws_frame(bad.ws, 0xc1, "x", 1);
+        sim_run_ms(told, 0);
+        assert_true(sim_like("40{*}", sim_hear_all(&quiet)));  // and nothing else
+        sim.on_line = NULL;
+        sim_free(told);
+    }
+}
+
+/* More lines than anybody reads are dropped. */
+static void a_flood_of_lines_is_bounded(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sim_client *c = sim_connect();
+    char *text = filled(250000, ' '), *to = text;
+    while (to + 64 < text + 250000)
+        to += sprintf(to, "GET /socket.io/?EIO=4 HTTP/1.1\r\nHost: x\r\n\r\n");
+    sim_send(c, text, (size_t)(to - text));
+    sio_turn(io, 0);
+    sio_turn(io, 0);
+    assert_in_range(sim.logged, 500, 1200);  // 64 KiB of lines
+    assert_true(sio_get_stats(io)->refused > 4000);
+    free(text);
+    sim_free(io);
+}
+
 static void counters_count(void **state)
 {
     (void)state;
@@ -525,6 +601,8 @@ int main(void)
         cmocka_unit_test(plain_handlers_may_do_anything),
         cmocka_unit_test(plain_sessions_echo),
         cmocka_unit_test(refusals_are_explained),
+        cmocka_unit_test(the_log_may_do_anything),
+        cmocka_unit_test(a_flood_of_lines_is_bounded),
         cmocka_unit_test(counters_count),
         cmocka_unit_test(impossible_names_are_refused),
     };
