@@ -8,8 +8,9 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete. A short piece goes back to the shared buffer, in front of
- * the next read, for much may follow; a long one stays, and the rest is read right behind it.
+ * only while a head or frame is incomplete. What a read left over goes back to the shared buffer, in
+ * front of the next read, for much may follow; what a read did not complete stays, and the rest is
+ * read right behind it. So a byte is copied twice at the most, however the input is cut.
  *
  * What holds here:
  *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
@@ -27,7 +28,7 @@
 
 enum {
     READ_BYTES = 262144,   // one connection's share of a turn
-    SHORT_INPUT = 512,     // what is not longer goes in front of the next read
+    INPUT_BYTES = 512,     // room for an incomplete head, at first
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
@@ -348,8 +349,8 @@ static void drop_input(sio_conn *c)
 
 /* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. Bytes
  * that stay where they are cost nothing, and room doubles: whoever sends byte by byte costs linear
- * time. */
-static void keep_input(sio_conn *c, const char *p, size_t n)
+ * time. stuck: nothing was completed. */
+static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
 {
     if (n == 0 || c->state >= SIO_CONN_DRAINING) {
         drop_input(c);
@@ -359,18 +360,18 @@ static void keep_input(sio_conn *c, const char *p, size_t n)
     if (c->in != NULL && c->in->cap > n && c->in->cap >= want) {
         if (p != c->in->bytes)
             memmove(c->in->bytes, p, n);
-        c->in->n = n;
+        c->in->n = n, c->in->stuck = stuck;
         return;
     }
     if (want <= n)
-        want = n < SHORT_INPUT / 2 ? SHORT_INPUT : n * 2;
+        want = n < INPUT_BYTES / 2 ? INPUT_BYTES : n * 2;
     size_t size = sizeof(sio_input) + want;
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
         sio_conn_die(c, false);
         return;
     }
-    in->n = n, in->cap = size - sizeof *in;
+    in->n = n, in->cap = size - sizeof *in, in->stuck = stuck;
     memcpy(in->bytes, p, n);
     drop_input(c);
     c->in = in;
@@ -394,7 +395,7 @@ static void on_readable(sio_conn *c)
     sio_net *net = c->net;
     char *p = net->input;
     size_t have = 0, room = READ_BYTES;
-    if (c->in != NULL && c->in->cap > SHORT_INPUT) {
+    if (c->in != NULL && c->in->stuck) {
         p = c->in->bytes, have = c->in->n;
         room = c->in->cap - have < READ_BYTES ? c->in->cap - have : READ_BYTES;
     } else if (c->in != NULL) {
@@ -414,7 +415,7 @@ static void on_readable(sio_conn *c)
     have += (size_t)got;
     size_t used = consume(c, p, have, seen);
     if (c->state == SIO_CONN_DEAD || c->in != NULL || used < have)
-        keep_input(c, p + used, have - used);
+        keep_input(c, p + used, have - used, used == 0);
 }
 
 static void on_spare_end(void *owner, sio_deadline *d)

@@ -370,22 +370,14 @@ void sio_awaited_cancel(sio_socket *s)
     }
 }
 
-static void set_timeout(request *r, int ms)
-{
-    if (!sio_timer_set(&r->io->net.clock, &r->timer, ms))
-        finish(r, "operation has timed out", NULL);
-}
-
-/* Expects an answer of each; or of none: no memory. */
+/* Expects an answer of each. False: no memory. */
 static bool await_all(const sio_found *f, request *r, uint64_t id)
 {
     for (size_t i = 0; i < f->n; i++) {
         if (f->sockets[i]->state != SIO_SOCKET_CONNECTED)
             continue;
-        if (await(f->sockets[i], r, id, 0) == NULL) {
-            drop_all(r);
+        if (await(f->sockets[i], r, id, 0) == NULL)
             return false;
-        }
         r->expected++;
     }
     return true;
@@ -407,7 +399,9 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, &written);
     bool deaf = r->one && f.n == 0 && sio_connected(t->self);  // it has left its own room
-    if (!await_all(&f, r, k->id) || (deaf && await(t->self, r, k->id, 0) == NULL)) {
+    if (!await_all(&f, r, k->id) || (deaf && await(t->self, r, k->id, 0) == NULL) ||
+        (t->timeout_ms > 0 && !sio_timer_set(&t->ns->io->net.clock, &r->timer, t->timeout_ms))) {
+        drop_all(r);
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
@@ -418,8 +412,6 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
     sio_ref_release(d.ref);
     if (r->expected == 0)
         finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
-    else if (t->timeout_ms > 0)
-        set_timeout(r, t->timeout_ms);
     return 0;
 }
 

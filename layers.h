@@ -716,9 +716,10 @@ enum {
     SIO_CONN_DEAD
 };
 
-/* An incomplete head or frame. */
+/* An incomplete head or frame. stuck: the last read completed nothing. */
 typedef struct sio_input {
     size_t n, cap;
+    bool stuck;
     char bytes[];
 } sio_input;
 

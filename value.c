@@ -233,8 +233,8 @@ const char *sio_name(const sio_event *event)
     sio_span name = event->packet->index.element[0];
     sio_value_data value = { event->io, name.p, name.n, NULL, 0, SIO_VALUE_JSON };
     const char *text = sio_text(&value, NULL);
-    if (text != NULL)
-        return text;
+    if (text != NULL || name.p[0] == '"')
+        return text == NULL ? "" : text;  // no memory
     char *number = sio_arena_get(sio_server_arena(event->io), name.n + 1);
     if (number == NULL)
         return "";

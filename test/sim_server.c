@@ -127,27 +127,43 @@ static void questions_end_with_the_server(void **state)
     assert_int_equal(answers, 1);
 }
 
-/* Without memory a question is either asked or refused, never lost. */
+/* Without memory a question is either asked or refused, never lost or asked of some. */
 static void questions_are_asked_or_refused(void **state)
 {
+    enum { ONE, ALL, DEAF, KINDS };  // DEAF: a socket that left its own room, with recovery
     (void)state;
-    int result = -1;
-    for (unsigned long k = 1; result < 0; k++) {
-        sio_server *io = begin(NULL);
-        sim_peer p;
-        answers = 0;
-        sio_on(sio_of(io, "/"), "connection", note_socket);
-        sim_open(io, &p, SIM_WS, NULL);
-        sim_say(&p, "40");
-        sim_hear_all(&p);
-        sim.fail_alloc = sim.allocs + k;
-        result = sio_request(sio_self(sio_socket_of(io, handle)), on_answer, NULL, "q", " ");
-        sim.fail_alloc = 0;
-        sim_run_ms(io, 0);
-        assert_string_equal(sim_hear(&p), result < 0 ? "" : "420[\"q\"]");
-        sim_free(io);
-        assert_int_equal(answers, result == 0);
-        assert_true(k < 20);
+    for (int kind = 0; kind < KINDS; kind++) {
+        int result = -1;
+        for (unsigned long k = 1; result < 0; k++) {
+            sio_options o = { .recovery_ms = kind == DEAF ? 1000 : 0 };
+            sio_server *io = begin(&o);
+            sim_peer p[2];
+            answers = 0;
+            sio_on(sio_of(io, "/"), "connection", note_socket);
+            for (int i = 0; i < 2; i++) {
+                sim_open(io, &p[i], SIM_WS, NULL);
+                sim_say(&p[i], "40");
+                sim_hear_all(&p[i]);
+            }
+            sio_socket *socket = sio_socket_of(io, handle);
+            sio_target t = sio_self(socket);
+            if (kind == ALL)
+                t = sio_timeout(sio_all(sio_ns(socket)), 1000);
+            if (kind == DEAF)
+                sio_leave(socket, sio_id(socket));
+            sim.fail_alloc = sim.allocs + k;
+            result = sio_request(t, on_answer, NULL, "q", " ");
+            sim.fail_alloc = 0;
+            sim_run_ms(io, 0);
+            for (int i = 0; i < 2; i++) {
+                bool hears = result == 0 && kind != DEAF && (kind == ALL || i == 1);
+                assert_string_equal(sim_hear(&p[i]), hears ? "420[\"q\"]" : "");
+            }
+            assert_int_equal(answers, 0);
+            sim_free(io);
+            assert_int_equal(answers, result == 0);
+            assert_true(k < 20);
+        }
     }
 }
 
@@ -227,6 +243,65 @@ static void listeners_hear_what_was_emitted(void **state)
         assert_string_equal(heard, "e 2 [1,[2]]|none 0 []|ten 10 [1,2,3,4,5,6,7,8,9,10]|"
                                    "b 1 [{\"_placeholder\":true,\"num\":0}]|q 1 [\"?\"]|");
         sim_free(io);
+    }
+}
+
+static void disconnect_receiver(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    if (sio_handle(socket) == handle)
+        sio_disconnect(socket, false);
+}
+
+/* A receiver that a listener disconnects does not get the event; the others do. */
+static void listeners_may_disconnect_receivers(void **state)
+{
+    (void)state;
+    for (int asking = 0; asking < 2; asking++) {
+        sio_server *io = begin(NULL);
+        sio_namespace *ns = sio_of(io, "/");
+        sim_peer p[2];
+        sio_on(ns, "connection", note_socket);
+        sio_on_any_outgoing(ns, disconnect_receiver);
+        for (int i = 0; i < 2; i++) {
+            sim_open(io, &p[i], SIM_WS, NULL);
+            sim_say(&p[i], "40");
+            sim_hear_all(&p[i]);
+        }
+        if (asking)
+            sio_request(sio_timeout(sio_all(ns), 10), on_answer, NULL, "e", " ");
+        else
+            sio_emit(sio_all(ns), "e", " ");
+        sim_run_ms(io, 0);
+        assert_string_equal(sim_hear_all(&p[0]), asking ? "420[\"e\"]" : "42[\"e\"]");
+        assert_string_equal(sim_hear_all(&p[1]), "41");
+        sim_free(io);
+    }
+}
+
+/* Without memory for the list of receivers nobody gets the event. */
+static void events_with_listeners_reach_all_or_nobody(void **state)
+{
+    enum { MANY = 600 };
+    (void)state;
+    int result = -1;
+    static sim_peer p[MANY];
+    for (unsigned long k = 1; result < 0; k++) {
+        sio_server *io = begin(NULL);
+        sio_on_any_outgoing(sio_of(io, "/"), note_socket);
+        for (int i = 0; i < MANY; i++) {
+            sim_open(io, &p[i], SIM_WS, NULL);
+            sim_say(&p[i], "40");
+            sim_hear_all(&p[i]);
+        }
+        sim.fail_alloc = sim.allocs + k;
+        result = sio_emit(sio_all(sio_of(io, "/")), "e", " ");
+        sim.fail_alloc = 0;
+        sim_run_ms(io, 0);
+        for (int i = 0; i < MANY; i++)
+            assert_string_equal(sim_hear(&p[i]), result < 0 ? "" : "42[\"e\"]");
+        sim_free(io);
+        assert_true(k < 10);
     }
 }
 
@@ -596,6 +671,8 @@ int main(void)
         cmocka_unit_test(questions_are_asked_or_refused),
         cmocka_unit_test(a_namespace_goes_once),
         cmocka_unit_test(listeners_hear_what_was_emitted),
+        cmocka_unit_test(listeners_may_disconnect_receivers),
+        cmocka_unit_test(events_with_listeners_reach_all_or_nobody),
         cmocka_unit_test(stopping_tells_everybody_and_takes_its_time),
         cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
         cmocka_unit_test(plain_handlers_may_do_anything),

@@ -408,11 +408,13 @@ static const struct {
 
 /* ---- What a message stands beside ----------------------------------------------------------- */
 
-/* A hundred echoes, and a message to a room of two. */
+/* A hundred echoes, a turn each, and a message to a room of two. */
 static void measured(sio_server *io, sim_client *c)
 {
-    for (int i = 0; i < 100; i++)
+    for (int i = 0; i < 100; i++) {
         sim_ws_say(c, "42[\"echo\",1]");
+        sim_run_ms(io, 0);
+    }
     sim_ws_say(c, "42[\"all\"]");
     sim_run_ms(io, 0);
 }
