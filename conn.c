@@ -10,7 +10,7 @@
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
  * only while a head or frame is incomplete. What a read left over goes back to the shared buffer, in
  * front of the next read, for much may follow; what a read did not complete stays, and the rest is
- * read right behind it. So a byte is copied twice at the most, however the input is cut.
+ * read right behind it. So the cost is linear in the bytes, however the input is cut.
  *
  * What holds here:
  *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
