@@ -120,18 +120,14 @@ static void deliver(sio_socket *s, void *data)
 static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *k, sio_ref ref,
                            const sio_template *t)
 {
-    sio_packet sent = { .type = SIO_EVENT };
+    sio_packet sent;
     unsigned char op;
     size_t n;
     const char *p = ref.buf->p + ref.at;
     p += sio_ws_own_header(p, &op, &n);
-    const char *end = p + n;
-    p = p[1] == '0' + SIO_EVENT ? p + 2 : (char *)memchr(p, '-', n) + 1;  // behind "42", "45N-"
-    p += ns->prefix_n;
-    p = memchr(p, '[', (size_t)(end - p));  // behind the id
-    sent.json = (sio_span){ p, (size_t)(end - p) };
-    if (!sio_json_check(sent.json.p, sent.json.n, SIO_JSON_DEPTH_MAX, &sent.index))
+    if (sio_packet_parse(p + 1, n - 1, SIO_ATTACHMENTS_OUT, SIO_JSON_DEPTH_MAX, &sent) < 0)
         return;
+    sent.has_id = false;  // an acknowledgement is the client's to give
     sent.index.count -= k->offset > 0;
     for (size_t i = 0; i < f->n; i++) {
         sio_event e = { .io = ns->io,
