@@ -31,7 +31,7 @@ import { spawn } from "node:child_process";
 // ---------------------------------------------------------------- allowed differences
 
 // Tags of operations; where one was carried out, later differences of that sequence are counted
-// here and not reported. The letters and numbers are rows of the protocol notes.
+// here and not reported. The letters and numbers are rows of PROTOCOL.md.
 const ALLOWED = {
   "W11": "an upgrade with another protocol number: 101 first, or 400 at once; it dies either way",
   "W-polling": "an upgrade request with transport=polling: 101 and a close frame, or a refusal",

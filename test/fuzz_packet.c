@@ -3,7 +3,7 @@
  *
  * What is claimed:
  *  - A packet that is accepted, written anew from its parts, is accepted with the same parts.
- *  - Its parts lie inside and obey protocol.md 2.2; limits are kept.
+ *  - Its parts lie inside and obey S13, S17, S19, S28 and S30 of PROTOCOL.md; limits are kept.
  *  - The walk over placeholders ends, goes forward, stays inside, and finds what a recursive walk
  *    finds.
  *  - The packets of a payload, joined again, are the payload. */
@@ -90,7 +90,7 @@ typedef struct found {
     int64_t sum;
 } found;
 
-/* Whether s is a placeholder as protocol.md 2.6 and packet.c say; members behind a container don't
+/* Whether s is a placeholder as B05 and packet.c say; members behind a container don't
  * count. */
 static bool is_placeholder(sio_span s, int64_t *num)
 {

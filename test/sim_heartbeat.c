@@ -1,8 +1,7 @@
 /* sim_heartbeat.c - pings, pongs, and the time until a namespace must be joined
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */
 #include "sim_app.h"
 
 static const play websocket[] = {

@@ -1,8 +1,7 @@
 /* sim_http.c - requests: HTTP itself, the endpoint's checks and their order, CORS
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */
 #include "sim_app.h"
 
 #define AT "/socket.io/?EIO=4&transport=polling"

@@ -1,8 +1,7 @@
 /* sim_poll.c - polling: what a GET is answered, what a POST may bring, and what ends a session
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */
 #include "sim_app.h"
 
 #define AT "/socket.io/?EIO=4&transport=polling"

@@ -1,8 +1,8 @@
 /* sim_recovery.c - connection state recovery: what a client missed while it was away
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. In the scripts A goes away and comes back as B, while C talks. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. In the
+ * scripts A goes away and comes back as B, while C talks. */
 #include "sim_app.h"
 
 #define BEGIN                                                                                      \

@@ -1,8 +1,8 @@
 /* sim_sio.c - Socket.IO packets, acknowledgements, attachments, rooms, disconnects
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. Each table is played over WebSocket, over WebSocket byte by byte, and over polling. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. Each
+ * table is played over WebSocket, over WebSocket byte by byte, and over polling. */
 #include "sim_app.h"
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */

@@ -1,8 +1,8 @@
 /* sim_upgrade.c - from polling to WebSocket, and every way in which that can go wrong
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. In the scripts A is the session, and B its WebSocket; after "5" all goes over B. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. In the
+ * scripts A is the session, and B its WebSocket; after "5" all goes over B. */
 #include "sim_app.h"
 
 #define BEGIN "A poll\n> 40\n< 40*\n< 42*\n"

@@ -1,8 +1,7 @@
 /* sim_v3.c - protocol 3, which clients of Socket.IO 2 speak, and JSONP
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */
 #include "sim_app.h"
 
 #define AT "/socket.io/?EIO=3&transport=polling"

@@ -1,8 +1,7 @@
 /* sim_ws.c - WebSocket handshakes and frames, as clients send them
  * SPDX-License-Identifier: MIT
  *
- * The letters and numbers at the beginning of each case are those of the list of what a client can
- * observe. */
+ * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */
 #include "sim_app.h"
 
 #define AT "/socket.io/?EIO=4&transport=websocket"

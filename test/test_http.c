@@ -1,4 +1,4 @@
-/* test_http.c - requests, chunked bodies and queries (RFC 9110, RFC 9112, protocol.md 7)
+/* test_http.c - requests, chunked bodies and queries (RFC 9110, RFC 9112)
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 
@@ -543,7 +543,7 @@ static void a_query_begins_behind_the_mark_and_ends_at_the_fragment(void **state
     }
 }
 
-/* protocol.md 1.2: split on &, the first = separates. */
+/* E07, E08: split on &, the first = separates. */
 static void a_query_falls_into_names_and_values(void **state)
 {
     static const struct {

@@ -279,7 +279,7 @@ static void check_written(const char *text, size_t n, const char *want)
     free(sink.p);
 }
 
-/* protocol.md 2.3: what the server writes itself. */
+/* S32: what the server writes itself. */
 static void only_what_must_be_escaped_is_escaped(void **state)
 {
     (void)state;

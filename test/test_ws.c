@@ -1,4 +1,4 @@
-/* test_ws.c - WebSocket frames, close codes and handshakes (RFC 6455, protocol.md 6)
+/* test_ws.c - WebSocket frames, close codes and handshakes (RFC 6455; rows of PROTOCOL.md)
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 
@@ -201,7 +201,7 @@ static int close_code(const void *p, size_t n)
     return code;
 }
 
-/* 7.4, protocol.md 6.2: every one of the 65536. */
+/* 7.4, W21, W22: every one of the 65536. */
 static void only_codes_that_may_be_sent_are_accepted(void **state)
 {
     (void)state;
