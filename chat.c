@@ -340,18 +340,24 @@ static void on_signal(int number)
     sio_stop(io);
 }
 
-/* Writes a line, unless that would wait for whoever reads: then it is counted, and the count goes
- * before the next line. */
+/* Writes a line, unless that would wait for whoever reads. */
+static bool try_print(int file, const char *line)
+{
+    struct pollfd end = { .fd = file, .events = POLLOUT };
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLOUT) && write(file, line, strlen(line)) > 0;
+}
+
+/* A line that would have to wait is dropped; how many were is said before the next one. */
 static void print_line(int file, const char *who, const char *text)
 {
-    static unsigned long lost;
-    char line[LOG], count[64] = "";
-    if (lost > 0)
-        snprintf(count, sizeof count, "%slines dropped: %lu\n", who, lost);
-    int n = snprintf(line, sizeof line, "%s%s%.*s\n", count, who, LOG - 80, text);
-    struct pollfd end = { .fd = file, .events = POLLOUT };
-    bool is_ready = poll(&end, 1, 0) == 1 && (end.revents & POLLOUT);
-    lost = is_ready && write(file, line, (size_t)n) == n ? 0 : lost + 1;
+    static unsigned long dropped_lines;
+    char line[LOG];
+    snprintf(line, sizeof line, "%slines dropped: %lu\n", who, dropped_lines);
+    if (dropped_lines > 0 && try_print(file, line))
+        dropped_lines = 0;
+    snprintf(line, sizeof line, "%s%.*s\n", who, LOG - 8, text);
+    if (dropped_lines > 0 || !try_print(file, line))
+        dropped_lines++;
 }
 
 static void print_log(void *user, const char *text)

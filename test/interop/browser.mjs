@@ -4,7 +4,9 @@ import { after, afterEach, before, describe, test as plainTest } from "node:test
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { chromium } from "playwright-core";
-import { ask, browserOptions, build, next, require, sleep, start, until, wire } from "./lib.mjs";
+import { browserOptions, build, sleep, start, until, wire } from "./lib.mjs";
+
+import { ask, next, require } from "./lib.mjs";
 
 const shots = `${build}/screenshots`;
 const clients = {
@@ -173,9 +175,10 @@ for (const [client, file] of Object.entries(clients)) {
       const never = { reconnectionDelay: 1e9, reconnectionDelayMax: 1e9 };
       if (client === "sio.js") // the official one waits for its next attempt
         await page.evaluate((delays) => Object.assign(socket.io.opts, delays), never);
+      await page.evaluate(() => socket.on("disconnect", (why) => (window.why = why)));
       await page.context().setOffline(true); // the wire is whole
-      await page.waitForFunction(() => !socket.connected);
-      await page.waitForFunction(() => /transport close|error/.test($("banner").textContent));
+      await page.waitForFunction(() => window.why);
+      assert.equal(await page.evaluate(() => window.why), "transport close");
       assert.equal(await page.textContent("#state"), "connecting");
       await say(others, "for who was offline");
       await page.context().setOffline(false);
@@ -466,6 +469,19 @@ describe("the chat's page", () => {
     for (let i = 0; i < 10; i++) await talker.say(`later ${i}`);
     await page.waitForFunction(() => $("more").textContent === "↓ 10 new");
     assert.equal(await first(), place);
+  });
+
+  test("a page that is not seen counts new lines in its title", async () => {
+    const talker = await guest("caller", "hall"),
+      page = await enter("asleep", "/#hall");
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: true });
+      window.requestAnimationFrame = () => 1; // as a browser does then: none comes
+    });
+    await talker.say("one");
+    await talker.say("two");
+    await hears(page, "two");
+    assert.equal(await page.title(), "(2) #hall – Chat");
   });
 
   test("a private line that was refused stays where it was said", async () => {
