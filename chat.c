@@ -15,17 +15,23 @@
  *              replaced                             the name's owner has come in elsewhere
  *
  * A name belongs to who has its key, over one connection at a time; also for a minute after it.
+ * Names that look the same are the same, as far as this goes without the tables of Unicode: without
+ * regard to the case of A to Z, and to joiners. Nobody has a name with spaces or other marks that
+ * can't be seen, or that begins with an accent. The page sends normal form C. Not told apart: other
+ * letters that differ in case, and letters of several scripts that look alike.
  *
  * No line is lost, and none is doubled, when connections break. A client repeats a line under its
  * id until it is acknowledged; one that is kept already is not kept again. A line has a number (at)
  * above those of all lines before it; a client that comes back names the last that it saw (since),
  * and is sent what came after: what was said in the room, and what is private to it. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "sio.h"
 
@@ -35,7 +41,8 @@ enum {
     NAME = 64,     // bytes: 16 letters
     ID = 24,
     TEXT = 1500,
-    HOLD = 60  // seconds
+    HOLD = 60,  // seconds
+    LOG = 512   // bytes: a pipe that takes any takes that many at once (POSIX: PIPE_BUF)
 };
 
 static struct user {
@@ -54,6 +61,83 @@ static long long last, dropped;  // numbers of lines: the last, and the last tha
 
 static sio_server *io;
 static sio_namespace *ns;
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+enum kind {
+    LETTER,
+    ACCENT,  // not at the beginning, where it would go with nothing
+    JOINER,  // goes with emoji, Persian and rare forms of letters, and has no look of its own
+    UNSEEN   // a space, a control, a mark that turns what follows, or what is shown as nothing
+};
+
+/* The first that fits. */
+static enum kind kind_of(unsigned long c)
+{
+    static const struct {
+        unsigned long first, last;
+        enum kind kind;
+    } marks[] = {
+        { 0, ' ', UNSEEN },           { 0x7f, 0xa0, UNSEEN },       { 0xad, 0xad, UNSEEN },
+        { 0x34f, 0x34f, UNSEEN },     { 0x300, 0x36f, ACCENT },     { 0x61c, 0x61c, UNSEEN },
+        { 0x115f, 0x1160, UNSEEN },   { 0x1680, 0x1680, UNSEEN },   { 0x17b4, 0x17b5, UNSEEN },
+        { 0x180b, 0x180f, UNSEEN },   { 0x1ab0, 0x1aff, ACCENT },   { 0x1dc0, 0x1dff, ACCENT },
+        { 0x200c, 0x200d, JOINER },   { 0x2000, 0x200f, UNSEEN },   { 0x2028, 0x202f, UNSEEN },
+        { 0x205f, 0x206f, UNSEEN },   { 0x20d0, 0x20ff, ACCENT },   { 0x2800, 0x2800, UNSEEN },
+        { 0x3000, 0x3000, UNSEEN },   { 0x3164, 0x3164, UNSEEN },   { 0xfe00, 0xfe0f, JOINER },
+        { 0xfe20, 0xfe2f, ACCENT },   { 0xfeff, 0xfeff, UNSEEN },   { 0xffa0, 0xffa0, UNSEEN },
+        { 0xfff0, 0xfffb, UNSEEN },   { 0x1bca0, 0x1bca3, UNSEEN }, { 0x1d173, 0x1d17a, UNSEEN },
+        { 0xe0100, 0xe01ef, JOINER }, { 0xe0000, 0xe0fff, UNSEEN },
+    };
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        if (c >= marks[i].first && c <= marks[i].last)
+            return marks[i].kind;
+    return LETTER;
+}
+
+/* Takes a letter off a text, which is UTF-8; 0 at the end. */
+static unsigned long next_letter(const char **text)
+{
+    const unsigned char *p = (const unsigned char *)*text;
+    unsigned long c = *p;
+    int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
+    if (more > 0)
+        c &= 0x3fu >> more;
+    for (p += *p != 0; more > 0 && (*p & 0xc0) == 0x80; more--)
+        c = c << 6 | (*p++ & 0x3fu);
+    *text = (const char *)p;
+    return c;
+}
+
+static bool is_name(const char *name)
+{
+    if (kind_of(next_letter(&name)) != LETTER)
+        return false;
+    while (*name)
+        if (kind_of(next_letter(&name)) == UNSEEN)
+            return false;
+    return true;
+}
+
+/* The next letter of a name that makes a difference. */
+static unsigned long fold(const char **name)
+{
+    unsigned long c;
+    do
+        c = next_letter(name);
+    while (kind_of(c) == JOINER);
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
+}
+
+static bool is_same(const char *a, const char *b)
+{
+    unsigned long c;
+    do
+        if ((c = fold(&a)) != fold(&b))
+            return false;
+    while (c);
+    return true;
+}
 
 /* ---- Telling --------------------------------------------------------------------------------- */
 
@@ -89,7 +173,7 @@ static void tell_missed(const struct user *user, const char *room, long long sin
         sio_emit(self, "gap", " ");
     for (size_t i = 0; i < LINES; i++) {
         const struct line *line = &lines[(n_lines + i) % LINES];
-        bool is_own = strcmp(line->from, user->name) == 0 || strcmp(line->to + 1, user->name) == 0;
+        bool is_own = is_same(line->from, user->name) || is_same(line->to + 1, user->name);
         bool is_private = line->to[0] == '@' && is_own && line->at > user->since;
         if (line->at > since && (is_private || strcmp(line->to, room) == 0))
             tell_line(self, line);
@@ -98,20 +182,12 @@ static void tell_missed(const struct user *user, const char *room, long long sin
 
 /* ---- Users ----------------------------------------------------------------------------------- */
 
-static bool is_name(const char *name)
-{
-    for (const char *p = name; *p; p++)
-        if ((unsigned char)*p <= ' ' || *p == 127)
-            return false;
-    return name[0] != '\0';
-}
-
 /* The user of that name, or, to make one, the record that is unused for longest. NULL: none. */
 static struct user *find(const char *name, bool make)
 {
     struct user *spare = NULL;
     for (struct user *p = users; p < users + USERS; p++) {
-        if (strcmp(p->name, name) == 0)
+        if (is_same(p->name, name))
             return p;
         if (make && !p->socket && (!spare || p->left < spare->left))
             spare = p;
@@ -135,11 +211,9 @@ static void leave(sio_socket *socket)
     tell_change("left", room, user->name);
 }
 
-/* ---- Events. A function that returns a string returns what the client is told ---------------- */
-
-static void on_disconnecting(sio_socket *socket, sio_event *event)
+/* Takes the user off a connection. */
+static void part(sio_socket *socket)
 {
-    (void)event;
     struct user *user = sio_data(socket);
     if (!user)
         return;
@@ -149,6 +223,20 @@ static void on_disconnecting(sio_socket *socket, sio_event *event)
     user->left = time(NULL);
 }
 
+/* Makes a socket the user's, in place of the one before. */
+static void take(struct user *user, sio_socket *socket)
+{
+    part(socket);  // as whom it was before
+    if (user->socket) {
+        sio_emit(sio_self(user->socket), "replaced", " ");
+        part(user->socket);
+    }
+    sio_set_data(socket, user, NULL);
+    user->socket = socket;
+}
+
+/* ---- Events. A function that returns a string returns what the client is told ---------------- */
+
 static const char *join(sio_socket *socket, sio_event *event)
 {
     char name[NAME + 1], key[NAME + 1], room[NAME + 2] = "#";
@@ -156,28 +244,20 @@ static const char *join(sio_socket *socket, sio_event *event)
     int n = sio_scan(event, "{'name': %64s, 'key': %64s, 'room': %64s, 'since': %lld}", name, key,
                      room + 1, &since);
     if (n != 4 || !is_name(name) || !is_name(room + 1))
-        return "The name of a person or a room has 1 to 16 letters and no spaces.";
+        return "The name of a person or a room has 1 to 16 letters, all seen, and no spaces.";
 
     struct user *user = find(name, true);
     if (!user)
         return "The chat is full.";
-    bool is_known = strcmp(user->name, name) == 0, is_owner = strcmp(user->key, key) == 0;
+    bool is_known = is_same(user->name, name), is_owner = strcmp(user->key, key) == 0;
     if (is_known && !is_owner && !is_gone(user))
         return "Somebody else has that name.";
-    if (!is_known || !is_owner) {
+    if (!is_known || !is_owner)
         *user = (struct user){ .since = last };
-        strcpy(user->name, name);
-        strcpy(user->key, key);
-    }
-    if (user->socket != socket) {
-        if (user->socket) {
-            sio_emit(sio_self(user->socket), "replaced", " ");
-            on_disconnecting(user->socket, NULL);
-        }
-        on_disconnecting(socket, NULL);  // as whom it was before
-        sio_set_data(socket, user, NULL);
-        user->socket = socket;
-    }
+    if (user->socket != socket || strcmp(user->name, name) != 0)
+        take(user, socket);
+    strcpy(user->name, name);
+    strcpy(user->key, key);
     if (!sio_in_room(socket, room)) {
         leave(socket);
         if (sio_join(socket, room) < 0)
@@ -203,11 +283,13 @@ static const char *say(sio_socket *socket, sio_event *event)
     if (!is_place || n != 3 || !line.text[0])
         return "A line has 1 to 500 letters and goes to a #room or a @name.";
     for (size_t i = 0; i < LINES; i++)
-        if (strcmp(lines[i].id, line.id) == 0 && strcmp(lines[i].from, user->name) == 0)
+        if (strcmp(lines[i].id, line.id) == 0 && is_same(lines[i].from, user->name))
             return "";  // said before; the acknowledgement was lost
     if (line.to[0] == '@' && (!(other = find(line.to + 1, false)) || is_gone(other)))
         return "Nobody of that name is here.";
 
+    if (other)
+        strcpy(line.to + 1, other->name);
     strcpy(line.from, user->name);
     long long now = (long long)time(NULL) * 1000;
     last = line.at = now > last ? now : last + 1;
@@ -218,6 +300,12 @@ static const char *say(sio_socket *socket, sio_event *event)
         to = sio_to(to, sio_id(other->socket));
     tell_line(to, &line);
     return "";
+}
+
+static void on_disconnecting(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    part(socket);
 }
 
 static void on_request(sio_socket *socket, sio_event *event)
@@ -252,10 +340,30 @@ static void on_signal(int number)
     sio_stop(io);
 }
 
+/* Writes a line, unless that would wait for whoever reads. */
+static bool try_print(int file, const char *line)
+{
+    struct pollfd end = { .fd = file, .events = POLLOUT };
+    return poll(&end, 1, 0) == 1 && (end.revents & POLLOUT) && write(file, line, strlen(line)) > 0;
+}
+
+/* A line that would have to wait is dropped; how many were is said before the next one. */
+static void print_line(int file, const char *who, const char *text)
+{
+    static unsigned long dropped_lines;
+    char line[LOG];
+    snprintf(line, sizeof line, "%slines dropped: %lu\n", who, dropped_lines);
+    if (dropped_lines > 0 && try_print(file, line))
+        dropped_lines = 0;
+    snprintf(line, sizeof line, "%s%.*s\n", who, LOG - 8, text);
+    if (dropped_lines > 0 || !try_print(file, line))
+        dropped_lines++;
+}
+
 static void print_log(void *user, const char *text)
 {
     (void)user;
-    fprintf(stderr, "chat: %s\n", text);
+    print_line(STDERR_FILENO, "chat: ", text);
 }
 
 /* Serves a file that is beside the program, or here. */
@@ -265,6 +373,20 @@ static bool serve(const char *path, const char *program, const char *name)
     char file[4096];
     snprintf(file, sizeof file, "%.*s%s", slash ? (int)(slash - program) + 1 : 0, program, name);
     return sio_file(io, path, file) == 0 || sio_file(io, path, name) == 0;
+}
+
+/* An address that a browser on this machine can open. */
+static void print_address(const char *host, int port)
+{
+    bool is_all = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    bool is_local = is_all || strcmp(host, "127.0.0.1") == 0;
+    if (is_all)
+        puts("Listening at all addresses of this machine.");
+    if (!is_local && strchr(host, ':'))
+        printf("Chat at http://[%s]:%d\n", host, port);  // RFC 3986, 3.2.2
+    else
+        printf("Chat at http://%s:%d\n", is_local ? "localhost" : host, port);
+    fflush(stdout);
 }
 
 static int fail(const char *what)
@@ -316,11 +438,11 @@ int main(int argc, char **argv)
 
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    printf("Chat at http://%s:%d\n", strcmp(host, "127.0.0.1") ? host : "localhost", listening);
-    fflush(stdout);
+    signal(SIGPIPE, SIG_IGN);  // who reads the log may go
+    print_address(host, listening);
     if (sio_run(io) < 0)
         return fail("can't go on");
-    puts("Goodbye.");
+    print_line(STDOUT_FILENO, "", "Goodbye.");
     sio_free(io);
     return 0;
 }

@@ -16,8 +16,8 @@
  *     451-["photo",{"_placeholder":true,"num":0}]    message: EVENT with one attachment
  *
  * Names, events and reasons are the official client's. Left out: connection state recovery, Blob,
- * WebTransport, onAny, send, open, close, checks of what the server says, the browser's "offline",
- * and the options that io(), at the end, does not name. */
+ * WebTransport, onAny, send, open, close, checks of what the server says, and the options that
+ * io(), at the end, does not name. */
 "use strict";
 {
 class Emitter {
@@ -40,6 +40,10 @@ class Emitter {
 function call(fn, self, args) {
   try { fn.apply(self, args); } catch (error) { setTimeout(() => { throw error; }); }
 }
+
+/* A browser tells when it is "offline" or "online" again; who else runs this may have no events. */
+const onWindow = (event, fn) => globalThis.addEventListener?.(event, fn);
+const offWindow = (event, fn) => globalThis.removeEventListener?.(event, fn);
 
 /* ---- Engine.IO packets ---------------------------------------------------------------------- */
 const PACKETS = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
@@ -128,7 +132,10 @@ class Engine extends Emitter {
   upgrading = false; // and so nothing is sent
   #probe; // the transport to upgrade to
   #timer; // of the heartbeat
+  /* What is under way would break only once the heartbeat is missed. */
+  #offline = () => this.#closed("transport close", { description: "network connection lost" });
   open() {
+    onWindow("offline", this.#offline);
     this.#use(new TRANSPORTS[this.opts.transports[0]]({ engine: this }));
     this.transport.open();
   }
@@ -205,6 +212,7 @@ class Engine extends Emitter {
     if (this.readyState === "closed") return;
     Object.assign(this, { readyState: "closed", id: null });
     clearTimeout(this.#timer);
+    offWindow("offline", this.#offline);
     for (const transport of [this.transport, this.#probe]) transport?.off().close();
     this.fire("close", reason, details);
   }
@@ -257,7 +265,7 @@ class Manager extends Emitter {
     for (const socket of this.active) socket.join();
   }
   #shut() {
-    clearTimeout(this.#timer);
+    this.#unpause();
     this.readyState = "closed";
     this.#incomplete = undefined;
     this.engine?.close();
@@ -274,10 +282,17 @@ class Manager extends Emitter {
     if (!reconnection || this.readyState !== "closed" || this.active.length === 0) return;
     // Each pause is about twice the last. Chance spreads the clients of a server that comes back.
     const pause = delay * 2 ** this.attempts++ * (0.5 + Math.random());
-    this.#timer = setTimeout(() => {
-      this.fire("reconnect_attempt", this.attempts);
-      if (this.attempts > 0) this.open();
-    }, Math.min(pause, max));
+    this.#timer = setTimeout(this.#again, Math.min(pause, max));
+    onWindow("online", this.#again);
+  }
+  #again = () => { // the pause is over, or there is a network again
+    this.#unpause();
+    this.fire("reconnect_attempt", this.attempts);
+    if (this.attempts > 0) this.open();
+  };
+  #unpause() {
+    clearTimeout(this.#timer);
+    offWindow("online", this.#again);
   }
   #received(data) {
     const packet = this.#incomplete ?? decode(data), { buffers, missing, json, nsp } = packet;

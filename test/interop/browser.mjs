@@ -6,6 +6,8 @@ import fs from "node:fs";
 import { chromium } from "playwright-core";
 import { browserOptions, build, sleep, start, until, wire } from "./lib.mjs";
 
+import { ask, next, require } from "./lib.mjs";
+
 const shots = `${build}/screenshots`;
 const clients = {
   "sio.js": "sio.js",
@@ -166,6 +168,24 @@ for (const [client, file] of Object.entries(clients)) {
       }
     });
 
+    test("the browser's word that it is offline is enough, and that it is online again", async () => {
+      const page = await enter("mobile");
+      await until(async () => (await transportOf(page)) === "websocket");
+      const others = await enter("landline");
+      const never = { reconnectionDelay: 1e9, reconnectionDelayMax: 1e9 };
+      if (client === "sio.js") // the official one waits for its next attempt
+        await page.evaluate((delays) => Object.assign(socket.io.opts, delays), never);
+      await page.evaluate(() => socket.on("disconnect", (why) => (window.why = why)));
+      await page.context().setOffline(true); // the wire is whole
+      await page.waitForFunction(() => window.why);
+      assert.equal(await page.evaluate(() => window.why), "transport close");
+      assert.equal(await page.textContent("#state"), "connecting");
+      await say(others, "for who was offline");
+      await page.context().setOffline(false);
+      await hears(page, "for who was offline");
+      await page.waitForSelector("#banner", { state: "hidden" });
+    });
+
     test("a line whose acknowledgement is lost is said once", async () => {
       const a = await enter("lossy"),
         b = await enter("hearer");
@@ -293,6 +313,311 @@ for (const [client, file] of Object.entries(clients)) {
     });
   });
 }
+
+/* A client without a page, that says as much as it likes. */
+async function guest(name, room = "lobby") {
+  const { io } = require("socket.io-client");
+  const socket = io(server.url, { forceNew: true, transports: ["websocket"] });
+  await next(socket, "connect");
+  assert.deepEqual(await ask(socket, "join", { name, key: name, room, since: 0 }), [""]);
+  let n = 0;
+  socket.say = (text, to = `#${room}`) => ask(socket, "line", { to, id: `${name}${n++}`, text });
+  guests.push(socket);
+  return socket;
+}
+let guests = [];
+
+/* By WCAG 2.2: what is seen of each text and its background, with the ratio of their luminances.
+ * A colour is what the browser paints, so that each notation counts. */
+function contrasts() {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  const paint = (...colours) => {
+    canvas.clearRect(0, 0, 1, 1);
+    for (const colour of colours) {
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+    }
+    return [...canvas.getImageData(0, 0, 1, 1).data.slice(0, 3)];
+  };
+  const luminance = (rgb) =>
+    rgb
+      .map((c) => c / 255)
+      .map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+      .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ancestors = (e) => (e ? [e, ...ancestors(e.parentElement)] : []);
+  const rows = [];
+  const row = (e, colour, what) => {
+    const chain = ancestors(e);
+    if (chain.some((a) => getComputedStyle(a).opacity !== "1")) rows.push([`opacity: ${what}`, 0]);
+    const behind = chain.map((a) => getComputedStyle(a).backgroundColor).reverse();
+    const [y, z] = [paint("#fff", ...behind, colour), paint("#fff", ...behind)]
+      .map(luminance)
+      .sort((a, b) => b - a);
+    rows.push([`${what}: ${colour} on ${behind.at(-1)}`, (y + 0.05) / (z + 0.05)]);
+  };
+  const name = (e) => `${e.parentElement.className || e.parentElement.id} ${e.tagName}#${e.id}`;
+  for (const e of document.body.querySelectorAll("*")) {
+    if (!e.checkVisibility() || /^(SCRIPT|STYLE|NOSCRIPT)$/.test(e.tagName)) continue;
+    if (e.placeholder) row(e, getComputedStyle(e, "::placeholder").color, `${name(e)} placeholder`);
+    if (![...e.childNodes].some((node) => node.nodeType === 3 && node.data.trim())) continue;
+    row(e, getComputedStyle(e).color, name(e));
+    if (!e.style.getPropertyValue("--hue")) continue;
+    const { hue, light } = colour(e.textContent);
+    for (const c of COLOURS) {
+      e.style.setProperty("--hue", c.hue);
+      e.style.setProperty("--light", c.light);
+      row(e, getComputedStyle(e).color, `${name(e)}, hue ${c.hue}`);
+    }
+    e.style.setProperty("--hue", hue);
+    e.style.setProperty("--light", light);
+  }
+  return rows;
+}
+
+describe("the chat's page", () => {
+  before(async () => {
+    server = await start(`${build}/chat`, ["--port", 0]);
+    proxy = await wire(server.port);
+  });
+  afterEach(() => {
+    guests.forEach((socket) => socket.disconnect());
+    guests = [];
+  });
+  after(async () => {
+    proxy.close();
+    await server.stop();
+  });
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true };
+
+  for (const [screen, options] of Object.entries({ desktop: {}, phone }))
+    test(`the button that tells of new lines is above them, on a ${screen}`, async () => {
+      const talker = await guest(`talker-${screen}`, screen);
+      for (let i = 0; i < 40; i++) await talker.say(`old ${i}${" and long".repeat(40)}`);
+      const page = await enter(`reader-${screen}`, `/#${screen}`, options);
+      await hears(page, `old 39${" and long".repeat(40)}`);
+      await page.evaluate(() => $("log").scrollTo(0, 100));
+      await page.waitForSelector("#more:not([hidden])");
+      await talker.say("new");
+      await page.waitForFunction(() => $("more").textContent === "↓ 1 new");
+      const above = await page.evaluate(() => {
+        const { left, right, top, bottom } = $("more").getBoundingClientRect();
+        return [0.1, 0.5, 0.9].flatMap((x) =>
+          [0.1, 0.5, 0.9].map((y) => {
+            const at = [left + x * (right - left), top + y * (bottom - top)];
+            return document.elementFromPoint(...at).id;
+          }),
+        );
+      });
+      assert.deepEqual(above, Array(9).fill("more"));
+      await shoot(page, `new-${screen}`);
+      await page.click("#more");
+      await page.waitForSelector("#more", { state: "hidden" });
+      await page.waitForFunction(() => {
+        const { scrollHeight, scrollTop, clientHeight } = $("log");
+        return scrollHeight - scrollTop - clientHeight < 2;
+      });
+    });
+
+  test("600 lines at once are laid out once a frame", async () => {
+    const talker = await guest("historian", "history");
+    for (let i = 0; i < 600; i++) await talker.say(`line ${i}`);
+    const page = await open(`${proxy.url}/#history`);
+    const devtools = await page.context().newCDPSession(page);
+    await devtools.send("Performance.enable");
+    const layouts = async () => {
+      const { metrics } = await devtools.send("Performance.getMetrics");
+      return metrics.find(({ name }) => name === "LayoutCount").value;
+    };
+    await page.fill("#nick", "late");
+    await page.evaluate(() => {
+      window.frameCount = 0;
+      const count = () => {
+        window.frameCount++;
+        requestAnimationFrame(count);
+      };
+      count();
+    });
+    const earlier = await layouts();
+    await page.click("#enter");
+    await page.waitForFunction(() => $("log").textContent.includes("line 599"));
+    await page.waitForFunction(() => $("log").scrollTop > 0 && $("more").hidden);
+    const n = (await layouts()) - earlier,
+      frames = await page.evaluate(() => window.frameCount);
+    assert.ok(n <= 4 * frames + 20, `${n} layouts in ${frames} frames`);
+    assert.equal((await lines(page)).length, 500 - (await page.locator("#log .note").count()));
+  });
+
+  test("who reads at the end stays there while lines come, and who scrolled up keeps the place", async () => {
+    const talker = await guest("stream", "river");
+    const page = await enter("angler", "/#river");
+    for (let i = 0; i < 520; i++) await talker.say(`drop ${i}`);
+    await hears(page, "drop 519");
+    await page.waitForFunction(() => {
+      const { scrollHeight, scrollTop, clientHeight } = $("log");
+      return scrollHeight - scrollTop - clientHeight < 2;
+    });
+    assert.ok(await page.evaluate(() => $("more").hidden));
+    await page.evaluate(() => $("log").scrollBy(0, -2000));
+    await page.waitForSelector("#more:not([hidden])");
+    const first = () =>
+      page.evaluate(() => {
+        const { left, top } = $("log").getBoundingClientRect();
+        const inView = [...$("log").children].find((e) => e.getBoundingClientRect().top >= top);
+        return left >= 0 && inView.querySelector("p").textContent;
+      });
+    const place = await first();
+    for (let i = 0; i < 10; i++) await talker.say(`later ${i}`);
+    await page.waitForFunction(() => $("more").textContent === "↓ 10 new");
+    assert.equal(await first(), place);
+  });
+
+  test("a page that is not seen counts new lines in its title", async () => {
+    const talker = await guest("caller", "hall"),
+      page = await enter("asleep", "/#hall");
+    await page.evaluate(() => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: true });
+      window.requestAnimationFrame = () => 1; // as a browser does then: none comes
+    });
+    await talker.say("one");
+    await talker.say("two");
+    await hears(page, "two");
+    assert.equal(await page.title(), "(2) #hall – Chat");
+  });
+
+  test("a private line that was refused stays where it was said", async () => {
+    const talker = await guest("polite"),
+      page = await enter("hasty");
+    await say(page, "/w nobody psst");
+    await page.waitForSelector(".line.failed");
+    assert.match(await page.textContent(".line.failed"), /Nobody of that name/);
+    await talker.say("afterwards");
+    await hears(page, "afterwards");
+    await say(page, "me too");
+    await page.waitForFunction(() => !document.querySelector(".line.pending"));
+    assert.deepEqual((await lines(page)).slice(-3), ["psst", "afterwards", "me too"]);
+  });
+
+  test("links end before what does not belong to them", async () => {
+    const page = await enter("linker");
+    for (const [text, ...links] of [
+      ["See https://example.org/a.", "https://example.org/a"],
+      ["(https://example.org/b)", "https://example.org/b"],
+      ["(see https://example.org/b(1), too).", "https://example.org/b(1)"],
+      ["https://example.org/wiki/A_(b)", "https://example.org/wiki/A_(b)"],
+      ["https://example.org/c?d=1&e=(f)#g)!?", "https://example.org/c?d=1&e=(f)#g"],
+      ["https://a.example, https://b.example/…", "https://a.example", "https://b.example/"],
+      ["[http://[::1]:80/x]", "http://[::1]:80/x"],
+      ["「https://example.org/가나」。", "https://example.org/가나"],
+      ["https:// https://. nothing"],
+    ]) {
+      await say(page, text);
+      await hears(page, text); // all of it is still there
+      const found = await page.$$eval("#log .line:last-child a", (list) =>
+        list.map((a) => a.textContent),
+      );
+      assert.deepEqual(found, links, text);
+    }
+  });
+
+  test("names that look the same are not taken for two people", async () => {
+    await guest("Echo");
+    const thief = await open();
+    for (const name of ["echo", "ECHO", "Ec\u200bho", "\u202eEcho", "E\u00adcho", "Echo\ufe0f"]) {
+      await thief.evaluate(() => ($("refusal").textContent = ""));
+      await thief.fill("#nick", name);
+      await thief.click("#enter");
+      await thief.waitForFunction(() => /Somebody else/.test($("refusal").textContent));
+    }
+    const page = await enter("Zoe\u0308"); // its two letters are one in normal form C
+    assert.equal(await page.evaluate(() => me), "Zo\u00eb");
+  });
+
+  test("the people of a room differ in colour as far as they can", async () => {
+    const room = "colours";
+    for (const n of [1, 2, 3, 4, 5, 6, 7]) await guest(`user${n}`, room);
+    const page = await enter("user8", `/#${room}`);
+    await page.waitForFunction(() => document.querySelectorAll("#people bdi").length === 8);
+    const tags = await page.$$eval("#people bdi", (list) =>
+      list.map((e) => ["--hue", "--light"].map((p) => +e.style.getPropertyValue(p))),
+    );
+    for (const [i, [hue, light]] of tags.entries())
+      for (const [otherHue, otherLight] of tags.slice(0, i)) {
+        const far = Math.hypot(light - otherLight, 2 * Math.sin(((hue - otherHue) * Math.PI) / 360));
+        assert.ok(far > 0.9, `${JSON.stringify(tags)}: opposite hues are 2 apart, the tones 1`);
+      }
+  });
+
+  for (const colorScheme of ["light", "dark"])
+    test(`all text can be read, ${colorScheme}`, async () => {
+      const room = `read-${colorScheme}`,
+        talker = await guest(`talker-${colorScheme}`, room);
+      const page = await enter(`reads-${colorScheme}`, `/#${room}`, { colorScheme });
+      const check = async (state) => {
+        await page.waitForFunction(() => new Promise(requestAnimationFrame));
+        const rows = await page.evaluate(contrasts);
+        assert.ok(rows.length > 5, state);
+        const bad = rows.filter(([, ratio]) => ratio < 4.5);
+        assert.deepEqual(bad, [], state);
+      };
+      await talker.say("https://example.org/ from another");
+      await talker.say("in private", `@reads-${colorScheme}`);
+      await say(page, "mine");
+      await say(page, "/w nobody refused");
+      await page.waitForSelector(".line.failed");
+      await say(page, `/w talker-${colorScheme} a secret`);
+      await page.waitForFunction(() => document.querySelectorAll(".line.private").length === 3);
+      await page.click("#wire summary");
+      for (const e of await page.$$("#people button, #rooms a")) {
+        await e.hover();
+        await check("a name that is pointed at");
+      }
+      for (let i = 0; i < 40; i++) await talker.say(`more ${i}`);
+      await hears(page, "more 39");
+      await page.evaluate(() => $("log").scrollTo(0, 0));
+      await page.waitForSelector("#more:not([hidden])");
+      talker.emit("typing");
+      await page.waitForFunction(() => $("typing").textContent);
+      await check("the room");
+      proxy.down = true;
+      proxy.cut();
+      await page.waitForSelector("#banner:not([hidden])");
+      await say(page, "waits");
+      await page.waitForSelector(".line.pending");
+      await check("without a connection");
+      await page.evaluate(() => askName("A refusal."));
+      await check("the question for a name");
+      await page.close();
+    });
+
+  test("without JavaScript the page says so", async () => {
+    const page = await open(proxy.url, { javaScriptEnabled: false });
+    assert.match(await page.innerText("body"), /The chat needs JavaScript/);
+    assert.ok(!(await page.isVisible("#composer")));
+    const other = await open();
+    assert.doesNotMatch(await other.innerText("body"), /needs JavaScript/);
+  });
+
+  test("a tap beside the drawer closes it, and does nothing else", async () => {
+    const page = await enter("tapper", "", phone);
+    const isOpen = () => page.isVisible("#people");
+    await page.fill("#text", "not to be sent");
+    assert.ok(!(await isOpen()));
+    await page.tap("#menu");
+    assert.ok(await isOpen());
+    await shoot(page, "drawer");
+    await page.tap("aside h2"); // within
+    assert.ok(await isOpen());
+    await page.tap("#send");
+    assert.ok(!(await isOpen()));
+    assert.equal(await page.getAttribute("#menu", "aria-expanded"), "false");
+    assert.equal(await page.inputValue("#text"), "not to be sent");
+    await page.tap("#menu");
+    await page.tap("#menu");
+    assert.ok(!(await isOpen()));
+    await page.tap("#send");
+    await hears(page, "not to be sent");
+  });
+});
 
 describe("the tutorial's page", () => {
   before(async () => {
