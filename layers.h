@@ -191,8 +191,14 @@ typedef struct sio_http_head {
 /* Parses the head of a request from n bytes; empty lines before it count as its part.
  *   > 0  its length; *out is filled (it means nothing otherwise)
  *     0  need more bytes
- *   < 0  refuse: -400, -501 (a transfer coding other than chunked), -417 (an expectation other than 100-continue), -431 (too many fields) */
+ *   < 0  refuse: -400, -501 (a transfer coding other than chunked), -417 (an expectation other than
+ *        100-continue), -431 (too many fields) */
 int sio_http_parse(const char *p, size_t n, sio_http_head *out);
+
+/* Whether parsing n bytes may say something other than "more" when the first seen of them said that:
+ * a line is complete, or the first line goes on in a way that ends its method, ends its target, or
+ * makes it none. So a sender of single bytes does not have the whole parsed again for each. */
+bool sio_http_is_news(const char *p, size_t n, size_t seen);
 
 /* The first field of that name (any case); p == NULL: absent. */
 sio_span sio_http_field_of(const sio_http_head *head, const char *name);
@@ -203,7 +209,7 @@ bool sio_http_has_token(sio_span list, const char *token);
 /* A chunked body as it comes (RFC 9112, 7.1). Starts zeroed. */
 typedef struct sio_http_chunks {
     unsigned char state;
-    unsigned short line;  // bytes of the current size or trailer line
+    unsigned short line;  // bytes of the current size's line
     uint64_t left;        // bytes of the current chunk still to come
     unsigned trailers;    // bytes of all trailer lines
 } sio_http_chunks;
@@ -223,7 +229,7 @@ bool sio_http_query_next(sio_span *rest, sio_span *name, sio_span *value);
  * is. Returns the bytes written. */
 size_t sio_http_decode(sio_span s, char *out);
 
-/* The query behind the target's '?', without a '#' and what follows; n == 0: none. */
+/* The query behind the target's '?'; n == 0: none. */
 sio_span sio_http_target_query(sio_span target);
 
 const char *sio_http_reason(int status);  // "Not Found"

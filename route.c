@@ -40,9 +40,7 @@ static const char *copy_text(sio_http *http, sio_span s)
 static sio_span path_of(sio_span target)
 {
     const char *mark = memchr(target.p, '?', target.n);
-    const char *hash = memchr(target.p, '#', mark == NULL ? target.n : (size_t)(mark - target.p));
-    const char *end = hash != NULL ? hash : mark;
-    return (sio_span){ target.p, end == NULL ? target.n : (size_t)(end - target.p) };
+    return (sio_span){ target.p, mark == NULL ? target.n : (size_t)(mark - target.p) };
 }
 
 sio_server *sio_http_server(const sio_http *http)
