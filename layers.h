@@ -1168,8 +1168,12 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
  * otherwise the packet is malformed. */
 void sio_client_violate(sio_client *c, bool state, const char *what);
 void sio_client_leave_all(sio_client *c, const char *reason);
-/* The query of a target as an object of strings, in the arena. */
+/* The query of a target as an object of strings, in the arena: names in the order of their first
+ * appearance, each with its last value. O(its bytes). NULL: no memory. */
 sio_value sio_query_object(sio_server *io, sio_span query);
+/* Text as decoders of queries make it: what is not UTF-8 becomes U+FFFD. In the arena, or s itself;
+ * p NULL: no memory. */
+sio_span sio_repair_text(sio_arena *arena, sio_span s);
 
 /* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
 

@@ -73,8 +73,17 @@ const char *sio_http_header(sio_http *http, const char *name)
 
 const char *sio_http_query(sio_http *http, const char *name)
 {
-    sio_value all = sio_query_object(http->io, sio_http_target_query(http->head->target));
-    return sio_text(sio_member(all, name), NULL);
+    sio_arena *arena = &http->io->net.arena;
+    sio_span query = sio_http_target_query(http->head->target), found = SIO_NONE, key, value;
+    size_t n = strlen(name);
+    char *text = sio_arena_get(arena, query.n + 1);
+    while (text != NULL && sio_http_query_next(&query, &key, &value))
+        if (sio_http_decode(key, text) == n && memcmp(text, name, n) == 0)
+            found = value;
+    if (found.p == NULL)
+        return NULL;
+    found = sio_repair_text(arena, (sio_span){ text, sio_http_decode(found, text) });
+    return found.p == NULL ? NULL : copy_text(http, found);
 }
 
 const char *sio_http_address(sio_http *http)
