@@ -143,6 +143,21 @@ static bool parse_field(sio_span line, sio_http_field *f)
     return true;
 }
 
+bool sio_http_is_name(const char *name)
+{
+    size_t i = 0;
+    while (is_token(name[i]))
+        i++;
+    return i > 0 && name[i] == '\0';
+}
+
+bool sio_http_is_value(const char *value)
+{
+    while (is_value(*value))
+        value++;
+    return *value == '\0';
+}
+
 /* RFC 9110, 8.6: digits, and nothing but digits. */
 static bool parse_length(sio_span s, uint64_t *out)
 {

@@ -203,6 +203,10 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen);
 /* The first field of that name (any case); p == NULL: absent. */
 sio_span sio_http_field_of(const sio_http_head *head, const char *name);
 
+/* Whether a text may stand in an answer's field as its name (RFC 9110, 5.1), as its value (5.5). */
+bool sio_http_is_name(const char *name);
+bool sio_http_is_value(const char *value);
+
 /* Whether a comma-separated list holds the token, in any case. */
 bool sio_http_has_token(sio_span list, const char *token);
 

@@ -415,17 +415,19 @@ int sio_disconnect_sockets(sio_target t, bool close);
 
 typedef void (*sio_http_handler)(sio_http *http);
 
-/* Serves requests for path (exact; "/x/..." ending in "/" and "*" takes everything below) with fn,
- * which must answer before it returns, or the client gets 500. GET serves HEAD too. The path is
- * compared undecoded, without the query. Path "*" is the fallback (default: 404), method "*" any. */
+/* Serves requests for path with fn, which must answer before it returns, or the client gets 500. GET
+ * serves HEAD too; method "*" any. The path is exact, or ends in "*" and takes everything that begins
+ * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). It is
+ * compared undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn);
 int sio_get(sio_server *io, const char *path, sio_http_handler fn);
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
- * changes. -1: it can't be read now. */
+ * changes. -1: it can't be read now, or as sio_route. */
 int sio_file(sio_server *io, const char *path, const char *file);
 
-/* The same with bytes from memory; keeps p. */
+/* The same with bytes from memory, of that type (copied; NULL: no Content-Type). Keeps p, whose bytes
+ * may not change: their tag is made once, from what they are. -1: EINVAL, ENOMEM. */
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
 
 sio_server *sio_http_server(const sio_http *http);
@@ -436,9 +438,12 @@ const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
 const char *sio_http_query(sio_http *http, const char *name);   // decoded; NULL: absent
 const char *sio_http_address(sio_http *http);
 const void *sio_http_body(const sio_http *http, size_t *n);
-/* Adds a header field to the answer. -1: EINVAL for bytes that no field may have; ENOMEM. */
+/* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
+ * bytes, and fields that say where the answer ends (Content-Length, Transfer-Encoding, Connection),
+ * which are the library's; ENOMEM. */
 int sio_header_add(sio_http *http, const char *name, const char *value);
-/* Answers. type NULL: no Content-Type. Borrows p. Only the first answer counts. */
+/* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
+ * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
 int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
 /* Plain WebSocket beside Socket.IO, limited like the server. text: a message of UTF-8 text, not
