@@ -293,6 +293,19 @@ sio_span sio_http_field_of(const sio_http_head *head, const char *name)
     return SIO_NONE;
 }
 
+sio_span sio_http_single(const sio_http_head *head, const char *name)
+{
+    sio_span found = SIO_NONE;
+    for (size_t i = 0; i < head->n_fields; i++) {
+        if (!sio_span_is_nocase(head->field[i].name, name))
+            continue;
+        if (found.p != NULL)
+            return SIO_NONE;
+        found = head->field[i].value;
+    }
+    return found;
+}
+
 bool sio_http_has_token(sio_span list, const char *token)
 {
     sio_span element;

@@ -203,6 +203,9 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen);
 /* The first field of that name (any case); p == NULL: absent. */
 sio_span sio_http_field_of(const sio_http_head *head, const char *name);
 
+/* The field of that name if it is there once; p == NULL: absent, or several. */
+sio_span sio_http_single(const sio_http_head *head, const char *name);
+
 /* Whether a text may stand in an answer's field as its name (RFC 9110, 5.1), as its value (5.5). */
 bool sio_http_is_name(const char *name);
 bool sio_http_is_value(const char *value);
@@ -290,7 +293,10 @@ size_t sio_ws_own_header(const char *p, unsigned char *op, size_t *len);
  * answer with: -1002 for a bad length or code, -1007 for a reason that is not UTF-8 (7.4, 8.1). */
 int sio_ws_close_code(const unsigned char *p, size_t n);
 
-/* Checks the fields of a handshake (4.2.1). NULL: good; or the text of the 400. *version_hint: the
+/* Whether a code may stand in a close frame (7.4). */
+bool sio_ws_is_code(int code);
+
+/* Checks a handshake's method, version and fields (4.2.1). NULL: good; or the text of the 400. *version_hint: the
  * answer must name the versions (4.4). */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint);
 
@@ -634,6 +640,9 @@ typedef struct sio_ws_events {
      * the one that was sent to it for what it did. */
     void (*close)(void *owner, int code, bool clean);
     size_t max_message;
+    /* NULL, or called for each frame that has come whole, before what it says. part: its message goes
+     * on. It must do no more than note that. */
+    void (*frame)(void *owner, bool part);
 } sio_ws_events;
 
 typedef struct sio_listener {

@@ -446,19 +446,28 @@ int sio_header_add(sio_http *http, const char *name, const char *value);
  * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
 int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
-/* Plain WebSocket beside Socket.IO, limited like the server. text: a message of UTF-8 text, not
- * binary. close: the client's code; 1005: it sent none; 1006: it went without a close frame; or the
- * code that was sent to it. clean: it said goodbye, or sio_ws_close did. */
+/* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
+ * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
+ * request_timeout_ms. text: a message of UTF-8 text, not binary. close: the client's code; 1005: it
+ * sent none; 1006: it went without a close frame; or the code that was sent to it (1005: none was).
+ * clean: it said goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);
     void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
     void (*close)(sio_ws *ws, int code, bool clean);
 } sio_ws_handlers;
+/* Copies handlers; each may be NULL. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
-int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);  // copies p
+/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
+ * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
+ * that is nobody's. */
+int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
-void sio_ws_close(sio_ws *ws, int code);  // code 0: a close frame without one
+/* The handler of close runs before it returns; closing twice is closing once. code 0: a close frame
+ * without one. -1: EINVAL for a code that may not be sent (RFC 6455, 7.4: 1000 to 1014 but 1004, 1005
+ * and 1006, and 3000 to 4999 may). */
+int sio_ws_close(sio_ws *ws, int code);
 sio_server *sio_ws_server(const sio_ws *ws);
 const char *sio_ws_address(const sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
