@@ -470,6 +470,7 @@ bool sio_http_chunks_done(const sio_http_chunks *c)
 
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
+/* RFC 3986, 3.4. */
 sio_span sio_http_target_query(sio_span target)
 {
     const char *mark = memchr(target.p, '?', target.n);
@@ -478,6 +479,7 @@ sio_span sio_http_target_query(sio_span target)
     return (sio_span){ mark + 1, target.n - (size_t)(mark - target.p) - 1 };
 }
 
+/* How browsers write forms and queries: application/x-www-form-urlencoded (WHATWG URL, 5.1). */
 bool sio_http_query_next(sio_span *rest, sio_span *name, sio_span *value)
 {
     while (rest->n > 0 && rest->p[0] == '&')

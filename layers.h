@@ -18,9 +18,10 @@
  *
  * Calls go down only; a lower layer reaches a higher one through function pointers it was given.
  *
- * All codecs return > 0: bytes used; 0: need more bytes; < 0: the refusal, as the negated number
- * that goes on the wire (an HTTP status, a close code), or -1 where nothing goes out. They borrow
- * what they are given, and write their output on success only. */
+ * Codecs that read what may still be coming (a head, a chunk, a frame's header) return > 0: bytes
+ * used; 0: need more bytes; < 0: the refusal, as the negated number that goes on the wire (an HTTP
+ * status, a close code). Those that read what is complete say whether it is good. All of them borrow
+ * what they are given; what they have written means nothing after a refusal. */
 #ifndef SIO_LAYERS_H
 #define SIO_LAYERS_H
 

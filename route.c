@@ -284,6 +284,8 @@ static void on_route_head(void *owner, sio_exchange *x, const sio_http_head *hea
     }
     kept_head *k = sio_resize(&r->io->net.memory, NULL, sizeof *k + raw.n);
     if (k == NULL) {
+        r->io->net.stats.refused++;
+        sio_log(&r->io->net, "503: no memory for a request's head");
         sio_respond_empty(x, 503);
         return;
     }
@@ -443,10 +445,13 @@ static void no_gone(void *owner, sio_exchange *x, int status)
 
 static void on_nobody_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
-    const sio_server *io = owner;
+    sio_server *io = owner;
     (void)raw;
     if (head->upgrade && asks_for_websocket(head)) {
-        sio_log(sio_conn_net(x->conn), "websocket handshake for a path that is nobody's");
+        io->net.stats.refused++;
+        sio_log(&io->net,
+                "websocket handshake refused: its path is nobody's; Socket.IO listens on %s/",
+                io->options.path);
         sio_conn_drop(x->conn);
         return;
     }

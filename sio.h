@@ -111,7 +111,7 @@ typedef struct sio_options {
     size_t max_per_address;  // 0: as many as they like
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
-    int request_timeout_ms;  // 300000 until a request is complete
+    int request_timeout_ms;  // 300000 until a request, or a plain WebSocket's message, is complete
     int keep_alive_ms;       // 5000 of silence between two requests
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
@@ -268,7 +268,7 @@ bool sio_xdomain(sio_socket *socket);               // it had an Origin
 bool sio_secure(const sio_socket *socket);          // a trusted proxy said https
 int64_t sio_issued(const sio_socket *socket);       // milliseconds since 1970
 sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} without one
-sio_value sio_query(sio_socket *socket);            // an object of strings
+sio_value sio_query(sio_socket *socket);            // an object of strings: the first 200 names
 /* A header field, repeated ones joined with ", "; NULL: absent. */
 const char *sio_header(sio_socket *socket, const char *name);
 
@@ -435,7 +435,7 @@ const char *sio_http_method(const sio_http *http);
 const char *sio_http_target(const sio_http *http);              // raw, with the query
 const char *sio_http_path(sio_http *http);                      // raw, without the query
 const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
-const char *sio_http_query(sio_http *http, const char *name);   // decoded; NULL: absent
+const char *sio_http_query(sio_http *http, const char *name);   // decoded, the last; NULL: absent
 const char *sio_http_address(sio_http *http);
 const void *sio_http_body(const sio_http *http, size_t *n);
 /* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
