@@ -85,6 +85,9 @@ static void refused_handshakes_are_told_and_counted(void **state)
             fail_msg("%s: %d, %s", handshakes[i].rule, status, sim.log);
     }
     assert_int_equal(sio_websocket(io, "raw", &handlers), -1);
+    assert_null(sim_ws_open(io, "/other", NULL));  // nobody's
+    assert_int_equal(sio_get_stats(io)->refused, refused + 1);
+    assert_true(sim_like("*refused*listens on /socket.io/", sim.log));
     sim_free(io);
 }
 
