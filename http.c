@@ -363,8 +363,9 @@ static unsigned after_part(char b, unsigned blanks)
     return b == ';' ? EXT : is_blank(b) ? blanks : REFUSED;
 }
 
-/* RFC 9112, 7.1.1: *( ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] BWS ). The state behind
- * b. What an extension says is ignored; but where one program finds its end, all must. */
+/* RFC 9112, 7.1.1: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), but for white space
+ * behind the size, which the reference refuses too. The state behind b. What an extension says is
+ * ignored; but where one program finds its end, all must. */
 static unsigned extension_byte(unsigned state, char b)
 {
     switch (state) {
@@ -440,6 +441,8 @@ static unsigned chunk_byte(sio_http_chunks *c, char b)
     case VALUE_LF:
     case END_LF:
         return ++c->trailers <= MAX_TRAILERS ? trailer_byte(c->state, b) : REFUSED;
+    case REFUSED:
+        return REFUSED;
     default:
         return ++c->line <= MAX_CHUNK_LINE ? extension_byte(c->state, b) : REFUSED;
     }

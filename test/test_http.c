@@ -576,6 +576,16 @@ static void bytes_behind_a_chunked_body_are_left(void **state)
     assert_int_equal(data.n, 0);
 }
 
+static void what_was_refused_stays_refused(void **state)
+{
+    sio_http_chunks c = { 0 };
+    sio_span data;
+    (void)state;
+    assert_int_equal(sio_http_chunk(&c, "z", 1, &data), -400);
+    assert_int_equal(sio_http_chunk(&c, ";a\r\n0\r\n\r\n", 10, &data), -400);
+    assert_false(sio_http_chunks_done(&c));
+}
+
 /* A chunk's line, and the trailers together, have a limit: neither can be fed for ever. */
 static void an_endless_chunk_line_or_trailer_is_refused(void **state)
 {
@@ -731,6 +741,7 @@ int main(void)
         cmocka_unit_test(a_chunked_body_is_the_same_however_it_is_cut),
         cmocka_unit_test(a_chunked_body_is_not_done_before_its_last_byte),
         cmocka_unit_test(bytes_behind_a_chunked_body_are_left),
+        cmocka_unit_test(what_was_refused_stays_refused),
         cmocka_unit_test(an_endless_chunk_line_or_trailer_is_refused),
         cmocka_unit_test(a_body_in_a_hundred_thousand_chunks_takes_linear_time),
         cmocka_unit_test(a_query_begins_behind_the_mark),
