@@ -250,6 +250,33 @@ static void codes_that_may_not_be_sent_are_refused(void **state)
     sim_free(io);
 }
 
+/* Each allocation fails once. Who was let in is asked, answered, and told of its end once. */
+static void memory_that_ends_harms_nobody(void **state)
+{
+    (void)state;
+    bool failed = true;
+    for (unsigned long k = 1; failed; k++) {
+        sim_reset();
+        sim.fail_alloc = k;
+        closes = messages = 0;
+        sio_server *io = sim_begin(&slow);
+        bool served = io != NULL && sio_websocket(io, "/raw", &handlers) == 0;
+        sim_client *c = served ? sim_ws_open(io, "/raw", NULL) : NULL;
+        for (int i = 0; c != NULL && !sim_ended(c) && i < 3; i++) {
+            sim_ws_frame(c, 1, "a", 1);
+            sim_ws_frame(c, 0x80, "b", 1);
+            sim_run_ms(io, 1000);
+            sim_ws_frame(c, 0x8a, "", 0);
+            sim_run_ms(io, 0);
+        }
+        failed = sim.allocs >= k;
+        sim_free(io);
+        assert_int_equal(closes, c != NULL);
+        if (!failed)
+            assert_int_equal(messages, 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -260,6 +287,7 @@ int main(void)
         cmocka_unit_test(a_message_that_never_ends_is_ended),
         cmocka_unit_test(what_is_not_sent_is_said),
         cmocka_unit_test(codes_that_may_not_be_sent_are_refused),
+        cmocka_unit_test(memory_that_ends_harms_nobody),
     };
     return cmocka_run_group_tests_name("beside.c", tests, NULL, NULL);
 }
