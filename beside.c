@@ -213,7 +213,10 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     e->path_n = n;
     e->io = io;
     e->handlers = *handlers;
-    e->events = (sio_ws_events){ on_ws_message, on_ws_close, o->max_payload, on_ws_frame };
+    e->events = (sio_ws_events){ .message = on_ws_message,
+                                 .close = on_ws_close,
+                                 .max_message = o->max_payload,
+                                 .frame = on_ws_frame };
     sio_clock *clock = &io->net.clock;
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
     sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
