@@ -12,7 +12,7 @@
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/* Writes n bytes as digits without padding. Returns the digits. */
+/* Section 4: writes n bytes as digits without padding. Returns the digits. */
 static size_t encode(const unsigned char *p, size_t n, const char *digits, char *out)
 {
     char *start = out;
@@ -61,7 +61,7 @@ size_t sio_base64url_encode(const void *p, size_t n, char *out)
     return encode(p, n, url_safe, out);
 }
 
-/* The six bits of a digit of either alphabet, or -1. */
+/* The six bits of a digit of either alphabet (tables 1 and 2), or -1. */
 static int digit_value(char c)
 {
     if (c >= 'A' && c <= 'Z')

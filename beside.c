@@ -1,5 +1,8 @@
-/* beside.c - plain WebSocket and plain Engine.IO endpoints beside Socket.IO
+/* beside.c - plain WebSocket (RFC 6455) and plain Engine.IO endpoints beside Socket.IO
  * SPDX-License-Identifier: MIT
+ *
+ * A plain WebSocket is pinged each ping_interval_ms (5.5.2). Any frame is an answer; none within
+ * ping_timeout_ms ends it. A message that comes in several frames has request_timeout_ms.
  *
  * What holds here: a handler's "close" is called exactly once for each "open", and the object it is
  * called for is freed when the turn ends. */
@@ -15,6 +18,7 @@ typedef struct sio_ws_endpoint {
     sio_ws_handlers handlers;
     sio_ws_events events;
     sio_ws *sockets;
+    sio_fifo ping_fifo, pong_fifo, message_fifo;
     size_t path_n;
     char path[];
 } ws_endpoint;
@@ -24,7 +28,9 @@ struct sio_ws {
     sio_conn *conn;
     sio_ws *prev, *next;
     void *data;
-    bool over;
+    sio_deadline beat;     // of the next ping; pinged: of the answer
+    sio_deadline message;  // of one that has begun
+    bool over, pinged;
     char address[64];
 };
 
@@ -35,6 +41,8 @@ static void end_ws(sio_ws *ws, int code, bool clean)
     if (ws->over)
         return;
     ws->over = true;
+    sio_deadline_clear(&ws->beat);
+    sio_deadline_clear(&ws->message);
     if (ws->prev != NULL)
         ws->prev->next = ws->next;
     else
@@ -49,10 +57,72 @@ static void end_ws(sio_ws *ws, int code, bool clean)
     e->io->dead_ws = ws;
 }
 
+/* Encodes one frame. 0 or -1. */
+static int encode_frame(sio_server *io, unsigned char op, const void *p, size_t n, sio_ref *ref)
+{
+    sio_out *out = &io->net.out;
+    sio_out_begin(out);
+    sio_out_frame(out);
+    sio_put(&out->sink, p, n);
+    sio_out_frame_end(out, op);
+    return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
+}
+
+static void set_beat(sio_ws *ws, bool pinged)
+{
+    ws_endpoint *e = ws->endpoint;
+    ws->pinged = pinged;
+    sio_deadline_set(&e->io->net.clock, pinged ? &e->pong_fifo : &e->ping_fifo, &ws->beat);
+}
+
+static void on_ws_ping_due(void *owner, sio_deadline *d)
+{
+    ws_endpoint *e = owner;
+    sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
+    sio_ref ref;
+    bool encoded = encode_frame(e->io, SIO_WS_PING, "", 0, &ref) == 0;
+    set_beat(ws, encoded);  // without memory the client can't know that it was asked
+    if (!encoded)
+        return;
+    sio_conn_send(ws->conn, ref);
+    sio_ref_release(ref);
+}
+
+static void on_ws_silence(void *owner, sio_deadline *d)
+{
+    ws_endpoint *e = owner;
+    sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
+    e->io->net.stats.ping_timeouts++;
+    sio_conn_drop(ws->conn);
+    end_ws(ws, SIO_WS_ABNORMAL, false);
+}
+
+static void on_ws_message_late(void *owner, sio_deadline *d)
+{
+    ws_endpoint *e = owner;
+    sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, message));
+    sio_log(&e->io->net,
+            "websocket closed: %d, a message in several frames took longer than request_timeout_ms",
+            SIO_WS_POLICY);
+    sio_conn_close(ws->conn, SIO_WS_POLICY);
+    end_ws(ws, SIO_WS_POLICY, false);
+}
+
+static void on_ws_frame(void *owner, bool part)
+{
+    sio_ws *ws = owner;
+    ws_endpoint *e = ws->endpoint;
+    if (ws->pinged)
+        set_beat(ws, false);
+    if (part && ws->message.next == NULL)
+        sio_deadline_set(&e->io->net.clock, &e->message_fifo, &ws->message);
+}
+
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)
 {
     sio_ws *ws = owner;
     const ws_endpoint *e = ws->endpoint;
+    sio_deadline_clear(&ws->message);
     sio_enter(e->io);
     if (e->handlers.message != NULL)
         e->handlers.message(ws, text, p, n);
@@ -64,19 +134,38 @@ static void on_ws_close(void *owner, int code, bool clean)
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
 }
 
+/* Says why a handshake is refused, which is answered already or about to be. */
+static void note_refusal(const ws_endpoint *e, const char *why)
+{
+    e->io->net.stats.refused++;
+    sio_log(&e->io->net, "websocket handshake for %.200s refused: %s", e->path, why);
+}
+
+/* Checks a handshake (4.2.1 and 10.2); false: it was refused. */
+static bool check_handshake(const ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
+{
+    bool hint;
+    const char *text = sio_ws_check(head, &hint);
+    if (!sio_origin_allowed(&e->io->options, head)) {
+        note_refusal(e, "its Origin is not one of the option origins");
+        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
+        return false;
+    }
+    if (text != NULL)
+        note_refusal(e, text);
+    return sio_websocket_check(x, head);
+}
+
 static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     ws_endpoint *e = owner;
     const sio_memory *m = &e->io->net.memory;
     (void)raw;
-    if (!sio_origin_allowed(&e->io->options, head)) {
-        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
-        return;
-    }
-    if (!sio_websocket_check(x, head))
+    if (!check_handshake(e, x, head))
         return;
     sio_ws *ws = sio_alloc(m, sizeof *ws);
     if (ws == NULL) {
+        note_refusal(e, "no memory");
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
@@ -84,6 +173,7 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     sio_client_address(x->conn, head, ws->address);
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
+        note_refusal(e, "an earlier request of its connection still waits, or no memory");
         sio_free_mem(m, ws);
         return;
     }
@@ -91,6 +181,7 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     if (ws->next != NULL)
         ws->next->prev = ws;
     e->sockets = ws;
+    set_beat(ws, false);
     sio_enter(e->io);
     if (e->handlers.open != NULL)
         e->handlers.open(ws);
@@ -112,6 +203,9 @@ static const sio_endpoint ws_http_endpoint = { on_ws_head, no_body, no_gone };
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers)
 {
     size_t n = strlen(path);
+    const sio_options *o = &io->options;
+    if (path[0] != '/')
+        return sio_fail(EINVAL);
     ws_endpoint *e = sio_alloc(&io->net.memory, sizeof *e + n + 1);
     if (e == NULL)
         return sio_fail(ENOMEM);
@@ -119,7 +213,14 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     e->path_n = n;
     e->io = io;
     e->handlers = *handlers;
-    e->events = (sio_ws_events){ on_ws_message, on_ws_close, io->options.max_payload };
+    e->events = (sio_ws_events){ .message = on_ws_message,
+                                 .close = on_ws_close,
+                                 .max_message = o->max_payload,
+                                 .frame = on_ws_frame };
+    sio_clock *clock = &io->net.clock;
+    sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
+    sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
+    sio_fifo_init(clock, &e->message_fifo, o->request_timeout_ms, on_ws_message_late, e);
     e->next = io->ws_endpoints;
     io->ws_endpoints = e;
     return 0;
@@ -133,17 +234,12 @@ static ws_endpoint *find_ws(const sio_server *io, sio_span path)
     return e;
 }
 
-/* Encodes one message as a frame. */
-static int encode_frame(sio_server *io, bool text, const void *p, size_t n, sio_ref *ref)
+/* Encodes one message as a frame. 0 or -1. */
+static int encode_message(sio_server *io, bool text, const void *p, size_t n, sio_ref *ref)
 {
-    sio_out *out = &io->net.out;
     if (text && sio_utf8_prefix(p, n) != n)
         return sio_fail(EINVAL);
-    sio_out_begin(out);
-    sio_out_frame(out);
-    sio_put(&out->sink, p, n);
-    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
-    return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
+    return encode_frame(io, text ? SIO_WS_TEXT : SIO_WS_BINARY, p, n, ref);
 }
 
 int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
@@ -151,11 +247,11 @@ int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
     sio_ref ref;
     if (ws->over)
         return sio_fail(EPIPE);
-    if (encode_frame(ws->endpoint->io, text, p, n, &ref) < 0)
+    if (encode_message(ws->endpoint->io, text, p, n, &ref) < 0)
         return -1;
-    sio_conn_send(ws->conn, ref);
+    bool queued = sio_conn_send(ws->conn, ref);
     sio_ref_release(ref);
-    return 0;
+    return queued ? 0 : sio_fail(EPIPE);
 }
 
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n)
@@ -164,7 +260,7 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
     sio_ref ref;
     if (e == NULL)
         return sio_fail(ENOENT);
-    if (encode_frame(io, text, p, n, &ref) < 0)
+    if (encode_message(io, text, p, n, &ref) < 0)
         return -1;
     for (sio_ws *ws = e->sockets; ws != NULL; ws = ws->next)
         sio_conn_send(ws->conn, ref);
@@ -172,12 +268,15 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
     return 0;
 }
 
-void sio_ws_close(sio_ws *ws, int code)
+int sio_ws_close(sio_ws *ws, int code)
 {
+    if (code != SIO_WS_NO_CODE && !sio_ws_is_code(code))
+        return sio_fail(EINVAL);
     if (ws->over)
-        return;
+        return 0;
     sio_conn_close(ws->conn, code);
-    end_ws(ws, code, true);
+    end_ws(ws, code == SIO_WS_NO_CODE ? SIO_WS_NO_STATUS : code, true);
+    return 0;
 }
 
 sio_server *sio_ws_server(const sio_ws *ws)
@@ -370,6 +469,9 @@ void sio_beside_free(sio_server *io)
     while (io->ws_endpoints != NULL) {
         ws_endpoint *e = io->ws_endpoints;
         io->ws_endpoints = e->next;
+        sio_fifo_remove(&io->net.clock, &e->ping_fifo);
+        sio_fifo_remove(&io->net.clock, &e->pong_fifo);
+        sio_fifo_remove(&io->net.clock, &e->message_fifo);
         sio_free_mem(m, e);
     }
 }

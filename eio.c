@@ -321,9 +321,12 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     eio->prefix[n] = '\0';
     eio->prefix_n = n;
     eio->sessions.memory = &net->memory;
-    eio->ws_events = (sio_ws_events){ on_ws_message, on_ws_close, o->max_payload };
-    eio->upgrade_events =
-        (sio_ws_events){ sio_upgrade_message, sio_upgrade_closed, o->max_payload };
+    eio->ws_events = (sio_ws_events){ .message = on_ws_message,
+                                      .close = on_ws_close,
+                                      .max_message = o->max_payload };
+    eio->upgrade_events = (sio_ws_events){ .message = sio_upgrade_message,
+                                           .close = sio_upgrade_closed,
+                                           .max_message = o->max_payload };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
         eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns

@@ -8,8 +8,11 @@
  *
  * What holds here:
  *  - What is ambiguous is refused and not repaired: a bare CR or LF, a folded field, white space
- *    before the colon, two lengths, a length beside a transfer coding. Two programs that read such
- *    a request differently are how requests are smuggled.
+ *    before the colon, two lengths, a length beside a transfer coding, a fragment in the target, a
+ *    trailer that is no field. Two programs that read such a request differently are how requests
+ *    are smuggled.
+ *  - What can't become a request is refused at once and not waited for: a TLS client has sent all
+ *    that it has to say.
  *  - A head is parsed from its start each time, and is given up after SIO_HTTP_FIELDS fields: so the
  *    caller may ask again after each line without the cost running away.
  *
@@ -57,48 +60,69 @@ static sio_span trim(sio_span s)
     return s;
 }
 
+/* Takes the next element off a list (RFC 9110, 5.6.1); false behind the last. Of an empty list the
+ * only one is empty. */
+static bool next_element(sio_span *list, sio_span *element)
+{
+    if (list->p == NULL)
+        return false;
+    const char *comma = memchr(list->p, ',', list->n);
+    size_t n = comma == NULL ? list->n : (size_t)(comma - list->p);
+    *element = trim((sio_span){ list->p, n });
+    *list = comma == NULL ? SIO_NONE : (sio_span){ comma + 1, list->n - n - 1 };
+    return true;
+}
+
 /* ---- The request line -------------------------------------------------------------------------- */
 
-static const char *const methods[] = { "GET",    "POST",  "HEAD",    "PUT",
-                                       "DELETE", "PATCH", "OPTIONS", "TRACE" };
-
-static bool is_method(sio_span s)
+/* RFC 9112, 3.2: a target has no fragment; a program in front of us that cuts it off would ask for
+ * another resource than we answer for. */
+static bool is_target(char c)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (sio_span_is(s, methods[i]))
-            return true;
-    return false;
+    return c >= 0x21 && c <= 0x7e && c != '#';
 }
 
-/* Whether a method's line can begin with these bytes; so garbage is refused before its first line
- * is complete. */
-static bool may_begin_request(const char *p, size_t n)
+/* RFC 9112, 3: any token is a method (RFC 9110, 9.1). 1: a line; 0: the beginning of one, perhaps
+ * with its CR; -1: neither. */
+static int parse_request_line(sio_span line, sio_http_head *h)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        size_t m = strlen(methods[i]);
-        if (memcmp(p, methods[i], n < m ? n : m) == 0 && (n <= m || p[m] == ' '))
-            return true;
-    }
-    return false;
-}
-
-/* RFC 9112, 3. */
-static bool parse_request_line(sio_span line, sio_http_head *h)
-{
-    const char *end = line.p + line.n, *space = memchr(line.p, ' ', line.n);
-    if (space == NULL)
-        return false;
-    h->method = (sio_span){ line.p, (size_t)(space - line.p) };
-    const char *target = space + 1, *p = target;
-    while (p < end && (unsigned char)*p - 0x21u < 0x5eu)  // 0x21 to 0x7e
+    const char *p = line.p, *end = p + line.n;
+    while (p < end && is_token(*p))
+        p++;
+    h->method = (sio_span){ line.p, (size_t)(p - line.p) };
+    if (p == end)
+        return 0;
+    if (h->method.n == 0 || *p != ' ' || sio_span_is(h->method, "CONNECT"))
+        return -1;
+    const char *target = ++p;
+    while (p < end && is_target(*p))
         p++;
     h->target = (sio_span){ target, (size_t)(p - target) };
-    if (!is_method(h->method) || h->target.n == 0)
-        return false;
-    if (end - p != 9 || memcmp(p, " HTTP/1.", 8) != 0 || (p[8] != '0' && p[8] != '1'))
-        return false;
+    if (p == end)
+        return 0;
+    size_t left = (size_t)(end - p);
+    if (h->target.n == 0 || memcmp(p, " HTTP/1.", left < 8 ? left : 8) != 0)
+        return -1;
+    if (left < 9)
+        return 0;
     h->minor = p[8] - '0';
-    return true;
+    if (p[8] != '0' && p[8] != '1')
+        return -1;
+    return left == 9 ? 1 : left == 10 && p[9] == '\r' ? 0 : -1;
+}
+
+bool sio_http_is_news(const char *p, size_t n, size_t seen)
+{
+    if (memchr(p + seen, '\n', n - seen) != NULL)
+        return true;
+    if (memchr(p, '\n', seen) != NULL)
+        return false;  // fields are looked at line by line
+    const char *space = memchr(p, ' ', seen);
+    if (p[0] == '\r' || (space != NULL && memchr(space + 1, ' ', seen - (size_t)(space + 1 - p))))
+        return true;  // an empty line, or the version: few bytes
+    while (seen < n && (space == NULL ? is_token(p[seen]) : is_target(p[seen])))
+        seen++;
+    return seen < n;
 }
 
 /* ---- Fields -------------------------------------------------------------------------------------- */
@@ -119,6 +143,21 @@ static bool parse_field(sio_span line, sio_http_field *f)
     return true;
 }
 
+bool sio_http_is_name(const char *name)
+{
+    size_t i = 0;
+    while (is_token(name[i]))
+        i++;
+    return i > 0 && name[i] == '\0';
+}
+
+bool sio_http_is_value(const char *value)
+{
+    while (is_value(*value))
+        value++;
+    return *value == '\0';
+}
+
 /* RFC 9110, 8.6: digits, and nothing but digits. */
 static bool parse_length(sio_span s, uint64_t *out)
 {
@@ -135,8 +174,23 @@ static bool parse_length(sio_span s, uint64_t *out)
 /* What the fields say that change how the message is read. */
 typedef struct framing {
     bool close, keep_alive, upgrade_token, upgrade_field, host, transfer;
-    int refusal;
+    bool encoded;      // by something other than chunked
+    bool malformed;    // 400, whatever else there is
+    bool expectation;  // one that can't be met
 } framing;
+
+/* RFC 9112, 6.1 and 7: a list, over several lines perhaps; chunked may be in it once, as the last.
+ * An empty element counts as a coding that nobody knows. */
+static void note_codings(sio_http_head *h, framing *m, sio_span list)
+{
+    sio_span coding;
+    m->transfer = true;
+    while (next_element(&list, &coding)) {
+        m->malformed |= h->chunked;
+        h->chunked = sio_span_is_nocase(coding, "chunked");
+        m->encoded |= !h->chunked;
+    }
+}
 
 static void note_field(sio_http_head *h, framing *m, const sio_http_field *f)
 {
@@ -148,24 +202,16 @@ static void note_field(sio_http_head *h, framing *m, const sio_http_field *f)
     } else if (sio_span_is_nocase(name, "Upgrade")) {
         m->upgrade_field = true;
     } else if (sio_span_is_nocase(name, "Host")) {
-        if (m->host)
-            m->refusal = -400;  // RFC 9112, 3.2
+        m->malformed |= m->host;  // RFC 9112, 3.2
         m->host = true;
     } else if (sio_span_is_nocase(name, "Content-Length")) {
-        if (h->has_length || !parse_length(value, &h->length))
-            m->refusal = -400;
+        m->malformed |= h->has_length || !parse_length(value, &h->length);
         h->has_length = true;
     } else if (sio_span_is_nocase(name, "Transfer-Encoding")) {
-        h->chunked = sio_span_is_nocase(value, "chunked");
-        if (m->transfer)
-            m->refusal = -400;
-        else if (!h->chunked)  // RFC 9112, 6.3: the last coding must be chunked, just once
-            m->refusal = sio_span_is_nocase(value, "gzip, chunked") ? -501 : -400;
-        m->transfer = true;
-    } else if (sio_span_is_nocase(name, "Expect")) {
+        note_codings(h, m, value);
+    } else if (sio_span_is_nocase(name, "Expect") && h->minor > 0) {  // RFC 9110, 10.1.1
         h->expect_continue = sio_span_is_nocase(value, "100-continue");
-        if (!h->expect_continue && m->refusal == 0)
-            m->refusal = -417;
+        m->expectation |= !h->expect_continue;
     }
 }
 
@@ -174,15 +220,17 @@ static int check_framing(sio_http_head *h, const framing *m)
 {
     h->upgrade = m->upgrade_token && m->upgrade_field;
     h->keep_alive = h->minor == 1 ? !m->close : m->keep_alive && !m->close;
-    if (m->refusal != 0)
-        return m->refusal;
-    if (m->transfer && (h->has_length || h->minor == 0))
-        return -400;  // RFC 9112, 6.1
+    if (m->malformed)
+        return -400;
+    if (m->transfer && (!h->chunked || h->has_length || h->minor == 0))
+        return -400;  // RFC 9112, 6.1 and 6.3
     if (h->upgrade && (m->transfer || h->length > 0))
         return -400;  // the body would be read as frames
     if (h->minor == 1 && !m->host && !h->upgrade)
         return -400;  // RFC 9112, 3.2
-    return 0;
+    if (m->encoded)
+        return -501;  // RFC 9112, 6.1
+    return m->expectation ? -417 : 0;
 }
 
 /* The line at p, without its CRLF. 1: *line is set; 0: incomplete; -1: a bare LF. */
@@ -197,6 +245,12 @@ static int take_line(const char *p, const char *end, sio_span *line)
     return 1;
 }
 
+/* Whether a request can still come of bytes without a line end. */
+static bool may_begin(sio_span p, sio_http_head *h)
+{
+    return sio_span_is(p, "\r") || parse_request_line(p, h) >= 0;
+}
+
 int sio_http_parse(const char *p, size_t n, sio_http_head *h)
 {
     const char *start = p, *end = p + n;
@@ -205,12 +259,12 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *h)
     while (end - p >= 2 && p[0] == '\r' && p[1] == '\n')  // RFC 9112, 2.2
         p += 2;
     int got = take_line(p, end, &line);
-    if (got == 0 && (p == end || *p == '\r' || may_begin_request(p, (size_t)(end - p))))
-        return 0;
+    if (got == 0)  // garbage is refused before its first line is complete
+        return may_begin((sio_span){ p, (size_t)(end - p) }, h) ? 0 : -400;
 
     h->minor = 0, h->length = 0, h->n_fields = 0;
     h->chunked = h->has_length = h->expect_continue = false;
-    if (got <= 0 || !parse_request_line(line, h))
+    if (got < 0 || parse_request_line(line, h) <= 0)
         return -400;
     for (;;) {
         p = line.p + line.n + 2;
@@ -239,26 +293,59 @@ sio_span sio_http_field_of(const sio_http_head *head, const char *name)
     return SIO_NONE;
 }
 
+sio_span sio_http_single(const sio_http_head *head, const char *name)
+{
+    sio_span found = SIO_NONE;
+    for (size_t i = 0; i < head->n_fields; i++) {
+        if (!sio_span_is_nocase(head->field[i].name, name))
+            continue;
+        if (found.p != NULL)
+            return SIO_NONE;
+        found = head->field[i].value;
+    }
+    return found;
+}
+
 bool sio_http_has_token(sio_span list, const char *token)
 {
-    const char *end = list.p + list.n;
-    for (const char *p = list.p; p < end;) {
-        const char *comma = memchr(p, ',', (size_t)(end - p));
-        const char *stop = comma == NULL ? end : comma;
-        if (sio_span_is_nocase(trim((sio_span){ p, (size_t)(stop - p) }), token))
+    sio_span element;
+    while (next_element(&list, &element))
+        if (sio_span_is_nocase(element, token))
             return true;
-        p = comma == NULL ? end : comma + 1;
-    }
     return false;
 }
 
 /* ---- Chunked bodies (RFC 9112, 7.1) -------------------------------------------------------------- */
 
-/*   SIZE --";"--> EXTENSION --CR--> SIZE_LF --LF--> DATA --> DATA_CR --> DATA_LF --+
- *    ^  \------------CR-------------^   |                                          |
- *    +---------------------------------(-------------------------------------------+
- *                                  size 0: TRAILER --CR--> TRAILER_LF --> TRAILER .. DONE */
-enum { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER, TRAILER_LF, DONE };
+/*   SIZE --";"--> EXT.. --CR--> SIZE_LF --LF--> DATA --> DATA_CR --> DATA_LF --+
+ *    ^  \----------CR-----------^  |                                           |
+ *    +-----------------------------(-------------------------------------------+
+ *                                  +-size 0-> TRAILERS --CR--> END_LF --LF--> DONE
+ *                                              ^  \--> NAME --":"--> VALUE --CR--> VALUE_LF --+
+ *                                              +--------------------LF------------------------+ */
+enum {
+    SIZE,
+    EXT,
+    EXT_NAME,
+    EXT_NAMED,
+    EXT_EQUAL,
+    EXT_TOKEN,
+    EXT_QUOTED,
+    EXT_ESCAPED,
+    EXT_QUOTE_END,
+    EXT_END,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    TRAILERS,
+    NAME,
+    VALUE,
+    VALUE_LF,
+    END_LF,
+    DONE,
+    REFUSED
+};
 
 enum { MAX_CHUNK_LINE = 1024, MAX_TRAILERS = 16384 };
 
@@ -270,41 +357,94 @@ static int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* One byte of a line that is not data. False: refuse. */
-static bool chunk_byte(sio_http_chunks *c, char b)
+/* Between the parts of an extension: white space may stand before the next one, not at the end. */
+static unsigned after_part(char b, unsigned blanks)
+{
+    return b == ';' ? EXT : is_blank(b) ? blanks : REFUSED;
+}
+
+/* RFC 9112, 7.1.1: *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] ), but for white space
+ * behind the size, which the reference refuses too. The state behind b. What an extension says is
+ * ignored; but where one program finds its end, all must. */
+static unsigned extension_byte(unsigned state, char b)
+{
+    switch (state) {
+    case EXT:
+        return is_token(b) ? EXT_NAME : is_blank(b) ? EXT : REFUSED;
+    case EXT_NAME:
+        if (is_token(b) || b == '\r')
+            return b == '\r' ? SIZE_LF : EXT_NAME;
+        return b == '=' ? EXT_EQUAL : after_part(b, EXT_NAMED);
+    case EXT_NAMED:
+        return b == '=' ? EXT_EQUAL : after_part(b, EXT_NAMED);
+    case EXT_EQUAL:
+        if (b == '"' || is_blank(b))
+            return b == '"' ? EXT_QUOTED : EXT_EQUAL;
+        return is_token(b) ? EXT_TOKEN : REFUSED;
+    case EXT_TOKEN:
+        if (is_token(b))
+            return EXT_TOKEN;
+        return b == '\r' ? SIZE_LF : after_part(b, EXT_END);
+    case EXT_QUOTED:  // RFC 9110, 5.6.4
+        if (b == '"' || b == '\\')
+            return b == '"' ? EXT_QUOTE_END : EXT_ESCAPED;
+        return is_value(b) ? EXT_QUOTED : REFUSED;
+    case EXT_ESCAPED:
+        return is_value(b) ? EXT_QUOTED : REFUSED;
+    case EXT_QUOTE_END:
+        return b == '\r' ? SIZE_LF : after_part(b, EXT_END);
+    default:  // EXT_END
+        return after_part(b, EXT_END);
+    }
+}
+
+/* RFC 9112, 7.1.2: fields. What they say is ignored; but a line that is none may be the request of
+ * somebody who thinks that the body has ended. The state behind b. */
+static unsigned trailer_byte(unsigned state, char b)
+{
+    switch (state) {
+    case TRAILERS:
+        return b == '\r' ? END_LF : is_token(b) ? NAME : REFUSED;
+    case NAME:
+        return b == ':' ? VALUE : is_token(b) ? NAME : REFUSED;
+    case VALUE:
+        return b == '\r' ? VALUE_LF : is_value(b) ? VALUE : REFUSED;
+    default:  // VALUE_LF, END_LF
+        return b != '\n' ? REFUSED : state == END_LF ? DONE : TRAILERS;
+    }
+}
+
+static unsigned size_byte(sio_http_chunks *c, char b)
+{
+    if (hex_digit(b) < 0)
+        return c->line == 0 ? REFUSED : b == ';' ? EXT : b == '\r' ? SIZE_LF : REFUSED;
+    c->left = c->left << 4 | (uint64_t)hex_digit(b);
+    return ++c->line <= 15 ? SIZE : REFUSED;  // so it can't overflow
+}
+
+/* One byte of a line that is not data: the state behind it. */
+static unsigned chunk_byte(sio_http_chunks *c, char b)
 {
     switch (c->state) {
     case SIZE:
-        if (hex_digit(b) >= 0) {
-            c->left = c->left << 4 | (uint64_t)hex_digit(b);
-            return ++c->line <= 15;  // so it can't overflow
-        }
-        c->state = b == ';' ? EXTENSION : SIZE_LF;
-        return c->line > 0 && (b == ';' || b == '\r');
-    case EXTENSION:
-        if (b == '\r')
-            c->state = SIZE_LF;
-        return ++c->line <= MAX_CHUNK_LINE && (b == '\r' || is_value(b));
+        return size_byte(c, b);
     case SIZE_LF:
-        c->state = c->left > 0 ? DATA : TRAILER;
         c->line = 0;
-        return b == '\n';
+        return b != '\n' ? REFUSED : c->left > 0 ? DATA : TRAILERS;
     case DATA_CR:
-        c->state = DATA_LF;
-        return b == '\r';
+        return b == '\r' ? DATA_LF : REFUSED;
     case DATA_LF:
-        c->state = SIZE;
-        return b == '\n';
-    case TRAILER:
-        if (b == '\r')
-            c->state = TRAILER_LF;
-        else
-            c->line = 1;
-        return ++c->trailers <= MAX_TRAILERS && (b == '\r' || is_value(b));
-    default:  // TRAILER_LF
-        c->state = c->line > 0 ? TRAILER : DONE;
-        c->line = 0;
-        return b == '\n';
+        return b == '\n' ? SIZE : REFUSED;
+    case TRAILERS:
+    case NAME:
+    case VALUE:
+    case VALUE_LF:
+    case END_LF:
+        return ++c->trailers <= MAX_TRAILERS ? trailer_byte(c->state, b) : REFUSED;
+    case REFUSED:
+        return REFUSED;
+    default:
+        return ++c->line <= MAX_CHUNK_LINE ? extension_byte(c->state, b) : REFUSED;
     }
 }
 
@@ -313,7 +453,7 @@ ptrdiff_t sio_http_chunk(sio_http_chunks *c, const char *p, size_t n, sio_span *
     size_t i = 0;
     *data = (sio_span){ NULL, 0 };
     while (i < n && c->state != DATA && c->state != DONE)
-        if (!chunk_byte(c, p[i++]))
+        if ((c->state = (unsigned char)chunk_byte(c, p[i++])) == REFUSED)
             return -400;
     if (i < n && c->state == DATA) {
         size_t size = n - i < c->left ? n - i : (size_t)c->left;
@@ -333,16 +473,16 @@ bool sio_http_chunks_done(const sio_http_chunks *c)
 
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
+/* RFC 3986, 3.4. */
 sio_span sio_http_target_query(sio_span target)
 {
-    const char *hash = memchr(target.p, '#', target.n);
-    size_t n = hash == NULL ? target.n : (size_t)(hash - target.p);
-    const char *mark = memchr(target.p, '?', n);
+    const char *mark = memchr(target.p, '?', target.n);
     if (mark == NULL)
-        return (sio_span){ target.p + n, 0 };
-    return (sio_span){ mark + 1, n - (size_t)(mark - target.p) - 1 };
+        return (sio_span){ target.p + target.n, 0 };
+    return (sio_span){ mark + 1, target.n - (size_t)(mark - target.p) - 1 };
 }
 
+/* How browsers write forms and queries: application/x-www-form-urlencoded (WHATWG URL, 5.1). */
 bool sio_http_query_next(sio_span *rest, sio_span *name, sio_span *value)
 {
     while (rest->n > 0 && rest->p[0] == '&')

@@ -216,7 +216,7 @@ static int hex4(const char *p, const char *end)
     return v;
 }
 
-/* Behind the string that begins at p with its quote; NULL: it is not one. */
+/* Section 7: behind the string that begins at p with its quote; NULL: it is not one. */
 static const char *string_end(const char *p, const char *end)
 {
     for (p++;; p += 2) {
@@ -240,7 +240,7 @@ static const char *digits_end(const char *p, const char *end)
     return p > start ? p : NULL;
 }
 
-/* Section 6. */
+/* Section 6: behind the number at p; NULL: it is not one. */
 static const char *number_end(const char *p, const char *end)
 {
     if (p < end && *p == '-')
@@ -260,6 +260,7 @@ static const char *number_end(const char *p, const char *end)
     return p;
 }
 
+/* Section 3. */
 static const char *literal_end(const char *p, const char *end)
 {
     static const char *const literals[] = { "true", "false", "null" };
@@ -314,7 +315,8 @@ static const char *leave(checker *c, const char *p)
     return p + 1;
 }
 
-/* To where a value begins: past white space and, inside an object, the member's name and colon. */
+/* Section 4: to where a value begins, past white space and, inside an object, the member's name and
+ * colon. */
 static inline const char *begin_value(checker *c, const char *p)
 {
     p = skip_space(p, c->end);
@@ -339,7 +341,8 @@ static void note_end(const checker *c, const char *p)
     x->count++;
 }
 
-/* Past what may follow a value: closing brackets, then a comma. At level 0 the text is complete. */
+/* Sections 2, 4 and 5: past what may follow a value: closing brackets, then a comma. At level 0 the
+ * text is complete. */
 static const char *after_value(checker *c, const char *p)
 {
     for (;;) {

@@ -18,9 +18,10 @@
  *
  * Calls go down only; a lower layer reaches a higher one through function pointers it was given.
  *
- * All codecs return > 0: bytes used; 0: need more bytes; < 0: the refusal, as the negated number
- * that goes on the wire (an HTTP status, a close code), or -1 where nothing goes out. They borrow
- * what they are given, and write their output on success only. */
+ * Codecs that read what may still be coming (a head, a chunk, a frame's header) return > 0: bytes
+ * used; 0: need more bytes; < 0: the refusal, as the negated number that goes on the wire (an HTTP
+ * status, a close code). Those that read what is complete say whether it is good. All of them borrow
+ * what they are given; what they have written means nothing after a refusal. */
 #ifndef SIO_LAYERS_H
 #define SIO_LAYERS_H
 
@@ -191,11 +192,24 @@ typedef struct sio_http_head {
 /* Parses the head of a request from n bytes; empty lines before it count as its part.
  *   > 0  its length; *out is filled (it means nothing otherwise)
  *     0  need more bytes
- *   < 0  refuse: -400, -501 (a transfer coding other than chunked), -417 (an expectation other than 100-continue), -431 (too many fields) */
+ *   < 0  refuse: -400, -501 (a transfer coding other than chunked), -417 (an expectation other than
+ *        100-continue), -431 (too many fields) */
 int sio_http_parse(const char *p, size_t n, sio_http_head *out);
+
+/* Whether parsing n bytes may say something other than "more" when the first seen of them said that:
+ * a line is complete, or the first line goes on in a way that ends its method, ends its target, or
+ * makes it none. So a sender of single bytes does not have the whole parsed again for each. */
+bool sio_http_is_news(const char *p, size_t n, size_t seen);
 
 /* The first field of that name (any case); p == NULL: absent. */
 sio_span sio_http_field_of(const sio_http_head *head, const char *name);
+
+/* The field of that name if it is there once; p == NULL: absent, or several. */
+sio_span sio_http_single(const sio_http_head *head, const char *name);
+
+/* Whether a text may stand in an answer's field as its name (RFC 9110, 5.1), as its value (5.5). */
+bool sio_http_is_name(const char *name);
+bool sio_http_is_value(const char *value);
 
 /* Whether a comma-separated list holds the token, in any case. */
 bool sio_http_has_token(sio_span list, const char *token);
@@ -203,7 +217,7 @@ bool sio_http_has_token(sio_span list, const char *token);
 /* A chunked body as it comes (RFC 9112, 7.1). Starts zeroed. */
 typedef struct sio_http_chunks {
     unsigned char state;
-    unsigned short line;  // bytes of the current size or trailer line
+    unsigned short line;  // bytes of the current size's line
     uint64_t left;        // bytes of the current chunk still to come
     unsigned trailers;    // bytes of all trailer lines
 } sio_http_chunks;
@@ -223,7 +237,7 @@ bool sio_http_query_next(sio_span *rest, sio_span *name, sio_span *value);
  * is. Returns the bytes written. */
 size_t sio_http_decode(sio_span s, char *out);
 
-/* The query behind the target's '?', without a '#' and what follows; n == 0: none. */
+/* The query behind the target's '?'; n == 0: none. */
 sio_span sio_http_target_query(sio_span target);
 
 const char *sio_http_reason(int status);  // "Not Found"
@@ -280,7 +294,10 @@ size_t sio_ws_own_header(const char *p, unsigned char *op, size_t *len);
  * answer with: -1002 for a bad length or code, -1007 for a reason that is not UTF-8 (7.4, 8.1). */
 int sio_ws_close_code(const unsigned char *p, size_t n);
 
-/* Checks the fields of a handshake (4.2.1). NULL: good; or the text of the 400. *version_hint: the
+/* Whether a code may stand in a close frame (7.4). */
+bool sio_ws_is_code(int code);
+
+/* Checks a handshake's method, version and fields (4.2.1). NULL: good; or the text of the 400. *version_hint: the
  * answer must name the versions (4.4). */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint);
 
@@ -624,6 +641,9 @@ typedef struct sio_ws_events {
      * the one that was sent to it for what it did. */
     void (*close)(void *owner, int code, bool clean);
     size_t max_message;
+    /* NULL, or called for each frame that has come whole, before what it says. part: its message goes
+     * on. It must do no more than note that. */
+    void (*frame)(void *owner, bool part);
 } sio_ws_events;
 
 typedef struct sio_listener {
@@ -1162,8 +1182,12 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
  * otherwise the packet is malformed. */
 void sio_client_violate(sio_client *c, bool state, const char *what);
 void sio_client_leave_all(sio_client *c, const char *reason);
-/* The query of a target as an object of strings, in the arena. */
+/* The query of a target as an object of strings, in the arena: names in the order of their first
+ * appearance, each with its last value. O(its bytes). NULL: no memory. */
 sio_value sio_query_object(sio_server *io, sio_span query);
+/* Text as decoders of queries make it: what is not UTF-8 becomes U+FFFD. In the arena, or s itself;
+ * p NULL: no memory. */
+sio_span sio_repair_text(sio_arena *arena, sio_span s);
 
 /* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
 

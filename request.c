@@ -240,7 +240,7 @@ static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
  * the whole parsed again for each. */
 static bool worth_parsing(const char *p, size_t n, size_t seen)
 {
-    return n <= 16 || memchr(p + seen, '\n', n - seen) != NULL;
+    return sio_http_is_news(p, n, seen);
 }
 
 /* A request has begun: hands its head to whoever answers it. */

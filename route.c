@@ -40,9 +40,7 @@ static const char *copy_text(sio_http *http, sio_span s)
 static sio_span path_of(sio_span target)
 {
     const char *mark = memchr(target.p, '?', target.n);
-    const char *hash = memchr(target.p, '#', mark == NULL ? target.n : (size_t)(mark - target.p));
-    const char *end = hash != NULL ? hash : mark;
-    return (sio_span){ target.p, end == NULL ? target.n : (size_t)(end - target.p) };
+    return (sio_span){ target.p, mark == NULL ? target.n : (size_t)(mark - target.p) };
 }
 
 sio_server *sio_http_server(const sio_http *http)
@@ -75,8 +73,17 @@ const char *sio_http_header(sio_http *http, const char *name)
 
 const char *sio_http_query(sio_http *http, const char *name)
 {
-    sio_value all = sio_query_object(http->io, sio_http_target_query(http->head->target));
-    return sio_text(sio_member(all, name), NULL);
+    sio_arena *arena = &http->io->net.arena;
+    sio_span query = sio_http_target_query(http->head->target), found = SIO_NONE, key, value;
+    size_t n = strlen(name);
+    char *text = sio_arena_get(arena, query.n + 1);
+    while (text != NULL && sio_http_query_next(&query, &key, &value))
+        if (sio_http_decode(key, text) == n && memcmp(text, name, n) == 0)
+            found = value;
+    if (found.p == NULL)
+        return NULL;
+    found = sio_repair_text(arena, (sio_span){ text, sio_http_decode(found, text) });
+    return found.p == NULL ? NULL : copy_text(http, found);
 }
 
 const char *sio_http_address(sio_http *http)
@@ -93,26 +100,40 @@ const void *sio_http_body(const sio_http *http, size_t *n)
     return http->body.n > 0 ? http->body.p : "";
 }
 
+/* Fields that say where the answer ends, which nobody but request.c knows. */
+static bool is_framing(const char *name)
+{
+    sio_span s = { name, strlen(name) };
+    return sio_span_is_nocase(s, "Content-Length") || sio_span_is_nocase(s, "Transfer-Encoding") ||
+           sio_span_is_nocase(s, "Connection");
+}
+
 int sio_header_add(sio_http *http, const char *name, const char *value)
 {
     sio_sink *lines = &http->lines.sink;
-    bool good = *name != '\0' && strpbrk(name, " \t\r\n:") == NULL;
-    for (const char *p = value; *p != '\0'; p++)
-        good &= (unsigned char)*p >= 0x20 && *p != 0x7f;
-    if (!good)
+    if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
         return sio_fail(EINVAL);
+    size_t before = lines->n;
     sio_put_text(lines, name);
     sio_put(lines, ": ", 2);
     sio_put_text(lines, value);
     sio_put(lines, "\r\n", 2);
-    return lines->failed ? sio_fail(ENOMEM) : 0;
+    if (!lines->failed)
+        return 0;
+    lines->n = before;  // half a line would take the next one in
+    lines->failed = false;
+    return sio_fail(ENOMEM);
 }
 
 int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
 {
-    if (http->answered || http->x == NULL)
+    if (http->answered || http->x == NULL || status < 200 || status > 999)
+        return sio_fail(EINVAL);
+    if (type != NULL && !sio_http_is_value(type))
         return sio_fail(EINVAL);
     http->answered = true;
+    if (status == 204 || status == 304)
+        n = 0;  // RFC 9110, 15.3.5 and 15.4.5: they end with their head
     sio_span lines = { http->lines.sink.p, http->lines.sink.n };
     sio_respond(http->x, status, type, lines, (sio_span){ p, n });
     return 0;
@@ -120,23 +141,23 @@ int sio_reply(sio_http *http, int status, const char *type, const void *p, size_
 
 /* ---- Routes ---------------------------------------------------------------------------------------- */
 
-typedef struct file {
-    char *bytes;
+/* What a route serves without a handler: a file, or bytes that the application keeps. */
+typedef struct content {
+    const char *bytes;
     size_t n;
-    int64_t changed;
+    bool is_file;     // then bytes are ours
+    int64_t changed;  // when the file was
     const char *type;
     char etag[48];
-    char name[];
-} file;
+    char text[];  // the file's name, or the type
+} content;
 
 typedef struct sio_route {
     struct sio_route *next;
     sio_server *io;
     sio_http_handler fn;
-    file *file;          // instead of fn
-    const void *bundle;  // or this
-    size_t bundle_n;
-    const char *method, *path, *type;
+    content *content;  // instead of fn
+    const char *method, *path;
     size_t path_n;  // of a prefix: without the "*"
     bool prefix;
     char text[];
@@ -173,26 +194,38 @@ static const char *type_of(const char *name)
     return "application/octet-stream";
 }
 
-/* Reads the file if it is new or has changed. 0 or -1. */
-static int refresh(sio_server *io, file *f)
+/* Reads a file if it is new or has changed. 0 or -1. */
+static int refresh(sio_server *io, content *c)
 {
+    const sio_memory *m = &io->net.memory;
     size_t n;
     int64_t changed;
-    if (sio_loop_file(io->net.loop, f->name, &n, &changed) < 0)
-        return -1;
-    if (f->bytes != NULL && n == f->n && changed == f->changed)
+    if (!c->is_file)
         return 0;
-    char *bytes = sio_resize(&io->net.memory, NULL, n + 1);
+    if (sio_loop_file(io->net.loop, c->text, &n, &changed) < 0)
+        return -1;
+    if (c->bytes != NULL && n == c->n && changed == c->changed)
+        return 0;
+    char *bytes = sio_resize(m, NULL, n + 1);
     if (bytes == NULL)
         return sio_fail(ENOMEM);
-    if (sio_loop_file_read(io->net.loop, f->name, bytes, n) < 0) {
-        sio_free_mem(&io->net.memory, bytes);
+    if (sio_loop_file_read(io->net.loop, c->text, bytes, n) < 0) {
+        sio_free_mem(m, bytes);
         return -1;
     }
-    sio_free_mem(&io->net.memory, f->bytes);
-    f->bytes = bytes, f->n = n, f->changed = changed;
-    snprintf(f->etag, sizeof f->etag, "\"%zx-%llx\"", n, (unsigned long long)changed);
+    sio_free_mem(m, c->bytes);
+    c->bytes = bytes, c->n = n, c->changed = changed;
+    snprintf(c->etag, sizeof c->etag, "\"%zx-%llx\"", n, (unsigned long long)changed);
     return 0;
+}
+
+/* RFC 9110, 8.8.3: other bytes have another tag, whatever program they were built into. */
+static void tag_bytes(content *c)
+{
+    unsigned char digest[20];
+    sio_sha1(c->bytes, c->n, digest);
+    size_t n = sio_base64url_encode(digest, sizeof digest, c->etag + 1);
+    c->etag[0] = c->etag[n + 1] = '"';
 }
 
 /* RFC 9110, 13.1.2: a list of tags, compared weakly, or "*". */
@@ -207,22 +240,18 @@ static bool matches_tag(sio_span list, const char *etag)
     return false;
 }
 
-static void answer_bytes(sio_http *http, const char *type, const char *etag, sio_span bytes)
+static void answer_content(sio_http *http, content *c)
 {
+    if (refresh(http->io, c) < 0) {
+        answer_not_found(http);
+        return;
+    }
     sio_header_add(http, "Cache-Control", "public, max-age=0");
-    sio_header_add(http, "ETag", etag);
-    if (matches_tag(sio_http_field_of(http->head, "If-None-Match"), etag))
+    sio_header_add(http, "ETag", c->etag);
+    if (matches_tag(sio_http_field_of(http->head, "If-None-Match"), c->etag))
         sio_reply(http, 304, NULL, "", 0);
     else
-        sio_reply(http, 200, type, bytes.p, bytes.n);
-}
-
-static void answer_file(sio_http *http, file *f)
-{
-    if (refresh(http->io, f) < 0)
-        answer_not_found(http);
-    else
-        answer_bytes(http, f->type, f->etag, (sio_span){ f->bytes, f->n });
+        sio_reply(http, 200, c->type, c->bytes, c->n);
 }
 
 static void run_route(const route *r, sio_exchange *x, const sio_http_head *head, sio_span body)
@@ -230,10 +259,8 @@ static void run_route(const route *r, sio_exchange *x, const sio_http_head *head
     sio_http http = { .io = r->io, .x = x, .head = head, .body = body };
     http.lines = sio_text_new(&r->io->net.memory);
     sio_enter(r->io);
-    if (r->file != NULL)
-        answer_file(&http, r->file);
-    else if (r->bundle != NULL)
-        answer_bytes(&http, r->type, "\"" SIO_VERSION "\"", (sio_span){ r->bundle, r->bundle_n });
+    if (r->content != NULL)
+        answer_content(&http, r->content);
     else
         r->fn(&http);
     if (!http.answered)
@@ -257,6 +284,8 @@ static void on_route_head(void *owner, sio_exchange *x, const sio_http_head *hea
     }
     kept_head *k = sio_resize(&r->io->net.memory, NULL, sizeof *k + raw.n);
     if (k == NULL) {
+        r->io->net.stats.refused++;
+        sio_log(&r->io->net, "503: no memory for a request's head");
         sio_respond_empty(x, 503);
         return;
     }
@@ -287,17 +316,21 @@ static void on_route_gone(void *owner, sio_exchange *x, int status)
 
 static const sio_endpoint route_endpoint = { on_route_head, on_route_body, on_route_gone };
 
+/* Adds a route behind the others. NULL, with errno: no memory, or no path that a target has. */
 static route *new_route(sio_server *io, const char *method, const char *path)
 {
     size_t n = strlen(method) + 1, m = strlen(path) + 1;
-    route *r = sio_alloc(&io->net.memory, sizeof *r + n + m);
-    if (r == NULL)
+    bool good = path[0] == '/' || strcmp(path, "*") == 0;
+    route *r = good ? sio_alloc(&io->net.memory, sizeof *r + n + m) : NULL;
+    if (r == NULL) {
+        sio_fail(good ? ENOMEM : EINVAL);
         return NULL;
+    }
     memcpy(r->text, method, n);
     memcpy(r->text + n, path, m);
     r->io = io;
     r->method = r->text, r->path = r->text + n;
-    r->prefix = path[m - 2] == '*' && m > 1;
+    r->prefix = path[m - 2] == '*';
     r->path_n = m - 1 - r->prefix;
     route **end = &io->routes;
     while (*end != NULL)
@@ -308,11 +341,9 @@ static route *new_route(sio_server *io, const char *method, const char *path)
 
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn)
 {
-    if (*path == '\0')
-        return sio_fail(EINVAL);
     route *r = new_route(io, method, path);
     if (r == NULL)
-        return sio_fail(ENOMEM);
+        return -1;
     r->fn = fn;
     return 0;
 }
@@ -322,31 +353,56 @@ int sio_get(sio_server *io, const char *path, sio_http_handler fn)
     return sio_route(io, "GET", path, fn);
 }
 
+static content *new_content(sio_server *io, const char *text)
+{
+    size_t n = strlen(text) + 1;
+    content *c = sio_alloc(&io->net.memory, sizeof *c + n);
+    if (c != NULL)
+        memcpy(c->text, text, n);
+    else
+        sio_fail(ENOMEM);
+    return c;
+}
+
+static void free_content(sio_server *io, content *c)
+{
+    if (c != NULL && c->is_file)
+        sio_free_mem(&io->net.memory, c->bytes);
+    sio_free_mem(&io->net.memory, c);
+}
+
+/* Serves what is ready to be served; takes c. 0 or -1. */
+static int serve_content(sio_server *io, const char *path, content *c)
+{
+    route *r = refresh(io, c) < 0 ? NULL : new_route(io, "GET", path);
+    if (r == NULL) {
+        int error = errno;
+        free_content(io, c);
+        return sio_fail(error);
+    }
+    r->content = c;
+    return 0;
+}
+
 int sio_file(sio_server *io, const char *path, const char *name)
 {
-    size_t n = strlen(name) + 1;
-    file *f = sio_alloc(&io->net.memory, sizeof *f + n);
-    if (f == NULL)
-        return sio_fail(ENOMEM);
-    memcpy(f->name, name, n);
-    f->type = type_of(f->name);
-    route *r = refresh(io, f) < 0 ? NULL : new_route(io, "GET", path);
-    if (r == NULL) {
-        sio_free_mem(&io->net.memory, f->bytes);
-        sio_free_mem(&io->net.memory, f);
+    content *c = new_content(io, name);
+    if (c == NULL)
         return -1;
-    }
-    r->file = f;
-    return 0;
+    c->is_file = true;
+    c->type = type_of(c->text);
+    return serve_content(io, path, c);
 }
 
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n)
 {
-    route *r = new_route(io, "GET", path);
-    if (r == NULL)
-        return sio_fail(ENOMEM);
-    r->bundle = p, r->bundle_n = n, r->type = type;
-    return 0;
+    content *c = new_content(io, type == NULL ? "" : type);
+    if (c == NULL)
+        return -1;
+    c->type = type == NULL ? NULL : c->text;
+    c->bytes = p, c->n = n;
+    tag_bytes(c);
+    return serve_content(io, path, c);
 }
 
 static bool has_method(const route *r, sio_span method)
@@ -355,16 +411,19 @@ static bool has_method(const route *r, sio_span method)
            (sio_span_is(method, "HEAD") && strcmp(r->method, "GET") == 0);
 }
 
+/* The route of exactly that path; or, of those for what is below theirs, the longest, so that "*" comes
+ * last. Of equal ones the first. */
 static route *find_route(const sio_server *io, const sio_http_head *head, bool prefix)
 {
     sio_span path = path_of(head->target);
+    route *best = NULL;
     for (route *r = io->routes; r != NULL; r = r->next) {
         bool fits = path.n >= r->path_n && memcmp(path.p, r->path, r->path_n) == 0;
         if (r->prefix == prefix && fits && (prefix || path.n == r->path_n) &&
-            has_method(r, head->method))
-            return r;
+            (best == NULL || r->path_n > best->path_n) && has_method(r, head->method))
+            best = r;
     }
-    return NULL;
+    return best;
 }
 
 /* ---- Who answers -------------------------------------------------------------------------------------- */
@@ -386,10 +445,13 @@ static void no_gone(void *owner, sio_exchange *x, int status)
 
 static void on_nobody_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
-    const sio_server *io = owner;
+    sio_server *io = owner;
     (void)raw;
     if (head->upgrade && asks_for_websocket(head)) {
-        sio_log(sio_conn_net(x->conn), "websocket handshake for a path that is nobody's");
+        io->net.stats.refused++;
+        sio_log(&io->net,
+                "websocket handshake refused: its path is nobody's; Socket.IO listens on %s/",
+                io->options.path);
         sio_conn_drop(x->conn);
         return;
     }
@@ -450,13 +512,10 @@ void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, s
 
 void sio_routes_free(sio_server *io)
 {
-    const sio_memory *m = &io->net.memory;
     while (io->routes != NULL) {
         route *r = io->routes;
         io->routes = r->next;
-        if (r->file != NULL)
-            sio_free_mem(m, r->file->bytes);
-        sio_free_mem(m, r->file);
-        sio_free_mem(m, r);
+        free_content(io, r->content);
+        sio_free_mem(&io->net.memory, r);
     }
 }

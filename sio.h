@@ -111,7 +111,7 @@ typedef struct sio_options {
     size_t max_per_address;  // 0: as many as they like
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
-    int request_timeout_ms;  // 300000 until a request is complete
+    int request_timeout_ms;  // 300000 until a request, or a plain WebSocket's message, is complete
     int keep_alive_ms;       // 5000 of silence between two requests
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
@@ -268,7 +268,7 @@ bool sio_xdomain(sio_socket *socket);               // it had an Origin
 bool sio_secure(const sio_socket *socket);          // a trusted proxy said https
 int64_t sio_issued(const sio_socket *socket);       // milliseconds since 1970
 sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} without one
-sio_value sio_query(sio_socket *socket);            // an object of strings
+sio_value sio_query(sio_socket *socket);            // an object of strings: the first 200 names
 /* A header field, repeated ones joined with ", "; NULL: absent. */
 const char *sio_header(sio_socket *socket, const char *name);
 
@@ -415,17 +415,19 @@ int sio_disconnect_sockets(sio_target t, bool close);
 
 typedef void (*sio_http_handler)(sio_http *http);
 
-/* Serves requests for path (exact; "/x/..." ending in "/" and "*" takes everything below) with fn,
- * which must answer before it returns, or the client gets 500. GET serves HEAD too. The path is
- * compared undecoded, without the query. Path "*" is the fallback (default: 404), method "*" any. */
+/* Serves requests for path with fn, which must answer before it returns, or the client gets 500. GET
+ * serves HEAD too; method "*" any. The path is exact, or ends in "*" and takes everything that begins
+ * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). It is
+ * compared undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn);
 int sio_get(sio_server *io, const char *path, sio_http_handler fn);
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
- * changes. -1: it can't be read now. */
+ * changes. -1: it can't be read now, or as sio_route. */
 int sio_file(sio_server *io, const char *path, const char *file);
 
-/* The same with bytes from memory; keeps p. */
+/* The same with bytes from memory, of that type (copied; NULL: no Content-Type). Keeps p, whose bytes
+ * may not change: their tag is made once, from what they are. -1: EINVAL, ENOMEM. */
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
 
 sio_server *sio_http_server(const sio_http *http);
@@ -433,27 +435,39 @@ const char *sio_http_method(const sio_http *http);
 const char *sio_http_target(const sio_http *http);              // raw, with the query
 const char *sio_http_path(sio_http *http);                      // raw, without the query
 const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
-const char *sio_http_query(sio_http *http, const char *name);   // decoded; NULL: absent
+const char *sio_http_query(sio_http *http, const char *name);   // decoded, the last; NULL: absent
 const char *sio_http_address(sio_http *http);
 const void *sio_http_body(const sio_http *http, size_t *n);
-/* Adds a header field to the answer. -1: EINVAL for bytes that no field may have; ENOMEM. */
+/* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
+ * bytes, and fields that say where the answer ends (Content-Length, Transfer-Encoding, Connection),
+ * which are the library's; ENOMEM. */
 int sio_header_add(sio_http *http, const char *name, const char *value);
-/* Answers. type NULL: no Content-Type. Borrows p. Only the first answer counts. */
+/* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
+ * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
 int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
-/* Plain WebSocket beside Socket.IO, limited like the server. text: a message of UTF-8 text, not
- * binary. close: the client's code; 1005: it sent none; 1006: it went without a close frame; or the
- * code that was sent to it. clean: it said goodbye, or sio_ws_close did. */
+/* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
+ * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
+ * request_timeout_ms. text: a message of UTF-8 text, not binary. close: the client's code; 1005: it
+ * sent none; 1006: it went without a close frame; or the code that was sent to it (1005: none was).
+ * clean: it said goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);
     void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
     void (*close)(sio_ws *ws, int code, bool clean);
 } sio_ws_handlers;
+/* Copies handlers; each may be NULL. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
-int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);  // copies p
+/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
+ * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
+ * that is nobody's. */
+int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
-void sio_ws_close(sio_ws *ws, int code);  // code 0: a close frame without one
+/* The handler of close runs before it returns; closing twice is closing once. code 0: a close frame
+ * without one. -1: EINVAL for a code that may not be sent (RFC 6455, 7.4: 1000 to 1014 but 1004, 1005
+ * and 1006, and 3000 to 4999 may). */
+int sio_ws_close(sio_ws *ws, int code);
 sio_server *sio_ws_server(const sio_ws *ws);
 const char *sio_ws_address(const sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);

@@ -400,51 +400,94 @@ sio_value sio_auth(sio_socket *s)
     return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
 }
 
-/* Bytes as text: what is not UTF-8 becomes U+FFFD, as decoders of queries do. */
-static void put_lax(sio_sink *sink, const char *p, size_t n)
+/* ---- Queries --------------------------------------------------------------------------------------- */
+
+enum { MAX_PARAMETERS = 200 };  // names of a query that sio_query shows
+
+/* A name of a query, decoded, and the value of its last appearance, which is not. */
+typedef struct parameter {
+    sio_node node;  // first
+    struct parameter *next;
+    sio_span value;
+} parameter;
+
+sio_span sio_repair_text(sio_arena *arena, sio_span s)
 {
-    while (n > 0) {
-        size_t good = sio_utf8_prefix(p, n);
-        sio_json_put_escaped(sink, p, good);
-        p += good, n -= good;
-        if (n > 0) {
-            sio_put_text(sink, "\xef\xbf\xbd");
-            p++, n--;
+    size_t good = sio_utf8_prefix(s.p, s.n), n = 0;
+    if (good == s.n)
+        return s;
+    char *text = sio_arena_get(arena, s.n * 3);
+    while (text != NULL && s.n > 0) {
+        memcpy(text + n, s.p, good);
+        s.p += good, s.n -= good, n += good;
+        if (s.n > 0) {
+            memcpy(text + n, "\xef\xbf\xbd", 3);
+            s.p++, s.n--, n += 3;
         }
+        good = sio_utf8_prefix(s.p, s.n);
     }
+    return (sio_span){ text, n };
 }
 
-/* Whether the rest of a query names it again: then the later one counts. */
-static bool comes_again(sio_span rest, const char *name, size_t n, char *scratch)
+static parameter *add_parameter(sio_table *names, sio_arena *arena, sio_span name)
 {
-    sio_span other, value;
-    while (sio_http_query_next(&rest, &other, &value))
-        if (other.n >= n && sio_http_decode(other, scratch) == n && memcmp(scratch, name, n) == 0)
-            return true;
-    return false;
+    parameter *q = sio_arena_get(arena, sizeof *q);
+    if (q == NULL)
+        return NULL;
+    *q = (parameter){ .node = { .key = name.p, .n = (uint32_t)name.n } };
+    return sio_table_add(names, &q->node) ? q : NULL;
+}
+
+/* Lists a query's parameters in the order of their first appearance. text has room for their names.
+ * False: no memory. */
+static bool read_query(sio_server *io, sio_span query, char *text, parameter **first)
+{
+    sio_table names = { .memory = &io->net.memory };
+    sio_span name, value;
+    bool good = true;
+    while (good && sio_http_query_next(&query, &name, &value)) {
+        name = (sio_span){ text, sio_http_decode(name, text) };
+        parameter *q = (parameter *)sio_table_find(&names, name.p, name.n);
+        if (q == NULL && names.count < MAX_PARAMETERS) {
+            q = *first = add_parameter(&names, &io->net.arena, name);
+            good = q != NULL;
+            first = good ? &q->next : first;
+            text += name.n;
+        }
+        if (q != NULL)
+            q->value = value;
+    }
+    sio_table_free(&names);
+    return good;
+}
+
+static void put_decoded(sio_sink *sink, sio_arena *arena, sio_span bytes)
+{
+    sio_span text = sio_repair_text(arena, bytes);
+    sink->failed |= text.p == NULL;
+    sio_put(sink, "\"", 1);
+    sio_json_put_escaped(sink, text.p, text.n);
+    sio_put(sink, "\"", 1);
 }
 
 sio_value sio_query_object(sio_server *io, sio_span query)
 {
+    sio_arena *arena = &io->net.arena;
+    char *names = sio_arena_get(arena, query.n + 1), *text = sio_arena_get(arena, query.n + 1);
+    parameter *q = NULL;
+    if (names == NULL || text == NULL || !read_query(io, query, names, &q))
+        return NULL;
     sio_textbuf t = sio_text_new(&io->net.memory);
-    char *text = sio_arena_get(&io->net.arena, query.n + 1);
-    char *scratch = sio_arena_get(&io->net.arena, query.n + 1);
-    sio_span name, value;
     sio_put(&t.sink, "{", 1);
-    for (int left = 200;
-         text != NULL && scratch != NULL && left > 0 && sio_http_query_next(&query, &name, &value);
-         left--) {
-        size_t n = sio_http_decode(name, text);
-        if (comes_again(query, text, n, scratch))
-            continue;
-        sio_put_text(&t.sink, t.sink.n > 1 ? ",\"" : "\"");
-        put_lax(&t.sink, text, n);
-        sio_put_text(&t.sink, "\":\"");
-        put_lax(&t.sink, text, sio_http_decode(value, text));
-        sio_put(&t.sink, "\"", 1);
+    for (; q != NULL; q = q->next) {
+        if (t.sink.n > 1)
+            sio_put(&t.sink, ",", 1);
+        put_decoded(&t.sink, arena, (sio_span){ q->node.key, q->node.n });
+        sio_put(&t.sink, ":", 1);
+        put_decoded(&t.sink, arena, (sio_span){ text, sio_http_decode(q->value, text) });
     }
     sio_put(&t.sink, "}", 1);
-    char *copy = t.sink.failed ? NULL : sio_arena_get(&io->net.arena, t.sink.n);
+    char *copy = t.sink.failed ? NULL : sio_arena_get(arena, t.sink.n);
     if (copy != NULL)
         memcpy(copy, t.sink.p, t.sink.n);
     sio_span json = { copy, t.sink.n };

@@ -8,7 +8,7 @@
  *    +-+---+--------+-+---------+-----------------+--------------+-------------+
  *
  * A message is one frame with F set, or a first frame without it, then continuations up to one
- * with F set. Control frames may stand between them (5.4); conn.c puts messages together.
+ * with F set. Control frames may stand between them (5.4); frames.c puts messages together.
  *
  * What holds here:
  *  - No function reads outside the n bytes it was given, keeps state between calls, or allocates.
@@ -114,8 +114,7 @@ size_t sio_ws_own_header(const char *p, unsigned char *op, size_t *len)
     return 2 + ext;
 }
 
-/* 7.4: the codes that may stand in a close frame. */
-static bool is_sendable(unsigned code)
+bool sio_ws_is_code(int code)
 {
     if (code >= 3000 && code <= 4999)
         return true;
@@ -128,12 +127,12 @@ int sio_ws_close_code(const unsigned char *p, size_t n)
         return SIO_WS_NO_CODE;
     if (n == 1)
         return -SIO_WS_PROTOCOL_ERROR;  // 5.5.1: a body begins with two bytes of code
-    unsigned code = (unsigned)load_be(p, 2);
-    if (!is_sendable(code))
+    int code = (int)load_be(p, 2);
+    if (!sio_ws_is_code(code))
         return -SIO_WS_PROTOCOL_ERROR;
     if (sio_utf8_prefix((const char *)p + 2, n - 2) != n - 2)
         return -SIO_WS_INVALID_DATA;  // 5.5.1, 8.1: the reason is UTF-8
-    return (int)code;
+    return code;
 }
 
 /* ---- Handshake ------------------------------------------------------------------------------- */
@@ -151,14 +150,20 @@ static bool is_key(sio_span key)
     return true;
 }
 
+/* 4.2.1. A field that is there twice is none: 11.3.1 and 11.3.5 forbid it, and who looks at the first
+ * and who looks at the last must not shake different hands. */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint)
 {
     *version_hint = false;
-    if (!sio_span_is_nocase(sio_http_field_of(head, "Upgrade"), "websocket"))
+    if (!sio_span_is(head->method, "GET"))
+        return "Invalid HTTP method";
+    if (head->minor == 0)
+        return "Invalid HTTP version";
+    if (!sio_span_is_nocase(sio_http_single(head, "Upgrade"), "websocket"))
         return "Invalid Upgrade header";
-    if (!is_key(sio_http_field_of(head, "Sec-WebSocket-Key")))
+    if (!is_key(sio_http_single(head, "Sec-WebSocket-Key")))
         return "Missing or invalid Sec-WebSocket-Key header";
-    sio_span version = sio_http_field_of(head, "Sec-WebSocket-Version");
+    sio_span version = sio_http_single(head, "Sec-WebSocket-Version");
     if (!sio_span_is(version, "13") && !sio_span_is(version, "8")) {
         *version_hint = true;
         return "Missing or invalid Sec-WebSocket-Version header";

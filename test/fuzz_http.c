@@ -2,9 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * What is claimed:
- *  - More bytes do not change an answer that was given; no byte beyond a cut is read.
+ *  - More bytes do not change an answer that was given; no byte beyond a cut is read. Where the
+ *    answer comes, there is news.
  *  - A head that is accepted passes a second, stricter look: line by line, lengths and codings.
- *  - A chunked body is the same however it is cut, and one that we write reads back.
+ *  - A chunked body is the same however it is cut, and one that we write reads back. What is accepted
+ *    passes a second look: its lines are sizes, extensions and fields.
  *  - A query's parts are in order, inside and complete; what is percent-encoded decodes. */
 #include "fuzz.h"
 
@@ -47,6 +49,9 @@ static void look_at_framing(const sio_http_head *h)
     must(h->minor == 0 || hosts == 1 || h->upgrade, "HTTP/1.1 has a host");
     must(!h->upgrade || (h->length == 0 && !h->chunked), "an upgrade has no body");
     must(h->minor == 1 || !h->chunked, "HTTP/1.0 has no chunks");
+    must(h->minor == 1 || !h->expect_continue, "and no expectations");
+    must(!h->chunked || sio_span_is_nocase(sio_http_field_of(h, "transfer-encoding"), "chunked"),
+         "chunked is the only coding");
     if (lengths == 1) {
         sio_span s = sio_http_field_of(h, "CONTENT-LENGTH");
         char digits[24];
@@ -57,6 +62,28 @@ static void look_at_framing(const sio_http_head *h)
     }
 }
 
+static bool is_token(sio_span s)
+{
+    static const char tchar[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (size_t i = 0; i < s.n; i++)
+        if (s.p[i] == '\0' || strchr(tchar, s.p[i]) == NULL)
+            return false;
+    return s.n > 0;
+}
+
+static void look_at_first_line(const sio_http_head *h)
+{
+    must(is_token(h->method) && !sio_span_is(h->method, "CONNECT"), "a method is a token");
+    must(h->target.n > 0 && h->target.p == h->method.p + h->method.n + 1, "a target follows");
+    for (size_t i = 0; i < h->target.n; i++)
+        must(h->target.p[i] > ' ' && h->target.p[i] < 0x7f && h->target.p[i] != '#',
+             "of visible characters, without a fragment");
+    must(memcmp(h->target.p + h->target.n, h->minor == 0 ? " HTTP/1.0\r\n" : " HTTP/1.1\r\n", 11) ==
+             0,
+         "then the version and the end of the line");
+}
+
 static void check_head(const char *p, size_t n)
 {
     static sio_http_head h, cut;
@@ -64,9 +91,13 @@ static void check_head(const char *p, size_t n)
     must(whole <= (int)n &&
              (whole >= 0 || whole == -400 || whole == -417 || whole == -431 || whole == -501),
          "an answer is one of those promised");
+    bool empty_lines = n > 1 && p[0] == '\r' && p[1] == '\n', answered = false;
     for (size_t i = 0; i < n && n < 300; i++) {
         char *copy = exact(p, i);
         int early = sio_http_parse(copy, i, &cut);
+        must(early == 0 || answered || empty_lines || sio_http_is_news(copy, i, i - 1),
+             "an answer is news");
+        answered = early != 0;
         free(copy);
         must(early == 0 || early == whole, "more bytes don't change an answer");
         must(early <= (int)i, "a head is in the bytes that were given");
@@ -80,6 +111,7 @@ static void check_head(const char *p, size_t n)
     for (size_t i = 0; i < h.n_fields; i++)
         must(is_inside(h.field[i].name, p, size) && is_inside(h.field[i].value, p, size),
              "spans lie inside");
+    look_at_first_line(&h);
     look_at_framing(&h);
 }
 
@@ -111,6 +143,50 @@ static ptrdiff_t read_chunks(const char *p, size_t n, size_t step, char *out, si
     return sio_http_chunks_done(&c) ? (ptrdiff_t)at : 0;
 }
 
+/* Behind a chunk's size: parts that begin with ';', and no line end in quotes. */
+static void look_at_extensions(sio_span s)
+{
+    bool name_next = false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        must(i > 0 || c == ';', "an extension begins with ;");
+        must((unsigned char)c >= ' ' || c == '\t', "no control byte");
+        must(!name_next || c == ' ' || c == '\t' || is_token((sio_span){ s.p + i, 1 }),
+             "a name follows");
+        name_next = c == ';' || (name_next && (c == ' ' || c == '\t'));
+        bool quoted = c == '"' && i > 0;
+        for (i += quoted; quoted && i < s.n && s.p[i] != '"'; i++)
+            i += s.p[i] == '\\';
+        must(!quoted || i < s.n, "quotes are closed");
+    }
+    must(!name_next, "none is empty");
+    must(s.n == 0 || (s.p[s.n - 1] != ' ' && s.p[s.n - 1] != '\t'), "no white space at the end");
+}
+
+/* A body that was accepted, of n bytes, line by line. */
+static void look_at_chunks(const char *p, size_t n, size_t data)
+{
+    const char *end = p + n, *eol;
+    unsigned long size = 1;
+    for (; size > 0; p = eol + 2 + (size > 0 ? size + 2 : 0), data -= size) {
+        char *digits_end;
+        eol = memchr(p, '\r', (size_t)(end - p));
+        must(eol != NULL && eol + 1 < end && eol[1] == '\n', "a chunk has a line");
+        size = strtoul(p, &digits_end, 16);
+        must(digits_end > p && digits_end <= eol && size <= data, "with a size");
+        look_at_extensions((sio_span){ digits_end, (size_t)(eol - digits_end) });
+        must(size == 0 || memcmp(eol + 2 + size, "\r\n", 2) == 0, "behind its data is a line end");
+    }
+    must(data == 0, "the sizes are those of the data");
+    for (; end - p > 2; p = eol + 2) {
+        eol = memchr(p, '\r', (size_t)(end - p));
+        const char *colon = memchr(p, ':', (size_t)(eol - p));
+        must(eol[1] == '\n' && colon != NULL && is_token((sio_span){ p, (size_t)(colon - p) }),
+             "a trailer is a field");
+    }
+    must(end - p == 2 && memcmp(p, "\r\n", 2) == 0, "an empty line ends it");
+}
+
 static void check_chunks(const char *p, size_t n)
 {
     char *a = malloc(n), *b = malloc(n);
@@ -120,6 +196,8 @@ static void check_chunks(const char *p, size_t n)
     must(size_a == size_b && (size_a == 0 || memcmp(a, b, size_a) == 0), "with the same data");
     must(read_chunks(p, n, step, b, &size_b) == whole, "in pieces is the same");
     must(size_a == size_b && (size_a == 0 || memcmp(a, b, size_a) == 0), "with the same data");
+    if (whole > 0)
+        look_at_chunks(p, (size_t)whole, size_a);
     free(a);
     free(b);
 }
@@ -136,7 +214,7 @@ static void write_chunks(const char *p, size_t n, size_t step)
         k += m;
         k += (size_t)sprintf(body + k, "\r\n");
     }
-    k += (size_t)sprintf(body + k, step % 3 ? "0\r\n\r\n" : "0\r\nX: y\r\n\r\n");
+    k += (size_t)sprintf(body + k, step % 3 ? "0;a=\"b;c\"\r\n\r\n" : "0\r\nX: y\r\n\r\n");
     must(read_chunks(body, k, 5, out, &size) == (ptrdiff_t)k, "a body that we write is whole");
     must(size == n && (n == 0 || memcmp(out, p, n) == 0), "a body that we write reads back");
     free(body);
@@ -149,7 +227,6 @@ static void check_query(const char *p, size_t n)
 {
     sio_span query = sio_http_target_query((sio_span){ p, n });
     must(is_inside(query, p, n), "a query lies in its target");
-    must(query.n == 0 || memchr(query.p, '#', query.n) == NULL, "no fragment");
     must(query.n == 0 || query.p[-1] == '?', "behind the mark");
     sio_span rest = { p, n }, name, value;
     const char *at = p;

@@ -971,7 +971,11 @@ static const char *frame_text(unsigned op, const char *p, size_t n)
                  (unsigned char)p[0] << 8 | (unsigned char)p[1], n > 2 ? " " : "", (int)(n - 2),
                  p + 2);
     else
-        snprintf(text, sizeof text, "%s(%.*s)", op == SIO_WS_CLOSE ? "CLOSE" : "PONG", (int)n, p);
+        snprintf(text, sizeof text, "%s(%.*s)",
+                 op == SIO_WS_CLOSE  ? "CLOSE"
+                 : op == SIO_WS_PING ? "PING"
+                                     : "PONG",
+                 (int)n, p);
     return keep(text, strlen(text));
 }
 

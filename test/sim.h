@@ -113,7 +113,7 @@ sim_client *sim_ws_open(sio_server *io, const char *target, const char *fields);
 void sim_ws_frame(sim_client *c, unsigned first, const void *p, size_t n);
 void sim_ws_say(sim_client *c, const char *text);  // a text frame
 /* Takes the next frame. A text is itself, the rest is written like "<0102>", "CLOSE(1002)",
- * "CLOSE()", "PONG(data)"; "END": the connection has ended; "": nothing has come. */
+ * "CLOSE()", "PING(data)", "PONG(data)"; "END": the connection has ended; "": nothing has come. */
 const char *sim_ws_hear(sim_client *c);
 
 /* ---- Clients, as Socket.IO ------------------------------------------------------------------ */

@@ -240,13 +240,15 @@ static void a_close_frames_reason_is_utf_8(void **state)
 
 /* ---- Handshake ------------------------------------------------------------------------------- */
 
-#define START "GET / HTTP/1.1\r\nConnection: Upgrade\r\n"
+#define CONNECTION "Connection: Upgrade\r\n"
+#define START "GET / HTTP/1.1\r\n" CONNECTION
 #define WEBSOCKET "Upgrade: websocket\r\n"
 #define NONCE "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 #define VERSION "Sec-WebSocket-Version: 13\r\n"
 
 static void a_handshake_is_checked_as_section_4_2_1_says(void **state)
 {
+    static const char method[] = "Invalid HTTP method", http[] = "Invalid HTTP version";
     static const char upgrade[] = "Invalid Upgrade header";
     static const char key[] = "Missing or invalid Sec-WebSocket-Key header";
     static const char version[] = "Missing or invalid Sec-WebSocket-Version header";
@@ -284,6 +286,16 @@ static void a_handshake_is_checked_as_section_4_2_1_says(void **state)
         { "4.4: version 013", START WEBSOCKET NONCE "Sec-WebSocket-Version: 013\r\n\r\n", version },
         { "4.4: two versions", START WEBSOCKET NONCE "Sec-WebSocket-Version: 13, 8\r\n\r\n",
           version },
+        { "4.2.1: POST", "POST / HTTP/1.1\r\nHost: a\r\n" CONNECTION WEBSOCKET NONCE VERSION "\r\n",
+          method },
+        { "4.2.1: HEAD", "HEAD / HTTP/1.1\r\nHost: a\r\n" CONNECTION WEBSOCKET NONCE VERSION "\r\n",
+          method },
+        { "4.2.1: HTTP/1.0",
+          "GET / HTTP/1.0\r\nHost: a\r\n" CONNECTION WEBSOCKET NONCE VERSION "\r\n", http },
+        { "11.3.1: two keys", START WEBSOCKET NONCE NONCE VERSION "\r\n", key },
+        { "11.3.5: version in two fields", START WEBSOCKET NONCE VERSION VERSION "\r\n", version },
+        { "4.2.1: two upgrades", START WEBSOCKET "Upgrade: websocket\r\n" NONCE VERSION "\r\n",
+          upgrade },
         { "threats.md: names of prototypes as extensions",
           START WEBSOCKET NONCE VERSION "Sec-WebSocket-Extensions: constructor, __proto__\r\n\r\n",
           NULL },
