@@ -173,7 +173,6 @@ sio_server *sio_new(const sio_options *options)
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = m;
     io->awaited.memory = io->saved.memory = io->log.memory = m;
-    io->log.plain = true;
     if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
         sio_free(io);
         return NULL;
