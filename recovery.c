@@ -123,7 +123,8 @@ static void forget_saved(saved *v)
     sio_deadline_clear(&v->expiry);
 }
 
-/* The same; its data is released when the turn ends: this happens in the middle of everything. */
+/* The same; its data is released when the turn ends: this happens in the middle of everything. Until
+ * then its memory is beyond recovery_bytes. */
 static void drop_saved(saved *v)
 {
     sio_server *io = v->io;
@@ -438,6 +439,8 @@ static void gather(const sio_namespace *ns, missed *f, const char *key, size_t n
 {
     const mention *m = (mention *)sio_table_find(&ns->mentions, key, n);
     for (; m != NULL && m->entry->serial > f->offset && !f->failed; m = m->older) {
+        if (f->n > 0 && f->at[f->n - 1] == m->entry)
+            continue;  // it was sent to the room twice
         if (sio_reserve(&ns->io->net.memory, &f->at, f->n, &f->cap, sizeof *f->at))
             f->at[f->n++] = m->entry;
         else
@@ -475,7 +478,8 @@ static bool send_again(sio_socket *s, const entry *e)
     return true;
 }
 
-/* O(rooms of the socket + events there behind the offset, times their logarithm). */
+/* O(rooms of the socket + events there behind the offset, times their logarithm): those that excepted
+ * it are looked at, and not sent. */
 bool sio_recovery_replay(sio_socket *s, uint64_t offset)
 {
     const sio_namespace *ns = s->ns;
