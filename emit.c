@@ -116,28 +116,42 @@ static void deliver(sio_socket *s, void *data)
     sio_session_frames(s->client->session, d->ref);
 }
 
-/* Tells the listeners of outgoing events, once for each receiver. */
+/* The attachments of a packet as they stand behind its text, in its own frames. NULL: no memory. */
+static sio_span *attachments_of(sio_server *io, const char *p, size_t n_blobs)
+{
+    sio_span *blobs = sio_arena_get(&io->net.arena, n_blobs * sizeof *blobs);
+    for (size_t i = 0; blobs != NULL && i < n_blobs; i++) {
+        unsigned char op;
+        p += sio_ws_own_header(p, &op, &blobs[i].n);
+        blobs[i].p = p;
+        p += blobs[i].n;
+    }
+    return blobs;
+}
+
+/* Tells the listeners of outgoing events, once for each receiver that is still there. */
 static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *k, sio_ref ref,
-                           const sio_template *t)
+                           size_t n_blobs)
 {
     sio_packet sent;
     unsigned char op;
     size_t n;
     const char *p = ref.buf->p + ref.at;
     p += sio_ws_own_header(p, &op, &n);
-    if (sio_packet_parse(p + 1, n - 1, SIO_ATTACHMENTS_OUT, SIO_JSON_DEPTH_MAX, &sent) < 0)
+    sio_span *blobs = attachments_of(ns->io, p + n, n_blobs);
+    if (blobs == NULL ||
+        sio_packet_parse(p + 1, n - 1, SIO_ATTACHMENTS_OUT, SIO_JSON_DEPTH_MAX, &sent) < 0)
         return;
     sent.has_id = false;  // an acknowledgement is the client's to give
     sent.index.count -= k->offset > 0;
     for (size_t i = 0; i < f->n; i++) {
-        sio_event e = { .io = ns->io,
-                        .socket = f->sockets[i],
-                        .packet = &sent,
-                        .blobs = t->blobs,
-                        .n_blobs = (uint32_t)t->n_blobs };
+        sio_socket *s = f->sockets[i];
+        sio_event e = {
+            .io = ns->io, .socket = s, .packet = &sent, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
+        };
         for (const sio_namespace *each = ns; each != NULL; each = each->family)
-            for (size_t h = 0; h < each->any_outgoing.n; h++)
-                each->any_outgoing.fn[h](f->sockets[i], &e);
+            for (size_t h = 0; h < each->any_outgoing.n && sio_connected(s); h++)
+                each->any_outgoing.fn[h](s, &e);
     }
 }
 
@@ -146,32 +160,83 @@ static bool has_listeners(const sio_namespace *ns)
     return ns->any_outgoing.n > 0 || (ns->family != NULL && ns->family->any_outgoing.n > 0);
 }
 
-static int emit_to_one(const sio_target *t, packet *k, const char *template, sio_arguments *args)
+static bool wants_offset(const sio_target *t)
 {
-    sio_server *io = t->ns->io;
+    return t->ns->io->options.recovery_ms > 0 && !t->is_volatile;
+}
+
+/* Listeners have sent other events meanwhile, which arrive before this one: so its offset must be
+ * behind theirs. All offsets have the same number of digits. */
+static void take_newest_offset(packet *k, sio_ref ref)
+{
+    char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
+    unsigned char op;
+    size_t n;
+    if (k->offset == 0 || k->offset == k->ns->io->log_serial)
+        return;
+    k->offset = sio_log_next(k->ns);
+    size_t length = sio_number_text(k->offset, digits);
+    p += sio_ws_own_header(p, &op, &n);
+    memcpy(p + n - 2 - length, digits, length);  // it ends with "]
+}
+
+/* Where somebody listens: the receivers are those that there were before the listeners ran. */
+static int emit_aloud(sio_target t, packet *k, const char *template, sio_arguments *args)
+{
     sio_template written;
-    delivery d = { .is_volatile = t->is_volatile };
-    sio_found f = { .n = 0 };
-    bool listeners = has_listeners(t->ns);
-    if (listeners && (f = sio_target_receivers(t)).failed)
+    delivery d = { .is_volatile = t.is_volatile };
+    sio_found f = sio_target_receivers(&t);
+    if (f.failed || !sio_target_keep(&t))
         return sio_fail(ENOMEM);
-    k->ns = t->ns;
-    if (io->options.recovery_ms > 0 && !t->is_volatile && !k->has_id)
-        k->offset = sio_log_next(t->ns);
+    k->ns = t.ns;
+    k->offset = wants_offset(&t) ? sio_log_next(t.ns) : 0;
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
+    tell_listeners(t.ns, &f, k, d.ref, written.n_blobs);
+    take_newest_offset(k, d.ref);
     d.offset = k->offset > 0;
     if (d.offset)
-        sio_log_packet(t->ns, t, d.ref, k->offset);
-    if (listeners)
-        tell_listeners(t->ns, &f, k, d.ref, &written);
-    else
-        sio_target_search(t, deliver, &d);
+        sio_log_packet(t.ns, &t, d.ref, k->offset);
     for (size_t i = 0; i < f.n; i++)
         if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
             deliver(f.sockets[i], &d);
     sio_ref_release(d.ref);
     return 0;
+}
+
+static int emit_to_one(const sio_target *t, packet *k, const char *template, sio_arguments *args)
+{
+    sio_template written;
+    delivery d = { .is_volatile = t->is_volatile };
+    if (has_listeners(t->ns))
+        return emit_aloud(*t, k, template, args);
+    k->ns = t->ns;
+    k->offset = wants_offset(t) ? sio_log_next(t->ns) : 0;
+    if (encode(k, template, args, &written, &d.ref) < 0)
+        return -1;
+    d.offset = k->offset > 0;
+    if (d.offset)
+        sio_log_packet(t->ns, t, d.ref, k->offset);
+    sio_target_search(t, deliver, &d);
+    sio_ref_release(d.ref);
+    return 0;
+}
+
+/* To the members that there are now: listeners may make others. */
+static int emit_to_family(sio_target t, packet *k, const char *template, sio_arguments *args)
+{
+    sio_members all = sio_family_members(t.ns);
+    int result = 0;
+    if (all.at == NULL || !sio_target_keep(&t))
+        return sio_fail(ENOMEM);
+    for (size_t i = 0; i < all.n; i++) {
+        sio_arguments again;
+        va_copy(again.ap, args->ap);
+        t.ns = all.at[i];
+        result |= emit_to_one(&t, k, template, &again);
+        va_end(again.ap);
+    }
+    return result;
 }
 
 static int check_target(const sio_target *t, sio_span name)
@@ -188,23 +253,13 @@ int sio_emit(sio_target t, const char *event, const char *template, ...)
     sio_server *io = t.ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) } };
     sio_arguments args;
-    int result = 0;
     if (check_target(&t, k.name) < 0)
         return -1;
     sio_enter(io);
-    if (t.ns->accept == NULL) {
-        va_start(args.ap, template);
-        result = emit_to_one(&t, &k, template, &args);
-        va_end(args.ap);
-    } else {
-        const sio_namespace *family = t.ns;
-        for (t.ns = sio_family_next(family, NULL); t.ns != NULL;
-             t.ns = sio_family_next(family, t.ns)) {
-            va_start(args.ap, template);
-            result |= emit_to_one(&t, &k, template, &args);
-            va_end(args.ap);
-        }
-    }
+    va_start(args.ap, template);
+    int result = t.ns->accept == NULL ? emit_to_one(&t, &k, template, &args)
+                                      : emit_to_family(t, &k, template, &args);
+    va_end(args.ap);
     sio_leave_callback(io);
     return result;
 }
@@ -393,7 +448,7 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
     if (has_listeners(t->ns))
-        tell_listeners(t->ns, &f, k, d.ref, &written);
+        tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
     bool deaf = r->one && f.n == 0 && sio_connected(t->self);  // it has left its own room
     if (!await_all(&f, r, k->id) || (deaf && await(t->self, r, k->id, 0) == NULL) ||
         (t->timeout_ms > 0 && !sio_timer_set(&t->ns->io->net.clock, &r->timer, t->timeout_ms))) {

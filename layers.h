@@ -1000,6 +1000,7 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n);
 /* A value in the arena. NULL: no memory. */
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
+void sio_values_bury(sio_server *io);  // frees what was dropped
 
 /* ---- sio.c: Socket.IO ------------------------------------------------------------------------------- */
 
@@ -1044,6 +1045,7 @@ struct sio_namespace {
     bool (*accept)(const char *name, sio_event *auth);
     size_t users;                                // sockets that connect or are connected
     struct sio_log_entry *log_first, **log_end;  // recovery.c
+    sio_table mentions;                          // the newest of each room in the log
     uint64_t log_dropped;                        // the newest offset that left the log
 };
 
@@ -1131,13 +1133,17 @@ struct sio_server {
     sio_handles timers;
     uint64_t serial;  // of late answers, and of namespaces
     uint32_t mark;
-    int depth;                 // of callbacks
+    int depth;                 // of callbacks; the application's own code between turns is one
+    bool turning;              // sio_turn or sio_free is at work
+    struct sio_kept *dropped;  // value.c: freed when the outermost callback has returned
     struct sio_route *routes;  // route.c
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
     sio_ws *dead_ws;
-    sio_table awaited;  // emit.c: answers that are due
-    sio_table saved;    // recovery.c: by pid
+    sio_table awaited;       // emit.c: answers that are due
+    sio_table saved;         // recovery.c: by pid
+    sio_table log;           // its entries, by offset
+    struct saved *released;  // whose data is to be released
     uint64_t log_serial;
     size_t log_bytes;
     volatile int stop;  // set by sio_stop
@@ -1168,7 +1174,8 @@ sio_socket_more *sio_more(sio_socket *s);             // makes it; NULL: no memo
 bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
 void sio_socket_leave(sio_socket *s, const char *reason);
-/* Frees sockets that left, and dynamic namespaces without any. Nobody up the stack may have one. */
+/* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
+ * up the stack may have one. */
 void sio_sockets_bury(sio_server *io);
 sio_span sio_ns_span(const sio_namespace *ns);  // its name
 
@@ -1211,8 +1218,18 @@ bool sio_target_overfull(const sio_target *t);  // it was given more names than 
 /* Calls fn, which must not call back into the application, for each receiver. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
 sio_found sio_target_receivers(const sio_target *t);
-/* A family stands for the namespaces that it made: the one behind ns, or the first. */
-sio_namespace *sio_family_next(const sio_namespace *family, const sio_namespace *ns);
+/* Copies the target's names to the arena: the application's code runs before they are read again,
+ * and may make a room go whose name they are. False: no memory. */
+bool sio_target_keep(sio_target *t);
+
+/* A list of namespaces in the arena. They live until the outermost callback has returned. */
+typedef struct sio_members {
+    sio_namespace **at;  // NULL: no memory
+    size_t n;
+} sio_members;
+
+/* A family stands for the namespaces that it made: those that there are now. */
+sio_members sio_family_members(const sio_namespace *family);
 void sio_rooms_leave_all(sio_socket *s);
 
 /* ---- emit.c: events out, acknowledgements ------------------------------------------------------------ */
@@ -1246,14 +1263,19 @@ void sio_beside_free(sio_server *io);
 /* Keeps a packet that is being sent; serial is its offset. */
 void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);
 uint64_t sio_log_next(sio_namespace *ns);
-/* Keeps a socket that left for that reason, if it may come back. True: rooms, data and pid are taken. */
-bool sio_recovery_save(sio_socket *s, const char *reason);
-/* Gives a new socket what an earlier one left behind, if auth names it. True: it did. */
-bool sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
-void sio_recovery_replay(sio_socket *s, uint64_t offset);  // sends what it missed
+/* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. True: it did. */
+bool sio_recovery_save(const sio_socket *s, const char *reason);
+/* Takes the data of a socket that was saved, unless that was dropped meanwhile. */
+void sio_recovery_save_data(sio_socket *s);
+/* Gives a new socket what an earlier one left behind, if auth names it. 1: it did; 0: there is
+ * nothing; -1: no memory, what was left is still there. */
+int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
+/* Sends what it missed, before it is CONNECTED. False: some of that is lost, or no memory. */
+bool sio_recovery_replay(sio_socket *s, uint64_t offset);
 int sio_recovery_new_pid(sio_socket *s);
 void sio_recovery_forget(sio_namespace *ns);  // the namespace ends
 void sio_recovery_init(sio_server *io);
+void sio_recovery_release(sio_server *io);  // calls what is to release the data of saved sockets
 void sio_recovery_free(sio_server *io);
 
 #endif

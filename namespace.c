@@ -34,6 +34,7 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
     ns->prefix_n = n == 1 ? 0 : n + 1;
     ns->node.key = text, ns->node.n = (uint32_t)n;
     ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
+    ns->mentions.memory = m;
     ns->handlers.plain = ns->own.plain = true;
     ns->log_end = &ns->log_first;
     return ns;
@@ -60,6 +61,7 @@ void sio_namespace_free(sio_namespace *ns)
     free_handlers(&ns->own);
     sio_table_free(&ns->ids);
     sio_table_free(&ns->rooms);
+    sio_table_free(&ns->mentions);
     sio_free_mem(m, ns->any.fn);
     sio_free_mem(m, ns->any_outgoing.fn);
     sio_free_mem(m, ns->use.fn);

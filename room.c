@@ -7,7 +7,7 @@
  *
  * What holds here:
  *  - A search marks the sockets that it found or excluded with its own number, so nobody is found
- *    twice and unions cost no memory.
+ *    twice and unions cost no memory. No socket has a mark of 2^32 searches ago.
  *  - Handlers run only when the search is over: they may change rooms and lists. */
 #include "layers.h"
 
@@ -135,11 +135,25 @@ static void exclude(sio_socket *s, void *data)
     (void)s, (void)data;  // found is marked
 }
 
+/* Begins a search with a mark that no socket has. */
+static void begin_search(sio_server *io)
+{
+    if (++io->mark > 0)
+        return;
+    const sio_node *node = NULL;  // once in 2^32 searches all marks are taken away
+    while ((node = sio_table_next(&io->namespaces, node)) != NULL) {
+        const sio_namespace *ns = (const sio_namespace *)node;
+        for (size_t i = 0; i < ns->n_sockets; i++)
+            ns->sockets[i]->mark = 0;
+    }
+    io->mark = 1;
+}
+
 /* Calls fn, which must not call back into the application, for each receiver. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
 {
     sio_namespace *ns = t->ns;
-    ns->io->mark++;
+    begin_search(ns->io);
     if (t->only_self) {
         /* With recovery the reference sends to the room of the socket's id, and so do we: what is
          * replayed to a socket must be what it would have got. */
@@ -188,40 +202,81 @@ sio_found sio_target_receivers(const sio_target *t)
     return f;
 }
 
-/* A family stands for the namespaces that it made. Returns the one behind ns, or the first. */
-sio_namespace *sio_family_next(const sio_namespace *family, const sio_namespace *ns)
+static const char *keep_name(sio_arena *arena, const char *name)
+{
+    size_t n = strlen(name) + 1;
+    char *copy = sio_arena_get(arena, n);
+    return copy == NULL ? NULL : memcpy(copy, name, n);
+}
+
+/* A copy of the list and its names; *failed is set without memory. */
+static const char *const *keep_list(sio_arena *arena, const char *const *names, size_t n,
+                                    bool *failed)
+{
+    const char **copy = sio_arena_get(arena, n * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++)
+        *failed |= (copy[i] = keep_name(arena, names[i])) == NULL;
+    *failed |= copy == NULL;
+    return copy;
+}
+
+bool sio_target_keep(sio_target *t)
+{
+    sio_arena *arena = &t->ns->io->net.arena;
+    bool failed = false;
+    for (size_t i = 0; i < SIO_TARGET_NAMES; i++)
+        if (i < t->n_to || i + t->n_except >= SIO_TARGET_NAMES)
+            failed |= (t->name[i] = keep_name(arena, t->name[i])) == NULL;
+    if (t->n_to_list > 0)
+        t->to_list = keep_list(arena, t->to_list, t->n_to_list, &failed);
+    if (t->n_except_list > 0)
+        t->except_list = keep_list(arena, t->except_list, t->n_except_list, &failed);
+    return !failed;
+}
+
+sio_members sio_family_members(const sio_namespace *family)
 {
     const sio_table *t = &family->io->namespaces;
-    const sio_node *node = ns == NULL ? NULL : &ns->node;
-    while ((node = sio_table_next(t, node)) != NULL)
-        if (((const sio_namespace *)node)->family == family)
+    sio_members m = { .at = sio_arena_get(&family->io->net.arena, t->count * sizeof *m.at) };
+    for (sio_node *node = NULL; m.at != NULL;) {
+        if ((node = sio_table_next(t, node)) == NULL)
             break;
-    sio_namespace *child;
-    memcpy(&child, &node, sizeof child);
-    return child;
+        if (((sio_namespace *)node)->family == family)
+            m.at[m.n++] = (sio_namespace *)node;
+    }
+    return m;
 }
 
 static int each_of_one(const sio_target *t, sio_visitor fn, void *data)
 {
-    sio_server *io = t->ns->io;
-    sio_enter(io);
     sio_found f = sio_target_receivers(t);
     for (size_t i = 0; i < f.n; i++)
-        fn(f.sockets[i], data);
-    sio_leave_callback(io);
+        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)  // else it left meanwhile
+            fn(f.sockets[i], data);
     return f.failed ? sio_fail(ENOMEM) : 0;
+}
+
+static int each_of_family(sio_target t, sio_visitor fn, void *data)
+{
+    sio_members all = sio_family_members(t.ns);
+    int result = 0;
+    if (all.at == NULL || !sio_target_keep(&t))
+        return sio_fail(ENOMEM);
+    for (size_t i = 0; i < all.n; i++) {
+        t.ns = all.at[i];
+        result |= each_of_one(&t, fn, data);
+    }
+    return result;
 }
 
 int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data)
 {
+    sio_server *io = t.ns->io;
     if (sio_target_overfull(&t))
         return sio_fail(E2BIG);
-    if (t.ns->accept == NULL)
-        return each_of_one(&t, fn, data);
-    sio_namespace *family = t.ns;
-    int result = 0;
-    for (t.ns = sio_family_next(family, NULL); t.ns != NULL; t.ns = sio_family_next(family, t.ns))
-        result |= each_of_one(&t, fn, data);
+    sio_enter(io);
+    int result = t.ns->accept == NULL ? each_of_one(&t, fn, data) : each_of_family(t, fn, data);
+    sio_leave_callback(io);
     return result;
 }
 
@@ -240,21 +295,26 @@ static void disconnect_visitor(sio_socket *s, void *data)
     sio_disconnect(s, *(bool *)data);
 }
 
-static void *without_const(const char *p)
+/* With a copy of the room's name, which may be that of a room that the last one leaves. */
+static int each_with_room(sio_target t, sio_visitor fn, const char *room)
 {
-    void *q;
-    memcpy(&q, &p, sizeof q);  // the visitors only read it
-    return q;
+    sio_server *io = t.ns->io;
+    size_t n = strlen(room) + 1;
+    sio_enter(io);
+    char *copy = sio_arena_get(&io->net.arena, n);
+    int result = copy == NULL ? sio_fail(ENOMEM) : sio_each(t, fn, memcpy(copy, room, n));
+    sio_leave_callback(io);
+    return result;
 }
 
 int sio_sockets_join(sio_target t, const char *room)
 {
-    return sio_each(t, join_visitor, without_const(room));
+    return each_with_room(t, join_visitor, room);
 }
 
 int sio_sockets_leave(sio_target t, const char *room)
 {
-    return sio_each(t, leave_visitor, without_const(room));
+    return each_with_room(t, leave_visitor, room);
 }
 
 int sio_disconnect_sockets(sio_target t, bool close)
@@ -273,9 +333,9 @@ static sio_room_data *make_room(sio_namespace *ns, const char *name)
 {
     const sio_memory *m = &ns->io->net.memory;
     size_t n = strlen(name);
-    sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, name, n);
-    if (r != NULL || (r = sio_alloc(m, sizeof *r + n + 1)) == NULL)
-        return r;
+    sio_room_data *r = sio_alloc(m, sizeof *r + n + 1);
+    if (r == NULL)
+        return NULL;
     memcpy(r->name, name, n);
     r->node.key = r->name, r->node.n = (uint32_t)n;
     if (!sio_table_add(&ns->rooms, &r->node)) {
@@ -317,11 +377,26 @@ static bool reserve_rooms(sio_socket *s)
     return true;
 }
 
-/* Where the room is in the socket's list; their number: it is not. */
-static uint32_t membership_of(const sio_socket *s, const char *room)
+static sio_room_data *find_room(const sio_namespace *ns, const char *name)
 {
+    return (sio_room_data *)sio_table_find(&ns->rooms, name, strlen(name));
+}
+
+/* Where the room is in the socket's list, looked for in the shorter one of that and the room's; the
+ * number of the socket's rooms: it is not. r NULL: there is no such room. */
+static uint32_t membership_of(const sio_socket *s, const sio_room_data *r)
+{
+    uint32_t n = count_rooms(s);
+    if (r == NULL)
+        return n;
+    if (r->n < n) {
+        for (size_t i = 0; i < r->n; i++)
+            if (r->members[i].socket == s)
+                return r->members[i].place;
+        return n;
+    }
     uint32_t i = 0;
-    while (i < count_rooms(s) && strcmp(s->rooms->at[i].room->name, room) != 0)
+    while (i < n && s->rooms->at[i].room != r)
         i++;
     return i;
 }
@@ -336,12 +411,12 @@ int sio_join(sio_socket *s, const char *room)
         s->left_own_room = false;
         return 0;
     }
-    if (membership_of(s, room) < count_rooms(s))
+    sio_room_data *r = find_room(ns, room);
+    if (membership_of(s, r) < count_rooms(s))
         return 0;
     if (count_rooms(s) >= ns->io->options.max_rooms)
         return sio_fail(E2BIG);
-    sio_room_data *r = make_room(ns, room);
-    if (r == NULL)
+    if (r == NULL && (r = make_room(ns, room)) == NULL)
         return sio_fail(ENOMEM);
     if (!sio_reserve(m, &r->members, r->n, &r->cap, sizeof *r->members) || !reserve_rooms(s)) {
         free_if_empty(ns, r);
@@ -373,7 +448,7 @@ void sio_leave(sio_socket *s, const char *room)
 {
     if (is_own(s, room))
         s->left_own_room = true;
-    uint32_t i = membership_of(s, room);
+    uint32_t i = membership_of(s, find_room(s->ns, room));
     if (i < count_rooms(s))
         leave_at(s, i);
 }
@@ -389,7 +464,7 @@ bool sio_in_room(const sio_socket *s, const char *room)
 {
     if (is_own(s, room))
         return !s->left_own_room && s->state == SIO_SOCKET_CONNECTED;
-    return membership_of(s, room) < count_rooms(s);
+    return membership_of(s, find_room(s->ns, room)) < count_rooms(s);
 }
 
 const char *sio_room(const sio_socket *s, size_t i)
@@ -413,8 +488,7 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
         memcpy(names[n++], node->key, node->n + 1);
     }
     for (size_t i = 0; i < n; i++) {
-        const sio_room_data *r =
-            (sio_room_data *)sio_table_find(&ns->rooms, names[i], strlen(names[i]));
+        const sio_room_data *r = find_room(ns, names[i]);
         if (r != NULL && sio_table_find(&ns->ids, names[i], strlen(names[i])) == NULL)
             fn(names[i], r->n, data);
     }

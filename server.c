@@ -10,6 +10,7 @@
  * gone or stop_timeout_ms are over. */
 #include "layers.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ sio_server *sio_new(const sio_options *options)
     io->depth = 1;
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = m;
-    io->awaited.memory = io->saved.memory = m;
+    io->awaited.memory = io->saved.memory = io->log.memory = m;
     if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
         sio_free(io);
         return NULL;
@@ -211,27 +212,36 @@ static void tell(sio_server *io)
 static bool is_dirty(const sio_server *io)
 {
     return io->net.lines.sink.n > 0 || io->net.dirty != NULL || io->eio.dirty != NULL ||
-           sio_beside_dirty(io);
+           io->dead_sockets != NULL || io->released != NULL || sio_beside_dirty(io);
 }
 
-/* Sends what is queued until nothing is, then frees the dead. */
+/* Releases the data of those that left, and sends what is queued, until there is nothing more to do;
+ * then frees the dead. */
 static void end_turn(sio_server *io)
 {
     sio_net *net = &io->net;
     do {
+        sio_sockets_bury(io);
+        sio_recovery_release(io);
         sio_eio_flush(&io->eio);
         sio_beside_flush(io);
         sio_net_flush(net);
         if (net->lines.sink.n > 0)
             tell(io);
     } while (is_dirty(io));
-    sio_sockets_bury(io);
     sio_clients_bury(io);
     sio_eio_bury(&io->eio);
     sio_beside_bury(io);
     sio_net_bury(net);
     sio_out_turn(&net->out);
     sio_arena_reset(&net->arena);
+    sio_values_bury(io);
+}
+
+/* Whether one of the application's functions runs that the library called. */
+static bool in_callback(const sio_server *io)
+{
+    return io->turning || io->depth > 1;
 }
 
 static void close_all(sio_server *io)
@@ -244,6 +254,11 @@ static void close_all(sio_server *io)
 void sio_free(sio_server *io)
 {
     sio_memory m = io->net.memory;
+    if (in_callback(io)) {  // the stack is full of pointers into it
+        sio_stop(io);
+        return;
+    }
+    io->turning = true;
     io->depth = 0;
     if (io->eio.net != NULL) {
         close_all(io);
@@ -254,6 +269,7 @@ void sio_free(sio_server *io)
         free_timers(io);
         sio_eio_free(&io->eio);
     }
+    sio_values_bury(io);
     sio_beside_free(io);
     sio_routes_free(io);
     sio_node *node;
@@ -269,6 +285,7 @@ void sio_free(sio_server *io)
     }
     sio_table_free(&io->namespaces);
     sio_table_free(&io->awaited);
+    sio_table_free(&io->log);
     sio_handles_free(&io->handles);
     sio_handles_free(&io->timers);
     sio_net_free(&io->net);
@@ -293,26 +310,32 @@ static int go_on_stopping(sio_server *io)
     return io->net.n_conns > 0;
 }
 
-int sio_turn(sio_server *io, int timeout_ms)
+static int turn(sio_server *io, int timeout_ms)
 {
-    if (is_dirty(io)) {  // queued between turns
-        io->depth = 0;
+    if (is_dirty(io))  // queued between turns
         end_turn(io);
-    }
     int64_t wait = sio_clock_wait(&io->net.clock);
     if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
         wait = timeout_ms;
-    io->depth = 0;
-    if (io->stop && go_on_stopping(io) == 0) {
-        io->depth = 1;
+    if (io->stop && go_on_stopping(io) == 0)
         return 0;
-    }
     if (io->stop && (wait < 0 || wait > 20))
         wait = 20;
     int polled = sio_net_poll(&io->net, wait);
     end_turn(io);
-    io->depth = 1;
     return polled < 0 ? -1 : 1;
+}
+
+int sio_turn(sio_server *io, int timeout_ms)
+{
+    if (in_callback(io))
+        return sio_fail(EDEADLK);
+    io->turning = true;
+    io->depth = 0;
+    int result = turn(io, timeout_ms);
+    io->turning = false;
+    io->depth = 1;
+    return result;
 }
 
 int sio_run(sio_server *io)

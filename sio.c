@@ -43,8 +43,11 @@ void sio_enter(sio_server *io)
 
 void sio_leave_callback(sio_server *io)
 {
-    if (--io->depth == 0)
-        sio_arena_reset(&io->net.arena);
+    if (--io->depth > 0)
+        return;
+    sio_arena_reset(&io->net.arena);
+    if (io->dropped != NULL)
+        sio_values_bury(io);
 }
 
 /* ---- CONNECT --------------------------------------------------------------------------------------- */
@@ -100,6 +103,10 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
     sio_namespace *ns = s->ns;
     sio_server *io = ns->io;
     sio_client *c = s->client;
+    if (recovered && !sio_recovery_replay(s, offset)) {  // a hole would be silent
+        sio_client_violate(c, true, "what it missed has left the log, or no memory");
+        return;
+    }
     if (!sio_reserve(&io->net.memory, &ns->sockets, ns->n_sockets, &ns->cap_sockets,
                      sizeof *ns->sockets) ||
         !sio_table_add(&ns->ids, &s->node)) {
@@ -113,8 +120,6 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
         s->more->since = io->log_serial;
     io->net.stats.sockets++;
     stop_joining(c);
-    if (recovered)
-        sio_recovery_replay(s, offset);
     send_connected(s);
     sio_run_event(s, "connection", sio_auth(s), NULL);
 }
@@ -253,8 +258,10 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
         return;
     }
     sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);
-    s->recovered = io->options.recovery_ms > 0 && sio_recovery_restore(s, v, &offset);
-    if (io->options.recovery_ms > 0 && !s->recovered && sio_recovery_new_pid(s) < 0) {
+    int found = io->options.recovery_ms > 0 ? sio_recovery_restore(s, v, &offset) : 0;
+    s->recovered = found > 0;
+    if (found < 0 ||
+        (io->options.recovery_ms > 0 && !s->recovered && sio_recovery_new_pid(s) < 0)) {
         sio_client_violate(c, true, "no memory");
         return;
     }

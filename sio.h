@@ -24,7 +24,8 @@
  * What holds everywhere:
  *  - One thread. Every callback runs inside sio_run or sio_turn, one at a time.
  *  - A callback may do anything to any socket, disconnecting the one it serves included. What it
- *    was handed stays valid until it returns.
+ *    was handed stays valid until it returns. It must not call sio_run, sio_turn or sio_free, which
+ *    refuse that.
  *  - Functions that return a pointer return NULL when they fail; those that return int return -1,
  *    with errno set, unless their comment says otherwise. Nothing prints, nothing exits.
  *  - Strings are UTF-8 and end with NUL. The library copies what it needs, unless a comment says
@@ -128,18 +129,21 @@ typedef struct sio_options {
  * NULL: no memory, no descriptors, or no random bytes. */
 sio_server *sio_new(const sio_options *options);
 
-/* Closes everything without a goodbye and frees it. Handlers of "disconnect" still run. */
+/* Closes everything without a goodbye and frees it. Handlers of "disconnect" still run. From inside
+ * a callback it frees nothing, for what called that goes on: then it does what sio_stop does. */
 void sio_free(sio_server *io);
 
 /* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
  * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1. */
 int sio_listen(sio_server *io, const char *host, int port);
 
-/* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails. */
+/* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails, or
+ * from inside a callback (EDEADLK). */
 int sio_run(sio_server *io);
 
 /* Serves what is ready, waiting for it at most timeout_ms (-1: until something happens). Returns 1
- * to be called again, 0 after sio_stop has been carried out, -1 if the loop fails. */
+ * to be called again, 0 after sio_stop has been carried out, -1 if the loop fails, or from inside a
+ * callback (EDEADLK). */
 int sio_turn(sio_server *io, int timeout_ms);
 
 /* A descriptor that is readable when sio_turn has something to do, for other programs' loops; call
@@ -181,7 +185,7 @@ sio_namespace *sio_find(sio_server *io, const char *name);
 /* A family of namespaces: when a client asks for a name that does not exist, accept is called with
  * the CONNECT payload as the event's argument 0, and where it returns true the namespace is made,
  * with the handlers and middlewares of the family. Handlers are set on the family like on any
- * namespace; emitting to the family reaches every namespace of it. */
+ * namespace; emitting to the family reaches every namespace of it that there is at the call. */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
 
 const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns
@@ -246,8 +250,11 @@ sio_socket *sio_socket_of(sio_server *io, uint64_t handle);
 /* The connected socket of that id in the namespace, or NULL. */
 sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id);
 
-/* The application's state of a socket. Keeps data; release, unless NULL, is called with it when the
- * socket is gone for good (after the recovery time, where there is one) or other data is set. */
+/* The application's state of a socket. Keeps data; release, unless NULL, is called with it once: by
+ * sio_set_data when other data is set, or when the socket is gone for good (after the recovery time,
+ * where there is one). That is after its "disconnect" and when no other callback is running, so
+ * whoever has looked at the data may use it until it returns. release may call the library as any
+ * callback may. Setting the same data again only changes release. */
 void sio_set_data(sio_socket *socket, void *data, void (*release)(void *data));
 void *sio_data(const sio_socket *socket);
 
@@ -374,7 +381,8 @@ const char *sio_text(sio_value v, size_t *n);        // a string, decoded; NULL:
 const void *sio_bytes(sio_value v, size_t *n);       // a binary attachment; NULL: none
 const char *sio_json(sio_value v, size_t *n);        // the JSON text; not NUL-terminated
 
-/* A copy that lives until sio_drop, which comes before sio_free. NULL: no memory. */
+/* A copy that lives until sio_drop, which comes before sio_free. NULL: no memory. What was made of it,
+ * or of an event that it is in, stays good until the callback ends that drops it. */
 sio_value sio_keep(sio_server *io, sio_value v);
 void sio_drop(sio_value kept);
 
@@ -390,7 +398,8 @@ int sio_ack_now(sio_later later, const char *template, ...) SIO_PRINTF(2, 3);
 /* ---- Rooms ---------------------------------------------------------------------------------- */
 
 /* Every socket is in the room of its own id until it leaves it. Joining twice is joining once.
- * sio_join: 0, or -1: ENOMEM, or E2BIG for more than max_rooms. Both O(rooms of the socket). */
+ * sio_join: 0, or -1: ENOMEM, or E2BIG for more than max_rooms. All three look the name up, then look
+ * for the socket: O(rooms of the socket or members of the room, whichever are fewer). */
 int sio_join(sio_socket *socket, const char *room);
 void sio_leave(sio_socket *socket, const char *room);
 bool sio_in_room(const sio_socket *socket, const char *room);
@@ -405,7 +414,8 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
 /* Number of the room's members. O(1) */
 size_t sio_room_size(const sio_namespace *ns, const char *room);
 
-/* For each socket of the target: call fn; join; leave; disconnect. */
+/* For each socket of the target: call fn, unless it has left meanwhile; join; leave; disconnect.
+ * 0, or -1: E2BIG for too many rooms in the target, ENOMEM. */
 int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data);
 int sio_sockets_join(sio_target t, const char *room);
 int sio_sockets_leave(sio_target t, const char *room);

@@ -6,8 +6,8 @@
  *
  * What holds here:
  *  - "disconnect" runs exactly once for each "connection", whoever ends it and from wherever.
- *  - A socket that left is in no list, table or room; it is freed when the outermost callback has
- *    returned, or the turn ends. */
+ *  - A socket that left is in no list, table or room; its data is released and it is freed when the
+ *    outermost callback has returned, or the turn ends: nobody up the stack loses what it looks at. */
 #include "layers.h"
 
 #include <string.h>
@@ -119,15 +119,13 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    if (was_connected && sio_recovery_save(s, reason))
-        s->release = NULL;  // the saved session has it now
+    bool saved = was_connected && sio_recovery_save(s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
         sio_run_event(s, "disconnect", why, NULL);
-    if (s->release != NULL)
-        s->release(s->data);
-    s->data = NULL, s->release = NULL;
+    if (saved)
+        sio_recovery_save_data(s);  // last: handlers may set other data
     ns->users--;
     sio_namespace_unused(ns);
     sio_leave_callback(io);
@@ -239,6 +237,21 @@ static bool keep_auth(sio_socket *s, sio_span auth)
     return true;
 }
 
+/* Sets other data, then releases what was there. */
+static void set_data(sio_socket *s, void *data, void (*release)(void *data))
+{
+    sio_server *io = s->ns->io;
+    void (*release_old)(void *data) = s->release;
+    void *old = s->data;
+    s->data = data;  // first: release_old may look at it, or set it as well
+    s->release = release;
+    if (release_old == NULL)
+        return;
+    sio_enter(io);
+    release_old(old);
+    sio_leave_callback(io);
+}
+
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth)
 {
     sio_server *io = sio_client_server(c);
@@ -269,6 +282,8 @@ void sio_sockets_bury(sio_server *io)
         sio_socket *s = io->dead_sockets;
         io->dead_sockets = s->next;
         sio_handle_free(&io->handles, sio_handle(s));
+        while (s->release != NULL)  // again: it may set other data
+            set_data(s, NULL, NULL);
         free_socket(s);
     }
     while (io->dead_namespaces != NULL) {
@@ -335,14 +350,10 @@ sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
 
 void sio_set_data(sio_socket *s, void *data, void (*release)(void *data))
 {
-    if (s->release != NULL && s->data != data)
-        s->release(s->data);
-    if (s->state == SIO_SOCKET_GONE && release != NULL) {
-        release(data);  // nobody will do it later
-        data = NULL, release = NULL;
-    }
-    s->data = data;
-    s->release = release;
+    if (s->data == data)
+        s->release = release;
+    else
+        set_data(s, data, release);
 }
 
 void *sio_data(const sio_socket *s)

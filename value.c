@@ -6,7 +6,8 @@
  * they count through the packet that is being written.
  *
  * What holds here: values live in the server's arena, until the callback ends, but for those that
- * sio_keep made. */
+ * sio_keep made. What is made of one of these refers to its bytes, and so may an event under way: so
+ * one that is dropped is freed when the outermost callback has returned, as the arena is. */
 #include "layers.h"
 
 #include <errno.h>
@@ -181,23 +182,28 @@ const char *sio_json(sio_value value, size_t *n)
     return v->p;
 }
 
-/* Everything in one block of memory: the struct, the list of attachments, the bytes. */
+/* A value that was kept, in one block of memory: the struct, the list of attachments, the bytes. */
+typedef struct sio_kept {
+    sio_value_data value;   // first
+    struct sio_kept *next;  // in io->dropped
+} kept_value;
+
 sio_value sio_keep(sio_server *io, sio_value value)
 {
     sio_value_data null = constant("null");
     const sio_value_data *v = value == NULL ? &null : value;
-    size_t size = sizeof *v + v->n_blobs * sizeof *v->blobs + v->n;
+    size_t size = sizeof(kept_value) + v->n_blobs * sizeof *v->blobs + v->n;
     for (size_t i = 0; i < v->n_blobs; i++)
         size += v->blobs[i].n;
-    sio_value_data *kept = sio_resize(sio_server_memory(io), NULL, size);
+    kept_value *kept = sio_resize(sio_server_memory(io), NULL, size);
     if (kept == NULL)
         return NULL;
     sio_span *blobs = (sio_span *)(void *)(kept + 1);
     char *p = (char *)(blobs + v->n_blobs);
-    *kept = *v;
-    kept->io = io;
-    kept->blobs = blobs;
-    kept->p = p;
+    kept->value = *v;
+    kept->value.io = io;
+    kept->value.blobs = blobs;
+    kept->value.p = p;
     if (v->n > 0)
         memcpy(p, v->p, v->n);
     p += v->n;
@@ -210,11 +216,22 @@ sio_value sio_keep(sio_server *io, sio_value value)
     return kept;
 }
 
-void sio_drop(sio_value kept)
+void sio_drop(sio_value value)
 {
-    sio_value_data *v = kept;
-    if (v != NULL)
-        sio_free_mem(sio_server_memory(v->io), v);
+    kept_value *kept = value;
+    if (kept == NULL)
+        return;
+    kept->next = kept->value.io->dropped;
+    kept->value.io->dropped = kept;
+}
+
+void sio_values_bury(sio_server *io)
+{
+    while (io->dropped != NULL) {
+        kept_value *kept = io->dropped;
+        io->dropped = kept->next;
+        sio_free_mem(sio_server_memory(io), kept);
+    }
 }
 
 /* ---- Events --------------------------------------------------------------------------------------- */

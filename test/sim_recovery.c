@@ -116,6 +116,153 @@ static void the_log_is_bounded(void **state)
     app_free(io);
 }
 
+/* What is sent to several rooms, or excepts some, is found by each of them, once and in order. */
+static const play mentions[] = {
+    { "to two of its rooms",
+      "> 422['join','q']\n< 432[*\nA/ \nC> "
+      "42['in',['r','q','r'],'e',[1]]|42['in','q','f',[]]"
+      "|42['nsp-emit','g',[]]|42['in','r','h',[]]\n" BACK
+      "B< 42['e',1,'*']\nB< 42['f','*']\nB< 42['g','*']\nB< 42['h','*']\n" RECOVERED },
+    { "a room without a name is not everybody",
+      "A/ \nC> 42['in','','e',[1]]|42['nsp-emit','g',[]]\n" BACK "B< 42['g','*']\n" RECOVERED },
+    { "excepting its own id", "A/ \nC> 42['to-except',null,'$A','e',[1]]\n" BACK RECOVERED },
+    { "from the offset on",
+      "C> 42['in','r','e',[1]]\n< 42['e',1,'*']\nA/ \nC> 42['in','r','f',[]]\n" BACK
+      "B< 42['f','*']\n" RECOVERED },
+};
+
+static void events_are_found_by_their_rooms(void **state)
+{
+    (void)state;
+    app_options()->recovery_ms = 120000;
+    play_alone(0, BEGIN, mentions, COUNT(mentions));
+}
+
+/* ---- Applications of their own --------------------------------------------------------------- */
+
+static sio_later later;
+
+static const char *answer_later(sio_socket *s, sio_event *e)
+{
+    (void)s;
+    later = sio_next_later(e);
+    return sio_recovered(s) ? SIO_LATER : NULL;
+}
+
+/* One client, which has heard an event. Its offset is in *p. */
+static sio_server *begin_alone(const sio_options *o, sim_peer *p)
+{
+    sio_server *io = sim_new(o);
+    sio_namespace *ns = sio_of(io, "/");
+    assert_true(sio_use(ns, answer_later) == 0);
+    sim_open(io, p, SIM_WS, NULL);
+    sim_say(p, "40");
+    sim_hear_all(p);
+    assert_int_equal(sio_emit(sio_all(ns), "first", " "), 0);
+    sim_run_ms(io, 0);
+    sim_hear_all(p);
+    assert_true(p->offset[0] != '\0');
+    return io;
+}
+
+static void come_back(sio_server *io, const sim_peer *was, sim_peer *p)
+{
+    char text[100];
+    snprintf(text, sizeof text, "40{\"pid\":\"%s\",\"offset\":\"%s\"}", was->pid, was->offset);
+    sim_open(io, p, SIM_WS, NULL);
+    sim_say(p, text);
+}
+
+/* The middleware takes so long that what the client missed has left the log, or not. */
+static void a_hole_ends_the_connection(void **state)
+{
+    (void)state;
+    for (int ms = 400; ms <= 1200; ms += 800) {
+        sim_peer a, b;
+        sio_options o = { .recovery_ms = 1000, .recovery_run_middlewares = true };
+        sio_server *io = begin_alone(&o, &a);
+        sim_close(a.ws);
+        sim_run_ms(io, 10);
+        sio_emit(sio_all(sio_of(io, "/")), "missed", " ");
+        sim_run_ms(io, 10);
+        come_back(io, &a, &b);
+        sim_run_ms(io, ms);
+        sio_next(later, NULL, " ");
+        sim_run_ms(io, 0);
+        const char *heard = sim_hear_all(&b);
+        if (ms < 1000)
+            assert_true(sim_like("42[\"missed\",*]|40{*", heard));
+        else
+            assert_true(sim_like("CLOSE(*", heard));
+        assert_int_equal(sio_get_stats(io)->recovered, ms < 1000);
+        sim_free(io);
+    }
+}
+
+/* Whichever allocation fails: the client gets all that it missed and is recovered, or it is a new
+ * one, or the connection ends. */
+static void memory_that_ends_makes_no_hole(void **state)
+{
+    enum { MISSED = 20 };
+    bool failed = true;
+    (void)state;
+    for (unsigned long k = 1; failed; k++) {
+        sim_peer a, b;
+        sio_options o = { .recovery_ms = 1000 };
+        sio_server *io = begin_alone(&o, &a);
+        sio_join(sio_socket_by_id(sio_of(io, "/"), a.id), "r");
+        sim_close(a.ws);
+        sim_run_ms(io, 10);
+        for (int i = 0; i < MISSED; i++)
+            sio_emit(sio_to(sio_all(sio_of(io, "/")), "r"), "missed", "'%2000d'", i);
+        sim_run_ms(io, 10);
+        sim_open(io, &b, SIM_WS, NULL);
+        sim.fail_alloc = sim.allocs + k;
+        char text[100];
+        snprintf(text, sizeof text, "40{\"pid\":\"%s\",\"offset\":\"%s\"}", a.pid, a.offset);
+        sim_say(&b, text);
+        failed = sim.allocs >= sim.fail_alloc;
+        int missed = 0;
+        for (const char *got; *(got = sim_hear(&b)) != '\0';) {
+            missed += sim_like("42[\"missed\"*", got);
+            if (strncmp(got, "40{", 3) == 0)
+                assert_int_equal(missed, strstr(got, a.id) != NULL ? MISSED : 0);
+        }
+        sim.fail_alloc = 0;
+        sim_free(io);
+    }
+}
+
+static void emit_more(sio_socket *s, sio_event *e)
+{
+    if (strcmp(sio_name(e), "outer") == 0)
+        sio_emit(sio_self(s), "inner", "%p", sio_binary(sio_socket_server(s), "x", 1));
+}
+
+/* A listener's event overtakes the one that it heard of: the later one has the higher offset, so
+ * that nothing comes twice. */
+static void offsets_are_in_the_order_of_arrival(void **state)
+{
+    sim_peer a, b;
+    (void)state;
+    sio_server *io = sim_new(&(sio_options){ .recovery_ms = 1000 });
+    sio_namespace *ns = sio_of(io, "/");
+    sio_on_any_outgoing(ns, emit_more);
+    sim_open(io, &a, SIM_WS, NULL);
+    sim_say(&a, "40");
+    sim_hear_all(&a);
+    sio_emit(sio_all(ns), "outer", "%p, 7", sio_binary(io, "y", 1));
+    sim_run_ms(io, 0);
+    assert_true(sim_like("451-[\"inner\",{*},\"*\"]|<78>|451-[\"outer\",{*},7,\"*\"]|<79>",
+                         sim_hear_all(&a)));
+    sim_close(a.ws);
+    sim_run_ms(io, 10);
+    come_back(io, &a, &b);
+    assert_true(sim_like("40{\"sid\":*", sim_hear_all(&b)));
+    assert_int_equal(sio_get_stats(io)->recovered, 1);
+    sim_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +270,10 @@ int main(void)
         cmocka_unit_test(recovery_has_a_time),
         cmocka_unit_test(middlewares_are_skipped_or_run),
         cmocka_unit_test(the_log_is_bounded),
+        cmocka_unit_test(events_are_found_by_their_rooms),
+        cmocka_unit_test(a_hole_ends_the_connection),
+        cmocka_unit_test(memory_that_ends_makes_no_hole),
+        cmocka_unit_test(offsets_are_in_the_order_of_arrival),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -23,6 +23,7 @@
 /* ---- The application ------------------------------------------------------------------------ */
 
 static size_t events, arguments, left;
+static int recovery_ms;  // of the server
 static uint64_t newest;  // the handle of the socket that connected last
 
 static void on_connection(sio_socket *socket, sio_event *event)
@@ -123,7 +124,8 @@ static void on_disconnect(sio_socket *socket, sio_event *event)
 
 static sio_server *serve(void)
 {
-    sio_server *io = sim_new(&(sio_options){ .max_payload = 10000000, .max_depth = 8192 });
+    sio_server *io = sim_new(
+        &(sio_options){ .max_payload = 10000000, .max_depth = 8192, .recovery_ms = recovery_ms });
     sio_namespace *ns = sio_of(io, "/");
     sio_on(ns, "connection", on_connection);
     sio_on(ns, "count", on_count);
@@ -375,6 +377,30 @@ static void members_of_a_room(sio_server *io, size_t n)
     free(c);
 }
 
+/* A client in n rooms comes back; meanwhile 16 n events were sent to others, and one to it. */
+static void a_return_beside_many_events(sio_server *io, size_t n)
+{
+    sio_namespace *ns = sio_of(io, "/");
+    sim_peer a, b;
+    char text[100];
+    sim_open(io, &a, SIM_WS, NULL);
+    sim_say(&a, "40");
+    sim_hear_all(&a);
+    for (size_t i = 0; i < n; i++) {
+        snprintf(text, sizeof text, "room %zu", i);
+        must(sio_join(sio_socket_of(io, newest), text) == 0, "it joins");
+    }
+    sim_abort(a.ws);
+    sim_run_ms(io, 0);
+    sio_emit(sio_to(sio_all(ns), "room 1"), "e", " ");
+    for (size_t i = 0; i < 16 * n; i++)
+        sio_emit(sio_to(sio_all(ns), "others"), "e", " ");
+    snprintf(text, sizeof text, "40{\"pid\":\"%s\"}", a.pid);
+    sim_open(io, &b, SIM_WS, NULL);
+    sim_say(&b, text);
+    must(sim_like("42[\"e\",*]|40{*", sim_hear_all(&b)), "it is recovered");
+}
+
 static const struct {
     const char *name;
     void (*run)(sio_server *io, size_t n);
@@ -404,6 +430,7 @@ static const struct {
     CASE(questions_that_wait_for_answers, 500),
     CASE(answers_that_are_given_later, 500),
     CASE(members_of_a_room, 100),
+    CASE(a_return_beside_many_events, 500),
 };
 
 /* ---- What a message stands beside ----------------------------------------------------------- */
@@ -429,7 +456,7 @@ static void beside_nothing(sio_server *io, size_t n)
 
 static void beside_rooms(sio_server *io, size_t n)
 {
-    enum { EACH = 200 };  // joining is O(rooms of the socket)
+    enum { EACH = 200 };  // below max_rooms
     char name[32];
     sio_socket *socket = NULL;
     for (size_t i = 0; i < n; i++) {
@@ -569,6 +596,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc == 3 && i < COUNT(cases); i++) {
         if (strcmp(argv[1], cases[i].name) != 0)
             continue;
+        recovery_ms = cases[i].run == a_return_beside_many_events ? 100000 : 0;
         sio_server *io = serve();
         cases[i].run(io, strtoul(argv[2], NULL, 10));
         sim_free(io);
