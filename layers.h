@@ -944,8 +944,9 @@ struct sio_event {
     sio_value error_data;
     const char *found;  // where element number cursor begins, the last one found behind the index
     uint32_t cursor, n_blobs, n_set;
-    uint32_t next;  // of a middleware: where sio_next goes on; 0: it is none
-    bool acked;     // the acknowledgement that the client asked for is sent, or somebody's duty
+    uint32_t next;       // of a middleware: the number of the one behind it; 0: it is none
+    uint64_t admission;  // of a middleware: the serial of the handle that it took; 0: none
+    bool acked;  // the acknowledgement that the client asked for is sent, or somebody's duty
 };
 
 extern const sio_packet sio_no_packet;  // without name and arguments
@@ -1120,6 +1121,7 @@ struct sio_server {
     sio_table saved;    // recovery.c: by pid
     uint64_t log_serial;
     size_t log_bytes;
+    bool freeing;       // sio_free has begun
     volatile int stop;  // set by sio_stop
     int64_t stop_by;    // 0: not stopping
 };
@@ -1195,8 +1197,12 @@ void sio_rooms_leave_all(sio_socket *s);
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
-bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);
-sio_later sio_later_new(sio_event *event);
+/* What we owe a client and somebody has a handle for: an acknowledgement, or a middleware's answer.
+ * id tells which: the acknowledgement's, or the number of the middleware that is next. */
+enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
+uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
+/* It is done, or void. False: it was, or the socket is gone. */
+bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
 
 /* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 

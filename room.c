@@ -93,6 +93,7 @@ sio_target sio_volatile(sio_target t)
 sio_target sio_timeout(sio_target t, int ms)
 {
     t.timeout_ms = ms;
+    t.has_timeout = true;
     return t;
 }
 

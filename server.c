@@ -245,6 +245,7 @@ void sio_free(sio_server *io)
 {
     sio_memory m = io->net.memory;
     io->depth = 0;
+    io->freeing = true;
     if (io->eio.net != NULL) {
         close_all(io);
         end_turn(io);

@@ -138,6 +138,16 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
     sio_socket_leave(s, "server namespace disconnect");
 }
 
+/* Whether the rest is left to sio_next. A middleware that took a handle and returns anything but
+ * SIO_LATER has answered twice: it is the first answer that counts. */
+static bool is_left(const sio_socket *s, const sio_event *e, const char *error)
+{
+    uint64_t next;
+    if (error == SIO_LATER || e->admission == 0)
+        return error == SIO_LATER;
+    return !sio_owed_take(e->io, sio_handle(s), e->admission, SIO_OWED_ADMISSION, &next);
+}
+
 /* Runs the middlewares from number i on, and connects. */
 static void run_middlewares(sio_socket *s, size_t i)
 {
@@ -147,7 +157,7 @@ static void run_middlewares(sio_socket *s, size_t i)
         sio_event e = { .io = io, .socket = s, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         e.next = (uint32_t)i + 1;
         const char *error = middleware_at(s->ns, i)(s, &e);
-        if (s->state != SIO_SOCKET_CONNECTING || error == SIO_LATER || error == SIO_DROP)
+        if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
             refuse_socket(s, error, e.error_data);
@@ -157,31 +167,37 @@ static void run_middlewares(sio_socket *s, size_t i)
     connected(s, s->recovered, s->recovered ? s->more->since : 0);
 }
 
-int sio_next(sio_later later, const char *error, const char *template, ...)
+int sio_next(sio_admission a, const char *error, const char *template, ...)
 {
-    sio_server *io = later.io;
-    sio_socket *s;
+    sio_server *io = a.io;
     uint64_t next;
-    if (!sio_later_take(later, &s, &next))
+    if (!sio_owed_take(io, a.socket, a.serial, SIO_OWED_ADMISSION, &next))
         return 0;
+    sio_socket *s = sio_handle_get(&io->handles, a.socket);
     sio_enter(io);
     if (error != NULL) {
         sio_arguments args;
         va_start(args.ap, template);
         refuse_socket(s, error, sio_template_make(io, template, &args));
         va_end(args.ap);
-    } else if (s->state == SIO_SOCKET_CONNECTING) {
+    } else {
         run_middlewares(s, (size_t)next);
     }
     sio_leave_callback(io);
     return 0;
 }
 
-sio_later sio_next_later(sio_event *event)
+sio_admission sio_next_later(sio_event *event)
 {
-    if (event->next == 0)
-        return (sio_later){ event->io, 0, 0 };
-    return sio_later_new(event);
+    sio_admission a = { .io = event->io };
+    sio_socket *s = event->socket;
+    if (event->next == 0 || event->admission != 0)
+        return a;
+    a.socket = sio_handle(s);
+    a.serial = event->admission = sio_owed_new(s, SIO_OWED_ADMISSION, event->next);
+    if (a.serial == 0 && s->state != SIO_SOCKET_GONE)  // nobody could let it in any more
+        sio_client_violate(s->client, true, "no memory");
+    return a;
 }
 
 int sio_error_data(sio_event *event, const char *template, ...)

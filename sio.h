@@ -218,15 +218,17 @@ int sio_use_event(sio_namespace *ns, sio_middleware fn);
 int sio_error_data(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
 
 /* A middleware of sio_use that can only answer later returns SIO_LATER after it took a handle with
- * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none). The
- * handle may be used once; later, or when the socket is gone, it does nothing. */
-typedef struct sio_later {
+ * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none), and returns
+ * 0. The handle, to be kept by value, does this once. It does nothing when it was used, when the
+ * socket is gone, when a second one was taken in the same call (that one), and when the middleware
+ * returned anything but SIO_LATER, which counts instead. */
+typedef struct sio_admission {
     sio_server *io;
     uint64_t socket, serial;
-} sio_later;
+} sio_admission;
 extern const char SIO_LATER[];
-sio_later sio_next_later(sio_event *event);
-int sio_next(sio_later later, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
+sio_admission sio_next_later(sio_event *event);
+int sio_next(sio_admission a, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
 
 /* ---- Sockets -------------------------------------------------------------------------------- */
 
@@ -287,7 +289,7 @@ typedef struct sio_target {
     const char *const *to_list, *const *except_list;
     unsigned n_to_list, n_except_list;
     int timeout_ms;
-    bool only_self, is_volatile;
+    bool only_self, is_volatile, has_timeout;
     unsigned char n_to, n_except;        // one more than fit: using the target fails with E2BIG
     const char *name[SIO_TARGET_NAMES];  // n_to from the front, n_except from the end
 } sio_target;
@@ -300,7 +302,7 @@ sio_target sio_except(sio_target t, const char *room);                     // wi
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
 sio_target sio_volatile(sio_target t);           // dropped where it can't be sent at once
-sio_target sio_timeout(sio_target t, int ms);    // for sio_request
+sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
 sio_target sio_local(sio_target t);              // this process only
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
@@ -315,11 +317,13 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
  * or a reserved event name; E2BIG for too many attachments or rooms; ENOMEM. Then nothing is sent. */
 int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRINTF(3, 4);
 
-/* Sends an event and calls back, exactly once, with the answer. To sio_self: answer's arguments are
- * those of the acknowledgement. To others: a timeout is needed (EINVAL without), and answer's
- * arguments are the first argument of each receiver's answer, in the order of arrival. error: NULL,
- * "operation has timed out" (answer then holds what came in time, for others) or "socket has been
- * disconnected". Keeps data until then. Returns as sio_emit; after -1 fn is not called. */
+/* Sends an event and calls back, exactly once, with the answer; never before it has returned. To
+ * sio_self: answer's arguments are those of the acknowledgement. To others: a timeout is needed
+ * (EINVAL without), and answer's arguments are the first argument of each receiver's answer, in the
+ * order of arrival; none at once where nobody is. error: NULL, "operation has timed out" (answer
+ * then holds what came in time, for others) or "socket has been disconnected". Keeps data until
+ * then. Returns as sio_emit, and -1 with ECANCELED once sio_free has begun; after -1 fn is not
+ * called. */
 typedef void (*sio_answer)(sio_server *io, void *data, const char *error, sio_event *answer);
 int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
                 ...) SIO_PRINTF(5, 6);
@@ -383,7 +387,12 @@ int sio_ack(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
 bool sio_wants_ack(const sio_event *event);
 
 /* The same later: a handle to keep by value. Using it twice, or when the socket is gone, does
- * nothing. */
+ * nothing. So does the handle of an event that wants no acknowledgement, or for which there is no
+ * memory: then sio_wants_ack is still true. */
+typedef struct sio_later {
+    sio_server *io;
+    uint64_t socket, serial;
+} sio_later;
 sio_later sio_ack_later(sio_event *event);
 int sio_ack_now(sio_later later, const char *template, ...) SIO_PRINTF(2, 3);
 
