@@ -1103,7 +1103,7 @@ struct sio_server {
     char *strings;  // of the options
     sio_eio eio;
     sio_eio_events events;
-    sio_fifo connect_fifo, recovery_fifo, log_fifo;
+    sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
     sio_socket *dead_sockets;
@@ -1141,6 +1141,9 @@ void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
+void sio_partial_expired(void *owner, sio_deadline *d);
+/* Bytes kept for a packet whose attachments are still to come. */
+size_t sio_client_held(const sio_client *c);
 
 /* ---- socket.c: one client in one namespace ----------------------------------------------------------- */
 

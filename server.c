@@ -48,6 +48,7 @@ void sio_options_complete(sio_options *o)
     complete_int(&o->transports, SIO_POLLING | SIO_WEBSOCKET);
     complete_int(&o->connect_timeout_ms, 45000);
     complete_size(&o->max_payload, 1000000);
+    complete_size(&o->max_packet, o->max_payload > SIZE_MAX / 11 ? SIZE_MAX : 11 * o->max_payload);
     complete_size(&o->max_head, 16384);
     complete_size(&o->max_output, 16u << 20);
     complete_size(&o->max_attachments, 10);
@@ -177,6 +178,7 @@ sio_server *sio_new(const sio_options *options)
         return NULL;
     }
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
+    sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
     sio_recovery_init(io);
     io->events = sio_client_events;
     if (o.allow_request != NULL)

@@ -24,8 +24,11 @@ const char SIO_LATER[] = "later";
 
 /* A binary packet whose attachments are still to come. */
 typedef struct sio_partial {
+    sio_deadline deadline;  // first
+    sio_client *client;
     size_t n;  // of the packet's text
     size_t wanted, got;
+    size_t size;  // of the text and the attachments that have come; at most max_packet
     sio_span *blobs;
     char text[];
 } partial;
@@ -394,38 +397,91 @@ static void free_partial(sio_client *c)
     if (b == NULL)
         return;
     c->partial = NULL;
+    sio_deadline_clear(&b->deadline);
     for (size_t i = 0; i < b->got; i++)
         sio_free_mem(m, b->blobs[i].p);
     sio_free_mem(m, b->blobs);
     sio_free_mem(m, b);
 }
 
-static void begin_partial(sio_client *c, const char *p, size_t n, size_t wanted)
+size_t sio_client_held(const sio_client *c)
 {
-    const sio_memory *m = &sio_client_server(c)->net.memory;
+    const partial *b = c->partial;
+    return b == NULL ? 0 : sizeof *b + b->wanted * sizeof *b->blobs + b->size;
+}
+
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
+static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
+{
+    sio_server *io = sio_client_server(c);
+    const sio_memory *m = &io->net.memory;
+    const sio_socket *s = sio_client_socket(c, k->ns);
+    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
+        sio_client_violate(c, true, "a packet for a namespace that is not joined");
+        return;
+    }
+    if (n > io->options.max_packet) {
+        sio_client_violate(c, false, "max_packet is reached");
+        return;
+    }
     partial *b = sio_resize(m, NULL, sizeof *b + n);
-    sio_span *blobs = sio_alloc(m, wanted * sizeof *blobs);
+    sio_span *blobs = sio_alloc(m, k->attachments * sizeof *blobs);
     if (b == NULL || blobs == NULL) {
         sio_free_mem(m, b);
         sio_free_mem(m, blobs);
         sio_client_violate(c, true, "no memory");
         return;
     }
-    *b = (partial){ .n = n, .wanted = wanted, .blobs = blobs };
+    *b = (partial){ .client = c, .n = n, .wanted = k->attachments, .size = n, .blobs = blobs };
     memcpy(b->text, p, n);
     c->partial = b;
+    sio_deadline_set(&io->net.clock, &io->partial_fifo, &b->deadline);
 }
 
-/* Whether each placeholder stands for an attachment that there is. */
-static bool check_placeholders(sio_span json, size_t n_blobs)
+void sio_partial_expired(void *owner, sio_deadline *d)
+{
+    (void)owner;
+    sio_client_violate(((partial *)(void *)d)->client, true,
+                       "attachments did not come within request_timeout");
+}
+
+/* Whether each placeholder stands for an attachment that there is, and none for another's: what is
+ * named a thousand times would be sent a thousand times. */
+static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
     sio_span object;
     size_t at = 0;
     int64_t num;
-    while (sio_packet_placeholder(json, &at, &object, &num))
-        if (num < 0 || (uint64_t)num >= n_blobs)
+    char *named = sio_arena_get(&io->net.arena, n_blobs);
+    if (named == NULL)
+        return false;
+    memset(named, 0, n_blobs);
+    while (sio_packet_placeholder(json, &at, &object, &num)) {
+        if (num < 0 || (uint64_t)num >= n_blobs || named[num])
             return false;
+        named[num] = 1;
+    }
     return true;
+}
+
+/* All attachments are there. */
+static void end_partial(sio_client *c)
+{
+    sio_server *io = sio_client_server(c);
+    partial *b = c->partial;
+    sio_packet k;
+    int bad =
+        sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
+    if (bad < 0 || !check_placeholders(io, k.json, b->wanted)) {
+        sio_client_violate(c, false, "illegal attachments");
+        free_partial(c);
+        return;
+    }
+    sio_deadline_clear(&b->deadline);
+    c->partial = NULL;  // the handler may end the client
+    on_packet(c, &k, b->blobs, b->wanted);
+    c->partial = c->partial == NULL ? b : c->partial;
+    free_partial(c);
 }
 
 static void on_attachment(sio_client *c, const char *p, size_t n)
@@ -436,6 +492,10 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
         sio_client_violate(c, false, "an attachment without a packet");
         return;
     }
+    if (n > io->options.max_packet - b->size) {
+        sio_client_violate(c, false, "max_packet is reached");
+        return;
+    }
     char *copy = sio_resize(&io->net.memory, NULL, n + 1);
     if (copy == NULL) {
         sio_client_violate(c, true, "no memory");
@@ -443,20 +503,9 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
     }
     memcpy(copy, p, n);
     b->blobs[b->got++] = (sio_span){ copy, n };
-    if (b->got < b->wanted)
-        return;
-    sio_packet k;
-    int bad =
-        sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
-    if (bad < 0 || !check_placeholders(k.json, b->wanted)) {
-        sio_client_violate(c, false, "illegal attachments");
-        free_partial(c);
-        return;
-    }
-    c->partial = NULL;  // the handler may end the client
-    on_packet(c, &k, b->blobs, b->wanted);
-    c->partial = c->partial == NULL ? b : c->partial;
-    free_partial(c);
+    b->size += n;
+    if (b->got == b->wanted)
+        end_partial(c);
 }
 
 static void on_text(sio_client *c, const char *p, size_t n)
@@ -468,7 +517,7 @@ static void on_text(sio_client *c, const char *p, size_t n)
     } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {
         sio_client_violate(c, false, "a packet is malformed");
     } else if (k.attachments > 0) {
-        begin_partial(c, p, n, k.attachments);
+        begin_partial(c, &k, p, n);
     } else {
         on_packet(c, &k, NULL, 0);
     }

@@ -48,6 +48,8 @@ const ALLOWED = {
   "S-space": "white space among the digits of a packet: digits to the reference, or closes",
   "S-count": "attachment counts such as 01, +1, 1e0: accepted, or closes",
   "B04": "a placeholder's num that is no integer: undefined, or closes",
+  "B02": "one attachment named by two placeholders: delivered twice, or closes",
+  "B15": "attachments for a namespace that is not joined: closes when complete, or at the header",
   "B-nameless": "a binary event without JSON: nameless, or closes",
   "D05": "when and why a polling session without a waiting GET is told of its end",
   "D06": "packets before a violation in the same read: dropped, or delivered first",
@@ -1256,7 +1258,8 @@ const BAD_BINARY = [
   [[`451-["message",${HEADER}0.5}]`, BYTES], "B04"],
   [[`451-["message",${HEADER}0}]`, "42[\"message\"]"]], [[`451-["message",${HEADER}0}]`, "41"]],
   [[BYTES]], [["bAQID"]], [[`451-["message",${HEADER}0}]`, BYTES, BYTES], "D06"],
-  [[`451-/nope,["message",${HEADER}0}]`, BYTES]], [[`4511-["message",${HEADER}0}]`]],
+  [[`451-/nope,["message",${HEADER}0}]`, BYTES], "B15"],
+  [[`451-["message",${HEADER}0},${HEADER}0}]`, BYTES], "B02"], [[`4511-["message",${HEADER}0}]`]],
 ];
 // Packets that are odd but fine.
 const ODD_PACKETS = [

@@ -4,6 +4,7 @@
  * The letters and numbers at the beginning of each case are those of the list of what a client can
  * observe. Each table is played over WebSocket, over WebSocket byte by byte, and over polling. */
 #include "sim_app.h"
+#include "layers.h"
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
@@ -285,8 +286,9 @@ static const play attachments[] = {
       "< <0102>\n." },
     { "B02: two, swapped", "> 452-['message'," P1 "," P0 "]\n# 01\n# 02\n"
                            "< 452-['message-back'," P0 "," P1 "]\n< <02>\n< <01>" },
-    { "B02: one of them twice", "> 452-['message'," P1 "," P1 "]\n# 01\n# 02\n"
-                                "< 452-['message-back'," P0 "," P1 "]\n< <02>\n< <02>" },
+    { "B02: each may be named once", "> 452-['message'," P1 "," P1 "]\n# 01\n.\n# 02\n< CLOSE()" },
+    { "B02: also when they are far apart",
+      "> 452-['message',[" P0 ",{'a':" P1 "}],{'b':[" P0 "]}]\n# 01\n# 02\n< CLOSE()" },
     { "B02: declared, never used", "> 451-['message',1]\n.\n# 01\n< 42['message-back',1]" },
     { "B03: a number out of range", "> 451-['message',{'_placeholder':true,'num':1}]\n.\n# 01\n"
                                     "< CLOSE()" },
@@ -334,7 +336,9 @@ static const play attachments[] = {
       "> 42['emit-binary',2,1]\n"
       "< 453-['binary',{'n':2,'list':[" P0 "," P1 "],'deep':{'first':"
       "{'_placeholder':true,'num':2}}}]\n< <00>\n< <1f>\n< <00>" },
-    { "B15: for a namespace that is not joined", "> 451-/custom,['x'," P0 "]\n.\n# 01\n< CLOSE()" },
+    { "B15: the header for a namespace that is not joined",
+      "> 451-/custom,['x'," P0 "]\n< CLOSE()" },
+    { "B15: or that is none", "> 461-/nope,7[" P0 "]\n< CLOSE()" },
     { "B03: the name is a placeholder", "> 451-[" P0 "]\n< CLOSE()" },
     { "S19: reserved with attachments", "> 451-['connect'," P0 "]\n< CLOSE()" },
 };
@@ -343,6 +347,99 @@ static void attachments_find_their_places(void **state)
 {
     (void)state;
     play_default(JOINED, attachments, COUNT(attachments));
+}
+
+static const play missing[] = {
+    { "B11: a missing one is waited for",
+      "> 452-['message'," P0 "]\n# 01\n+ 9999\n.\n# 02\n< 45*" },
+    { "B11: but not for ever", "> 452-['message'," P0 "]\n# 01\n+ 9999\n.\n+ 1\n< CLOSE()" },
+    { "B11: the time is counted from the header on",
+      "> 452-['message'," P0 "]\n+ 9000\n# 01\n.\n+ 1000\n< CLOSE()" },
+    { "B11: for each packet anew",
+      "> 451-['message'," P0 "]\n+ 9000\n# 01\n< 451-*\n< <01>\n"
+      "> 451-['message'," P0 "]\n+ 9000\n# 02\n< 451-*\n< <02>\n+ 5000\n." },
+};
+
+static void missing_attachments_are_due(void **state)
+{
+    (void)state;
+    app_options()->request_timeout_ms = 10000;
+    play_everywhere(JOINED, missing, COUNT(missing));
+}
+
+static const play before_joining[] = {
+    { "B15: no attachments before CONNECT", "> 451-['x'," P0 "]\n< CLOSE()" },
+    { "B15: none while a middleware decides",
+      "> 40/auth,{'token':'slow'}\n.\n> 451-/auth,['x'," P0 "]\n< CLOSE()" },
+};
+
+/* Text and attachments count together: at the limit, and one byte more. */
+static void a_packet_has_a_limit_with_its_attachments(void **state)
+{
+    (void)state;
+    play_default("", before_joining, COUNT(before_joining));
+    static const char text[] = "51-['message'," P0 "]";
+    for (size_t under = 0; under < 3; under++) {
+        size_t limit = sizeof text - 1 + 100 - 1 + under;  // one less than is sent, equal, one more
+        app_options()->max_packet = limit;
+        sio_server *io = app_begin();
+        for (int transport = SIM_WS; transport <= SIM_POLL; transport++) {
+            static const char bytes[100] = "";
+            sim_peer p;
+            sim_open(io, &p, transport, NULL);
+            sim_say(&p, "40");
+            sim_hear_all(&p);
+            sim_say(&p, "451-[\"message\",{\"_placeholder\":true,\"num\":0}]");
+            sim_say_bytes(&p, bytes, sizeof bytes);
+            sim_run_ms(io, 0);
+            assert_true(sim_like(under == 0 ? "CLOSE()" : "451-*", sim_hear(&p)));
+        }
+        app_free(io);
+    }
+}
+
+/* The text alone can be too much. */
+static void a_text_that_announces_attachments_has_the_limit_too(void **state)
+{
+    (void)state;
+    app_options()->max_packet = 29;
+    static const play cases[] = {
+        { "at the limit", JOINED "> 451-['message',"
+                                 "12345678901234"
+                                 "]\n.\n# \n< 42*" },
+        { "over it", JOINED "> 451-['message',"
+                            "123456789012345"
+                            "]\n< CLOSE()" },
+        { "without attachments it is max_payload",
+          JOINED "> 42['message',12345678901234567890]\n< 42*" },
+    };
+    play_everywhere("", cases, COUNT(cases));
+}
+
+/* The bytes that a client makes the server keep. */
+static void what_is_kept_is_counted(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    sim_peer p;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    const sio_client *c = sio_of(io, "/")->sockets[0]->client;
+    assert_int_equal(sio_client_held(c), 0);
+    char *bytes = filled(1000, 'x');
+    sim_say(&p, "452-[\"message\"]");
+    sim_run_ms(io, 0);
+    size_t header = sio_client_held(c);
+    assert_true(header > strlen("52-[\"message\"]") && header < 300);
+    sim_say_bytes(&p, bytes, 1000);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_client_held(c), header + 1000);
+    sim_say_bytes(&p, bytes, 1000);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_client_held(c), 0);
+    free(bytes);
+    app_free(io);
 }
 
 /* ---- Rooms ---------------------------------------------------------------------------------- */
@@ -554,6 +651,10 @@ int main(void)
         cmocka_unit_test(acknowledgements_come_once),
         cmocka_unit_test(broadcasts_collect_answers),
         cmocka_unit_test(attachments_find_their_places),
+        cmocka_unit_test(missing_attachments_are_due),
+        cmocka_unit_test(a_packet_has_a_limit_with_its_attachments),
+        cmocka_unit_test(a_text_that_announces_attachments_has_the_limit_too),
+        cmocka_unit_test(what_is_kept_is_counted),
         cmocka_unit_test(rooms_reach_their_members),
         cmocka_unit_test(middlewares_and_families_decide),
         cmocka_unit_test(empty_namespaces_go_when_that_is_asked_for),
