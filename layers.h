@@ -1026,6 +1026,7 @@ struct sio_namespace {
     size_t users;                                // sockets that connect or are connected
     struct sio_log_entry *log_first, **log_end;  // recovery.c
     uint64_t log_dropped;                        // the newest offset that left the log
+    bool kept;                                   // sio_of handed it out: it stays
 };
 
 /* One room that a socket joined; the room knows where to find this. */
@@ -1113,6 +1114,8 @@ struct sio_server {
     uint64_t serial;  // of late answers, and of namespaces
     uint32_t mark;
     int depth;                 // of callbacks
+    unsigned asking;           // calls of sio_family's accept that are under way
+    size_t n_dynamic;          // namespaces of families
     struct sio_route *routes;  // route.c
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
@@ -1135,7 +1138,10 @@ void sio_leave_callback(sio_server *io);
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
 sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
-sio_namespace *sio_namespace_make(sio_server *io, sio_span name);
+/* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
+ * the namespace, or unchanged where none takes it; -1: ENOMEM, or ELOOP for an accept that calls
+ * sio_of in sio_of in ... */
+int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 extern const sio_eio_events sio_client_events;

@@ -54,6 +54,7 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_attachments, 10);
     complete_size(&o->max_depth, SIO_JSON_DEPTH);
     complete_size(&o->max_namespaces, 100);
+    complete_size(&o->max_dynamic_namespaces, 10000);
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
     complete_size(&o->recovery_bytes, 16u << 20);

@@ -215,40 +215,32 @@ int sio_error_data(sio_event *event, const char *template, ...)
     return 0;
 }
 
-/* Makes the namespace of that name, if a family takes it. */
-static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
+/* Why nobody may have the namespace; NULL: somebody may. */
+static const char *refusal(const sio_client *c, const sio_namespace *ns)
 {
-    char *text = sio_arena_get(&io->net.arena, name.n + 1);
-    if (text == NULL)
+    const sio_server *io = sio_client_server(c);
+    if (c->n_sockets >= io->options.max_namespaces)
+        return "max_namespaces is reached";
+    if (ns != NULL)
         return NULL;
-    memcpy(text, name.p, name.n);
-    text[name.n] = '\0';
-    for (sio_namespace *f = io->families; f != NULL; f = f->next) {
-        sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, auth, NULL, 0) };
-        sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
-        if (!f->accept(text, &e))
-            continue;
-        sio_namespace *ns = sio_namespace_find(io, name);  // accept may have made it
-        if (ns == NULL && (ns = sio_namespace_make(io, name)) != NULL)
-            ns->family = f;
-        return ns;
-    }
-    return NULL;
+    if (io->n_dynamic >= io->options.max_dynamic_namespaces && io->families != NULL)
+        return "max_dynamic_namespaces is reached; raise it, or set cleanup_empty_namespaces";
+    return "no such namespace; call sio_of or sio_family";
 }
 
 /* The namespace that a client asks for, or NULL: it gets a CONNECT_ERROR. */
 static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span payload)
 {
     sio_server *io = sio_client_server(c);
-    bool full = c->n_sockets >= io->options.max_namespaces;
-    sio_namespace *ns = full ? NULL : sio_namespace_find(io, name);
-    if (!full && ns == NULL && memchr(name.p, '\0', name.n) == NULL)
-        ns = ask_families(io, name, payload);
-    if (ns != NULL)
+    sio_namespace *ns = sio_namespace_find(io, name);
+    if (ns == NULL && c->n_sockets < io->options.max_namespaces &&
+        io->n_dynamic < io->options.max_dynamic_namespaces)
+        sio_families_ask(io, name, payload, &ns);
+    const char *why = refusal(c, ns);
+    if (why == NULL)
         return ns;
     io->net.stats.refused++;
-    sio_log(&io->net, "CONNECT refused: %s",
-            full ? "max_namespaces is reached" : "no such namespace; call sio_of or sio_family");
+    sio_log(&io->net, "CONNECT refused: %s", why);
     send_connect_error(c, name, "Invalid namespace", NULL, true);
     return NULL;
 }
@@ -257,6 +249,10 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_server *io = sio_client_server(c);
     uint64_t offset;
+    if (name.n > SIO_NS_NAME) {
+        sio_client_violate(c, false, "the name of a namespace is too long");
+        return;
+    }
     if (sio_client_socket(c, name) != NULL) {
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;

@@ -81,7 +81,9 @@ typedef struct sio_options {
     int connect_timeout_ms;         // 45000: time until the first namespace must be joined
     int recovery_ms;                // 0: connection state recovery is off
     bool recovery_run_middlewares;  // run middlewares for recovered sockets too
-    bool cleanup_empty_namespaces;  // a dynamic namespace goes with its last socket
+    /* A dynamic namespace goes with its last socket, and with it its handlers and what recovery keeps
+     * of it; one that sio_of returned stays. Without this all of them stay until sio_free. */
+    bool cleanup_empty_namespaces;
 
     /* Browsers. cors: "*", one origin, several separated by commas, or "reflect"; NULL: no CORS
      * headers. It never blocks. origins: those that may connect at all, WebSocket included,
@@ -106,12 +108,13 @@ typedef struct sio_options {
     size_t max_packet;       // 11 times max_payload: a packet's text with all its attachments
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
-    size_t max_rooms;        // 10000 joined by one socket
-    size_t max_connections;  // 0: as many as there are descriptors
-    size_t max_sessions;     // 100000 of an endpoint; more are answered 503
-    size_t max_per_address;  // 0: as many as they like
-    size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
-    int header_timeout_ms;   // 60000 until a request's head is complete
+    size_t max_dynamic_namespaces;  // 10000 of families; more are "Invalid namespace" for clients
+    size_t max_rooms;               // 10000 joined by one socket
+    size_t max_connections;         // 0: as many as there are descriptors
+    size_t max_sessions;            // 100000 of an endpoint; more are answered 503
+    size_t max_per_address;         // 0: as many as they like
+    size_t recovery_bytes;          // 16 MiB of packets kept for recovery, over all namespaces
+    int header_timeout_ms;          // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments are
     int keep_alive_ms;       // 5000 of silence between two requests
     int close_timeout_ms;    // 30000 for the client to take or answer a close
@@ -173,7 +176,11 @@ const sio_stats *sio_get_stats(const sio_server *io);
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
-/* The namespace of that name; made when there is none. NULL: no memory, or name without a '/'. */
+/* The namespace of that name; made when there is none, in the first family that takes the name, whose
+ * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
+ * sio_find. NULL: ENOMEM; EINVAL for a name that does not begin with '/', has a comma, or is longer
+ * than SIO_NS_NAME bytes; ELOOP for an accept that leads to sio_of, eight times over. */
+#define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
 /* The namespace of that name, or NULL when there is none. */
@@ -181,8 +188,9 @@ sio_namespace *sio_find(sio_server *io, const char *name);
 
 /* A family of namespaces: when a client asks for a name that does not exist, accept is called with
  * the CONNECT payload as the event's argument 0, and where it returns true the namespace is made,
- * with the handlers and middlewares of the family. Handlers are set on the family like on any
- * namespace; emitting to the family reaches every namespace of it. */
+ * with the handlers and middlewares of the family. Families are asked in the order in which they
+ * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
+ * every namespace of it. A client that asks for a longer name than SIO_NS_NAME is disconnected. */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
 
 const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns

@@ -187,12 +187,196 @@ static void without_memory_for_a_handle_the_connection_ends(void **state)
     }
 }
 
+/* ---- Families and names --------------------------------------------------------------------- */
+
+static unsigned asked;
+static char asked_with[16];
+
+static bool accept_team(const char *name, sio_event *auth)
+{
+    size_t n;
+    const char *json = sio_json(sio_arg(auth, 0), &n);
+    snprintf(asked_with, sizeof asked_with, "%.*s", (int)n, json);
+    asked++;
+    return strncmp(name, "/team-", 6) == 0;
+}
+
+static const char *refuse(sio_socket *socket, sio_event *event)
+{
+    (void)socket, (void)event;
+    return "members only";
+}
+
+static sio_namespace *team(sio_server *io, bool (*accept)(const char *name, sio_event *auth))
+{
+    sio_namespace *family = sio_family(io, accept);
+    sio_use(family, refuse);
+    return family;
+}
+
+static const char *connect_to(sio_server *io, sim_peer *p, const char *packet)
+{
+    sim_open(io, p, SIM_WS, NULL);
+    sim_say(p, packet);
+    return hear(io, p);
+}
+
+/* As in the reference, whoever makes it. */
+static void a_name_that_a_family_takes_is_its_own(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sio_namespace *family = team(io, accept_team), *other = sio_family(io, accept_team);
+    sim_peer p;
+    sio_namespace *ns = sio_of(io, "/team-1");
+    assert_ptr_equal(sio_ns_family(ns), family);
+    assert_ptr_not_equal(sio_ns_family(ns), other);
+    assert_string_equal(asked_with, "{}");
+    assert_ptr_equal(sio_of(io, "/team-1"), ns);
+    assert_int_equal(asked, 1);
+    assert_null(sio_ns_family(sio_of(io, "/club")));
+    assert_int_equal(asked, 3);
+    assert_string_equal(connect_to(io, &p, "40/team-1,"),
+                        "44/team-1,{\"message\":\"members only\"}");
+    assert_string_equal(connect_to(io, &p, "40/team-2,{\"a\":1}"),
+                        "44/team-2,{\"message\":\"members only\"}");
+    assert_string_equal(asked_with, "{\"a\":1}");
+    sim_free(io);
+}
+
+static sio_namespace *made;
+static sio_server *asking;
+static int made_errno;
+static bool takes_it, another;
+
+static bool accept_and_make(const char *name, sio_event *auth)
+{
+    char longer[300];
+    (void)auth;
+    snprintf(longer, sizeof longer, another ? "%sx" : "%s", name);
+    asked++;
+    errno = 0;
+    sio_namespace *ns = sio_of(asking, longer);
+    if (ns != NULL)
+        made = ns;
+    else
+        made_errno = errno;
+    return takes_it;
+}
+
+/* An accept that calls sio_of asks itself; that has an end, and nothing unguarded comes of it. */
+static void an_accept_may_make_namespaces(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        sio_server *io = begin(NULL);
+        sim_peer p;
+        sio_namespace *family = team(io, accept_and_make);
+        asking = io, asked = 0, made = NULL, made_errno = 0;
+        takes_it = i & 1, another = i & 2;
+        const char *heard = connect_to(io, &p, "40/a,");
+        assert_int_equal(asked, 8);
+        assert_int_equal(made_errno, ELOOP);
+        assert_string_equal(heard, takes_it ? "44/a,{\"message\":\"members only\"}"
+                                            : "44/a,{\"message\":\"Invalid namespace\"}");
+        if (takes_it)
+            assert_ptr_equal(sio_ns_family(made), family);
+        sim_free(io);
+    }
+}
+
+/* The limit of the options, at it and over it; what went makes room. */
+static void dynamic_namespaces_have_a_limit(void **state)
+{
+    (void)state;
+    for (int cleanup = 0; cleanup < 2; cleanup++) {
+        sio_options o = { .max_dynamic_namespaces = 2, .cleanup_empty_namespaces = cleanup };
+        sio_server *io = begin(&o);
+        sim_peer p;
+        sio_family(io, accept_team);
+        assert_true(sim_like("40/team-1,*", connect_to(io, &p, "40/team-1,")));
+        sim_say(&p, "40/team-2,");
+        assert_true(sim_like("40/team-2,*", hear(io, &p)));
+        asked = 0;
+        sim_say(&p, "40/team-3,");
+        assert_string_equal(hear(io, &p), "44/team-3,{\"message\":\"Invalid namespace\"}");
+        assert_int_equal(asked, 0);
+        assert_true(sim_like("*max_dynamic_namespaces is reached; *", sim.log));
+        assert_true(sim_like("40/team-2,*", connect_to(io, &p, "40/team-2,")));  // it is there
+        sim_say(&p, "41/team-2,|40/team-2,");
+        assert_true(sim_like("40/team-2,*", hear(io, &p)));
+        sim_say(&p, "40/club,");
+        assert_string_equal(hear(io, &p), "44/club,{\"message\":\"Invalid namespace\"}");
+        sim_free(io);
+    }
+    sio_options o = { .max_dynamic_namespaces = 1, .cleanup_empty_namespaces = true };
+    sio_server *io = begin(&o);
+    sim_peer p;
+    sio_family(io, accept_team);
+    for (int i = 0; i < 5; i++) {
+        assert_true(sim_like("40/team-1,*", connect_to(io, &p, "40/team-1,")));
+        sim_say(&p, "41/team-1,|40/team-2,");
+        assert_true(sim_like("40/team-2,*", hear(io, &p)));
+        sim_say(&p, "41/team-2,");
+    }
+    sim_free(io);
+}
+
+/* Cleaning up frees what a family made, unless the application has it by sio_of. */
+static void what_sio_of_returned_stays(void **state)
+{
+    (void)state;
+    sio_options o = { .cleanup_empty_namespaces = true };
+    sio_server *io = begin(&o);
+    sim_peer p;
+    sio_family(io, accept_team);
+    sio_namespace *one = sio_of(io, "/team-1"), *two;
+    assert_true(sim_like("40/*", connect_to(io, &p, "40/team-1,|40/team-2,|40/team-3,")));
+    two = sio_of(io, "/team-2");
+    sim_say(&p, "41/team-1,|41/team-2,|41/team-3,");
+    sim_run_ms(io, 0);
+    assert_ptr_equal(sio_find(io, "/team-1"), one);
+    assert_ptr_equal(sio_find(io, "/team-2"), two);
+    assert_null(sio_find(io, "/team-3"));
+    assert_int_equal(sio_ns_size(one), 0);
+    sim_free(io);
+}
+
+/* At the limit, and over it; the answer to the first is the longest that names a namespace. */
+static void names_have_a_limit(void **state)
+{
+    (void)state;
+    for (size_t n = SIO_NS_NAME; n < SIO_NS_NAME + 2; n++) {
+        sio_server *io = begin(NULL);
+        sim_peer p;
+        char name[300], packet[310];
+        snprintf(name, sizeof name, "/team-%0*d", (int)n - 6, 7);
+        snprintf(packet, sizeof packet, "40%s,", name);
+        bool good = n == SIO_NS_NAME;
+        assert_string_equal(connect_to(io, &p, "40/team-1,"),
+                            "44/team-1,{\"message\":\"Invalid namespace\"}");
+        sim_say(&p, packet);
+        assert_true(sim_like(good ? "44/team-0*,{\"message\":\"Invalid namespace\"}" : "CLOSE()",
+                             hear(io, &p)));
+        errno = 0;
+        assert_true((sio_of(io, name) != NULL) == good);
+        assert_int_equal(errno, good ? 0 : EINVAL);
+        assert_true(sim_like(good ? "40/team-0*" : "CLOSE()", connect_to(io, &p, packet)));
+        sim_free(io);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_middleware_answers_once),
         cmocka_unit_test(middlewares_wait_one_after_the_other),
         cmocka_unit_test(handles_of_one_kind_are_none_of_the_other),
+        cmocka_unit_test(a_name_that_a_family_takes_is_its_own),
+        cmocka_unit_test(an_accept_may_make_namespaces),
+        cmocka_unit_test(dynamic_namespaces_have_a_limit),
+        cmocka_unit_test(what_sio_of_returned_stays),
+        cmocka_unit_test(names_have_a_limit),
         cmocka_unit_test(without_memory_for_a_handle_the_connection_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
