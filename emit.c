@@ -399,7 +399,7 @@ static bool limit_time(request *r, const sio_target *t)
     r->timer.expire = r->expected == 0 ? on_request_empty : on_request_timeout;
     if (r->expected > 0 && !t->has_timeout)
         return true;
-    return sio_timer_set(&r->io->net.clock, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
+    return sio_timer_after(r->io, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
 }
 
 /* Expects an answer from each receiver, and sends them the question. */

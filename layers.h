@@ -555,6 +555,7 @@ int sio_loop_fd(const sio_loop *loop);
 int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max);
 void sio_loop_wake(sio_loop *loop);                      // async-signal-safe: wait returns
 int64_t sio_loop_now(sio_loop *loop);                    // monotonic, milliseconds; asks the clock
+int64_t sio_loop_now_up(sio_loop *loop);                 // the same, rounded up
 int64_t sio_loop_wall(sio_loop *loop);                   // milliseconds since 1970
 int sio_loop_random(sio_loop *loop, void *p, size_t n);  // 0 or -1
 
@@ -1129,9 +1130,12 @@ struct sio_server {
     int64_t stop_by;    // 0: not stopping
 };
 
-/* For emit.c and recovery.c. */
+/* For emit.c, recovery.c and server.c. */
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 int sio_fail(int error);  // sets errno, returns -1
+/* Sets a timer for ms that begin now, which can be long after the turn's clock was read. False: no
+ * memory. */
+bool sio_timer_after(sio_server *io, sio_timer *t, int64_t ms);
 /* Every callback runs between these two; when the outermost ends, its values are gone. */
 void sio_enter(sio_server *io);
 void sio_leave_callback(sio_server *io);

@@ -123,7 +123,7 @@ uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data
         return 0;
     *t = (user_timer){ .timer = { .expire = on_timer }, .io = io, .fn = fn, .data = data };
     t->handle = sio_handle_new(&io->timers, t);
-    if (t->handle != 0 && sio_timer_set(&io->net.clock, &t->timer, ms))
+    if (t->handle != 0 && sio_timer_after(io, &t->timer, ms))
         return t->handle;
     sio_handle_free(&io->timers, t->handle);
     sio_free_mem(&io->net.memory, t);
@@ -303,6 +303,7 @@ int sio_turn(sio_server *io, int timeout_ms)
         io->depth = 0;
         end_turn(io);
     }
+    io->net.clock.now = sio_loop_now(io->net.loop);
     int64_t wait = sio_clock_wait(&io->net.clock);
     if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
         wait = timeout_ms;
@@ -336,6 +337,10 @@ int sio_fd(const sio_server *io)
 int sio_wait_ms(const sio_server *io)
 {
     int64_t wait = is_dirty(io) ? 0 : sio_clock_wait(&io->net.clock);
+    if (wait > 0) {
+        int64_t passed = sio_loop_now(io->net.loop) - io->net.clock.now;  // since the last turn
+        wait = wait > passed ? wait - passed : 0;
+    }
     return wait > 1000000 ? 1000000 : (int)wait;
 }
 

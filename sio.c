@@ -39,6 +39,14 @@ int sio_fail(int error)
     return -1;
 }
 
+/* The turn's clock stands still in a callback, and between turns: a timer that counted from it would
+ * be early. Whole milliseconds are rounded up for the same reason. */
+bool sio_timer_after(sio_server *io, sio_timer *t, int64_t ms)
+{
+    int64_t passed = ms > 0 ? sio_loop_now_up(io->net.loop) - io->net.clock.now : 0;
+    return sio_timer_set(&io->net.clock, t, ms + passed);
+}
+
 void sio_enter(sio_server *io)
 {
     io->depth++;

@@ -150,7 +150,7 @@ int sio_turn(sio_server *io, int timeout_ms);
  * sio_turn at least every sio_wait_ms. -1 where there is none (poll(2) instead of epoll). */
 int sio_fd(const sio_server *io);
 
-/* Milliseconds until the next deadline; -1 for none. */
+/* Milliseconds from now until the next deadline; -1 for none. */
 int sio_wait_ms(const sio_server *io);
 
 /* Ends sio_run. The only function that a signal handler or another thread may call. */
@@ -158,7 +158,7 @@ void sio_stop(sio_server *io);
 
 void *sio_user(const sio_server *io);
 
-/* Calls fn once, in ms or later. Keeps data. Returns an id above 0 for sio_cancel, or 0: no memory. */
+/* Calls fn once, in ms from now or later, never earlier. Keeps data. Returns an id above 0 for sio_cancel, or 0: no memory. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Forgets a call that is still to come; an id that is none any more is ignored. */

@@ -142,6 +142,13 @@ static void a_timeout_of_nothing_is_over_at_once(void **state)
         assert_string_equal(last_error, "operation has timed out");
     }
     answers = 0;
+    sim.now += 500;  // a question is asked long after the turn: its time begins then
+    sio_request(sio_timeout(sio_self(newest), 200), on_answer, NULL, "q", " ");
+    sim_run_ms(io, 199);
+    assert_int_equal(answers, 0);
+    sim_run_ms(io, 1);
+    assert_int_equal(answers, 1);
+    answers = 0;
     assert_int_equal(sio_request(sio_self(newest), on_answer, NULL, "q", " "), 0);
     assert_int_equal(sio_request(sio_all(sio_ns(newest)), on_answer, NULL, "q", " "), -1);
     assert_int_equal(errno, EINVAL);
