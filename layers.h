@@ -950,6 +950,10 @@ struct sio_event {
     bool acked;  // the acknowledgement that the client asked for is sent, or somebody's duty
 };
 
+/* An event's name, decoded, as sio_name gives it and as handlers are found; it ends with NUL and has
+ * no other. In the arena; p NULL: no memory. */
+sio_span sio_event_name(const sio_event *event);
+
 extern const sio_packet sio_no_packet;  // without name and arguments
 
 typedef struct sio_arguments {

@@ -345,15 +345,12 @@ static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, 
         return;
     if (run_event_middlewares(ns, s, &e) < 0)
         return;
-    if (k->escaped) {
-        char *text = sio_arena_get(&ns->io->net.arena, key.n);
-        if (text == NULL)
-            return;
-        key = (sio_span){ text, sio_json_unescape(key, text) };
-    } else if (key.p[0] == '"') {
+    if (k->escaped)
+        key = sio_event_name(&e);
+    else if (key.p[0] == '"')
         key.p++, key.n -= 2;
-    }
-    sio_run_handlers(s, false, key, &e);
+    if (key.p != NULL)
+        sio_run_handlers(s, false, key, &e);
 }
 
 static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)

@@ -317,11 +317,13 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
  * event's arguments; "'" may stand for '"'. " " means no arguments. Conversions are printf's:
- *   %s %.*s        a JSON string, escaped, which must be UTF-8; inside quotes: its characters
+ *   %s %.9s %.*s   a JSON string, escaped, which must be UTF-8; inside quotes: its characters. With
+ *                  a precision: the whole letters that fit in so many bytes
  *   %d %u %ld ...  an integer, with the lengths hh h l ll j z t
  *   %g %f %.2f     a number; without a precision the shortest that reads back equal; NaN is null
  *   %p             a sio_value, as it is, with its attachments; NULL is null
  *   %%             a percent sign, inside quotes
+ * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: EINVAL for a template that is not JSON, text that is not UTF-8
  * or a reserved event name; E2BIG for too many attachments or rooms; ENOMEM. Then nothing is sent. */
 int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRINTF(3, 4);
@@ -349,7 +351,9 @@ sio_value sio_spread(sio_server *io, sio_value v);
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-const char *sio_name(const sio_event *event);  // lends; without its NUL bytes, if it had any
+/* Lends the event's name, "" without memory. Handlers are found by the same text: what no name in C
+ * can have, U+0000 and lone surrogates, is U+FFFD in it. */
+const char *sio_name(const sio_event *event);
 size_t sio_argc(const sio_event *event);
 sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
 sio_value sio_args(sio_event *event);           // all, spread; for forwarding
@@ -360,10 +364,11 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v);
  * name, in any order; what the template does not name is ignored. Conversions:
  *   %64s           a string of at most 64 bytes and its NUL; without a width it is an error; fails
  *                  for a longer one or one with U+0000; a lone surrogate becomes U+FFFD
- *   %d %u %ld ...  a number that is an integer and fits
+ *   %d %u %ld ...  a number that is an integer and fits, with the lengths hh h l ll j z t
  *   %lf %f         a number
  *   %p             any value: stores a sio_value
- * Returns how many conversions were stored before the first that did not fit, or -1: template. */
+ * Returns how many conversions were stored before the first that did not fit, or -1 with EINVAL for
+ * a template that is none, as far as it was read. */
 int sio_scan(sio_event *event, const char *template, ...) SIO_SCANF(2, 3);
 int sio_scan_value(sio_value v, const char *template, ...) SIO_SCANF(2, 3);
 
