@@ -696,7 +696,8 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
 void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner);
 /* Queues frames; false: the connection is closing, or over its limit and will be closed. */
 bool sio_conn_send(sio_conn *c, sio_ref frames);
-bool sio_conn_writable(const sio_conn *c);  // what is sent now leaves at once
+/* What is sent now leaves at once, before anything else. */
+bool sio_conn_writable(const sio_conn *c);
 size_t sio_conn_pending(const sio_conn *c);
 /* Sends a close frame (SIO_WS_NO_CODE: without a code); the owner hears no more of the connection. */
 void sio_conn_close(sio_conn *c, int code);

@@ -10,6 +10,7 @@
  * gone or stop_timeout_ms are over. */
 #include "layers.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -196,6 +197,8 @@ sio_server *sio_new(const sio_options *options)
 
 int sio_listen(sio_server *io, const char *host, int port)
 {
+    if (io->stop)
+        return sio_fail(EINVAL);
     return sio_net_listen(&io->net, host, port);
 }
 

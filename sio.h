@@ -136,7 +136,8 @@ sio_server *sio_new(const sio_options *options);
 void sio_free(sio_server *io);
 
 /* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
- * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1. */
+ * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
+ * EINVAL after sio_stop, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
 /* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails. */
@@ -153,7 +154,8 @@ int sio_fd(const sio_server *io);
 /* Milliseconds from now until the next deadline; -1 for none. */
 int sio_wait_ms(const sio_server *io);
 
-/* Ends sio_run. The only function that a signal handler or another thread may call. */
+/* Ends sio_run, for good: serving again takes another server. The only function that a signal handler
+ * or another thread may call. */
 void sio_stop(sio_server *io);
 
 void *sio_user(const sio_server *io);
@@ -310,7 +312,9 @@ sio_target sio_to(sio_target t, const char *room);                         // th
 sio_target sio_except(sio_target t, const char *room);                     // without the members
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
-sio_target sio_volatile(sio_target t);           // dropped where it can't be sent at once
+/* Dropped for each receiver that can't take it at once: it has not read what was sent, polls and has
+ * no GET waiting, or was sent something else since the turn began. */
+sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
 sio_target sio_local(sio_target t);              // this process only
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed

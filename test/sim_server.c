@@ -131,6 +131,22 @@ static void handles_of_the_gone_mean_nothing(void **state)
     sim_free(io);
 }
 
+/* A server that was stopped says so, instead of listening for nobody. */
+static void a_stopped_server_listens_no_more(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    assert_true(sio_listen(io, "127.0.0.1", 0) >= 0);
+    sio_stop(io);
+    for (int i = 0; i < 2; i++) {  // before it is carried out, and after
+        errno = 0;
+        assert_int_equal(sio_listen(io, "127.0.0.1", 0), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(sio_run(io), 0);
+    }
+    sim_free(io);
+}
+
 /* ---- Questions ------------------------------------------------------------------------------ */
 
 static uint64_t handle;
@@ -705,6 +721,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(timers_are_never_early),
+        cmocka_unit_test(a_stopped_server_listens_no_more),
         cmocka_unit_test(timers_run_once_in_order),
         cmocka_unit_test(handles_of_the_gone_mean_nothing),
         cmocka_unit_test(questions_end_with_the_server),

@@ -547,8 +547,18 @@ static const play volatiles_poll[] = {
       JOINED "> 421['volatile',1]\n< 431[]\n." },
 };
 
-static const play volatiles_ws[] = {
-    { "M10: delivered on an idle WebSocket", JOINED "> 421['volatile',1]\n< 42['vol',0]\n< 431[]" },
+/* Behind a "." a GET waits, and a WebSocket is idle. */
+static const play volatiles[] = {
+    { "M10: delivered on an idle transport", "> 421['volatile',1]\n< 42['vol',0]\n< 431[]" },
+    { "M10: the first of several", "> 421['volatile',3]\n< 42['vol',0]\n< 431[]\n." },
+    { "M10: in the next turn again",
+      "> 42['volatile',1]\n< 42['vol',0]\n.\n> 42['volatile',2]\n"
+      "< 42['vol',0]\n.\n> 42['message',1]\n< 42['message-back',1]" },
+};
+
+static const play volatiles_behind[] = {
+    { "M10: not behind another packet",
+      "> 421['message-with-ack',1]|42['volatile',1]\n< 431[1]\n." },
 };
 
 static void volatile_events_are_dropped_where_they_would_wait(void **state)
@@ -556,15 +566,25 @@ static void volatile_events_are_dropped_where_they_would_wait(void **state)
     (void)state;
     app_options();
     play_alone(SIM_POLL, "", volatiles_poll, COUNT(volatiles_poll));
-    play_alone(SIM_WS, "", volatiles_ws, COUNT(volatiles_ws));
-    sio_server *io = app_begin();
-    sim_peer p;
-    sim_open(io, &p, SIM_POLL, NULL);
-    sim_say(&p, "40");
-    sim_hear_all(&p);  // a GET waits now: M10
-    sim_say(&p, "421[\"volatile\",1]");
-    assert_string_equal(sim_hear_all(&p), "42[\"vol\",0]|431[]");
-    app_free(io);
+    for (int transport = SIM_WS; transport <= SIM_POLL; transport++)
+        play_alone(transport, JOINED ".\n", volatiles_behind, COUNT(volatiles_behind));
+    play_default(JOINED ".\n", volatiles, COUNT(volatiles));
+}
+
+static const play volatile_broadcasts[] = {
+    { "M10: each receiver for itself",
+      "A> 421['volatile-broadcast',2]\nA< 431[]\nB< 42['vol',0]\nB.\nC< 42['vol',0]\nC.\nD." },
+};
+
+/* D does not poll. */
+static void volatile_broadcasts_reach_who_can_take_them(void **state)
+{
+    (void)state;
+    app_options();
+    play_alone(0,
+               "A ws\nB ws\nC poll\nD poll\nA> 40\nA< 40*\nA< 42*\nB> 40\nB< 40*\nB< 42*\nC> 40\n"
+               "C< 40*\nC< 42*\nC.\nD> 40\nD< 40*\nD< 42*\n",
+               volatile_broadcasts, COUNT(volatile_broadcasts));
 }
 
 /* M11: what has no JSON is null. */
@@ -659,6 +679,7 @@ int main(void)
         cmocka_unit_test(middlewares_and_families_decide),
         cmocka_unit_test(empty_namespaces_go_when_that_is_asked_for),
         cmocka_unit_test(volatile_events_are_dropped_where_they_would_wait),
+        cmocka_unit_test(volatile_broadcasts_reach_who_can_take_them),
         cmocka_unit_test(values_without_json_are_null),
         cmocka_unit_test(disconnects_are_told),
         cmocka_unit_test(a_shutdown_tells_the_reason),
