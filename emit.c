@@ -489,11 +489,15 @@ uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id)
     return await(s, NULL, id, number_of(serial, kind)) == NULL ? 0 : serial;
 }
 
+/* NULL: it is done, or void, or a handle that is nobody's. */
+static sio_awaited *find_owed(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind)
+{
+    return serial == 0 ? NULL : find_awaited(io, socket, number_of(serial, kind));
+}
+
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id)
 {
-    if (serial == 0)  // a handle that is nobody's
-        return false;
-    sio_awaited *a = find_awaited(io, socket, number_of(serial, kind));
+    sio_awaited *a = find_owed(io, socket, serial, kind);
     if (a == NULL)
         return false;
     *id = a->id;
@@ -516,13 +520,15 @@ int sio_ack_now(sio_later later, const char *template, ...)
 {
     sio_server *io = later.io;
     sio_arguments args;
-    uint64_t id;
-    if (!sio_owed_take(io, later.socket, later.serial, SIO_OWED_ACK, &id))
+    sio_awaited *a = find_owed(io, later.socket, later.serial, SIO_OWED_ACK);
+    if (a == NULL)
         return 0;
     sio_enter(io);
     va_start(args.ap, template);
-    int result = send_ack(sio_handle_get(&io->handles, later.socket), id, template, &args);
+    int result = send_ack(sio_handle_get(&io->handles, later.socket), a->id, template, &args);
     va_end(args.ap);
+    if (result == 0)
+        drop_awaited(io, a);
     sio_leave_callback(io);
     return result;
 }

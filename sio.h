@@ -400,7 +400,8 @@ const char *sio_json(sio_value v, size_t *n);        // the JSON text; not NUL-t
 sio_value sio_keep(sio_server *io, sio_value v);
 void sio_drop(sio_value kept);
 
-/* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit. */
+/* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit; after -1 it
+ * may be tried again, here and below. */
 int sio_ack(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
 bool sio_wants_ack(const sio_event *event);
 

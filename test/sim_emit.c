@@ -190,6 +190,32 @@ static void an_acknowledgement_is_not_lost_with_its_handle(void **state)
     }
 }
 
+static void ack_badly_first(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    assert_int_equal(sio_ack(event, "%s", "\xff"), -1);
+    sio_later later = sio_ack_later(event);
+    assert_int_equal(sio_ack_now(later, "%s", "\xff"), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_ack_now(later, "1"), 0);
+    assert_int_equal(sio_ack_now(later, "2"), 0);
+    sio_later none = { 0 };  // as in a struct that was cleared
+    assert_int_equal(sio_ack_now(none, "3"), 0);
+}
+
+/* What could not be said was not said; it may be said in another way, and then once. */
+static void an_acknowledgement_that_failed_may_be_tried_again(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sim_peer p;
+    sio_on(sio_of(io, "/"), "e", ack_badly_first);
+    join(io, &p, SIM_WS);
+    sim_say(&p, "421[\"e\"]");
+    assert_string_equal(sim_hear_all(&p), "431[1]");
+    sim_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +224,7 @@ int main(void)
         cmocka_unit_test(the_end_of_the_server_is_the_last_answer),
         cmocka_unit_test(a_timeout_of_nothing_is_over_at_once),
         cmocka_unit_test(an_acknowledgement_is_not_lost_with_its_handle),
+        cmocka_unit_test(an_acknowledgement_that_failed_may_be_tried_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
