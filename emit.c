@@ -6,7 +6,8 @@
  *
  * What holds here:
  *  - Nothing is sent unless the whole packet could be written.
- *  - Every sio_answer is called exactly once, and every acknowledgement is sent at most once. */
+ *  - Every sio_answer is called exactly once, never from inside of sio_request; every acknowledgement
+ *    is sent at most once. */
 #include "layers.h"
 
 #include <errno.h>
@@ -397,7 +398,7 @@ static bool expect_all(const sio_found *f, request *r, uint64_t id)
 static bool limit_time(request *r, const sio_target *t)
 {
     r->timer.expire = r->expected == 0 ? on_request_empty : on_request_timeout;
-    if (r->expected > 0 && !t->has_timeout)
+    if (r->expected > 0 && t->timeout_ms == 0)
         return true;
     return sio_timer_after(r->io, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
 }
@@ -437,7 +438,7 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     sio_arguments args;
     if (check_target(&t, k.name) < 0)
         return -1;
-    if (t.ns->accept != NULL || (!t.only_self && !t.has_timeout))
+    if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
         return sio_fail(EINVAL);
     if (io->freeing)  // the questions that are open end now; each could ask again for ever
         return sio_fail(ECANCELED);

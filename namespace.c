@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A family is a namespace that no client can join: it lends its handlers and middlewares, which run
- * before their own, to the namespaces that are made when a client asks for a name it accepts.
+ * before their own, to the namespaces that are made when a client or sio_of asks for a name that it
+ * accepts.
  *
  * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
  * events of these names. */

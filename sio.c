@@ -391,13 +391,10 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
     }
 }
 
-static void free_partial(sio_client *c)
+static void free_partial(const sio_memory *m, partial *b)
 {
-    const sio_memory *m = &sio_client_server(c)->net.memory;
-    partial *b = c->partial;
     if (b == NULL)
         return;
-    c->partial = NULL;
     sio_deadline_clear(&b->deadline);
     for (size_t i = 0; i < b->got; i++)
         sio_free_mem(m, b->blobs[i].p);
@@ -471,18 +468,14 @@ static void end_partial(sio_client *c)
     sio_server *io = sio_client_server(c);
     partial *b = c->partial;
     sio_packet k;
+    c->partial = NULL;  // what follows may end the client
     int bad =
         sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
-    if (bad < 0 || !check_placeholders(io, k.json, b->wanted)) {
+    if (bad < 0 || !check_placeholders(io, k.json, b->wanted))
         sio_client_violate(c, false, "illegal attachments");
-        free_partial(c);
-        return;
-    }
-    sio_deadline_clear(&b->deadline);
-    c->partial = NULL;  // the handler may end the client
-    on_packet(c, &k, b->blobs, b->wanted);
-    c->partial = c->partial == NULL ? b : c->partial;
-    free_partial(c);
+    else
+        on_packet(c, &k, b->blobs, b->wanted);
+    free_partial(&io->net.memory, b);
 }
 
 static void on_attachment(sio_client *c, const char *p, size_t n)
@@ -576,7 +569,8 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     c->over = true;
     session->user = NULL;
     sio_client_leave_all(c, reason);
-    free_partial(c);
+    free_partial(&io->net.memory, c->partial);
+    c->partial = NULL;
     c->u.next = io->dead_clients;
     io->dead_clients = c;
 }

@@ -108,17 +108,18 @@ typedef struct sio_options {
     size_t max_packet;       // 11 times max_payload: a packet's text with all its attachments
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
-    size_t max_dynamic_namespaces;  // 10000 of families; more are "Invalid namespace" for clients
-    size_t max_rooms;               // 10000 joined by one socket
-    size_t max_connections;         // 0: as many as there are descriptors
-    size_t max_sessions;            // 100000 of an endpoint; more are answered 503
-    size_t max_per_address;         // 0: as many as they like
-    size_t recovery_bytes;          // 16 MiB of packets kept for recovery, over all namespaces
-    int header_timeout_ms;          // 60000 until a request's head is complete
+    size_t max_rooms;        // 10000 joined by one socket
+    size_t max_connections;  // 0: as many as there are descriptors
+    size_t max_sessions;     // 100000 of an endpoint; more are answered 503
+    size_t max_per_address;  // 0: as many as they like
+    size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
+    int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments are
     int keep_alive_ms;       // 5000 of silence between two requests
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
+    /* 10000 namespaces of families; a client that asks for one more gets "Invalid namespace". */
+    size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
      * log: one line without a line end for each refusal, with its cause and remedy, when the turn
@@ -160,7 +161,8 @@ void sio_stop(sio_server *io);
 
 void *sio_user(const sio_server *io);
 
-/* Calls fn once, in ms from now or later, never earlier. Keeps data. Returns an id above 0 for sio_cancel, or 0: no memory. */
+/* Calls fn once, in ms from now or later, never earlier. Keeps data. Returns an id above 0 for
+ * sio_cancel, or 0: no memory. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Forgets a call that is still to come; an id that is none any more is ignored. */
@@ -181,7 +183,7 @@ const sio_stats *sio_get_stats(const sio_server *io);
 /* The namespace of that name; made when there is none, in the first family that takes the name, whose
  * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
  * sio_find. NULL: ENOMEM; EINVAL for a name that does not begin with '/', has a comma, or is longer
- * than SIO_NS_NAME bytes; ELOOP for an accept that leads to sio_of, eight times over. */
+ * than SIO_NS_NAME bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
 #define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
@@ -230,9 +232,9 @@ int sio_error_data(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3)
 
 /* A middleware of sio_use that can only answer later returns SIO_LATER after it took a handle with
  * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none), and returns
- * 0. The handle, to be kept by value, does this once. It does nothing when it was used, when the
- * socket is gone, when a second one was taken in the same call (that one), and when the middleware
- * returned anything but SIO_LATER, which counts instead. */
+ * 0. The handle, to be kept by value, does this once; of several that one call took the first does.
+ * When it was used, when the socket is gone, and when the middleware returned anything but SIO_LATER,
+ * which counts instead, it does nothing. */
 typedef struct sio_admission {
     sio_server *io;
     uint64_t socket, serial;
@@ -299,8 +301,8 @@ typedef struct sio_target {
     sio_socket *self;  // sio_self: the only receiver; sio_broadcast: the one left out
     const char *const *to_list, *const *except_list;
     unsigned n_to_list, n_except_list;
-    int timeout_ms;
-    bool only_self, is_volatile, has_timeout;
+    int timeout_ms;  // 0: none; below: it is over at once
+    bool only_self, is_volatile;
     unsigned char n_to, n_except;        // one more than fit: using the target fails with E2BIG
     const char *name[SIO_TARGET_NAMES];  // n_to from the front, n_except from the end
 } sio_target;
