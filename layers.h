@@ -1148,8 +1148,8 @@ void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that
 void sio_namespace_free(sio_namespace *ns);
 sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
 /* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
- * the namespace, or unchanged where none takes it; -1: ENOMEM, or ELOOP for an accept that calls
- * sio_of in sio_of in ... */
+ * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
+ * inside itself too often. */
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);

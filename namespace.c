@@ -100,9 +100,10 @@ sio_namespace *sio_find(sio_server *io, const char *name)
 static int ask_each(sio_server *io, const char *text, sio_span payload, sio_namespace **out)
 {
     sio_span name = { text, strlen(text) };
-    *out = NULL;
+    sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0) };
+    if (set[0] == NULL)
+        return sio_fail(ENOMEM);
     for (sio_namespace *f = io->families; f != NULL; f = f->next) {
-        sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0) };
         sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         if (!f->accept(text, &e))
             continue;
@@ -116,6 +117,7 @@ static int ask_each(sio_server *io, const char *text, sio_span payload, sio_name
 
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out)
 {
+    *out = NULL;
     if (io->families == NULL || memchr(name.p, '\0', name.n) != NULL)
         return 0;
     if (io->asking == MAX_ASKING)
