@@ -284,7 +284,8 @@ bool sio_session_writable(const sio_session *s)
 {
     if (s->state == SIO_SESSION_WEBSOCKET)
         return sio_conn_writable(s->conn);
-    return s->state == SIO_SESSION_POLLING && s->polling->get != NULL;
+    const sio_polling *k = s->polling;
+    return s->state == SIO_SESSION_POLLING && k->get != NULL && k->queue.n == 0;
 }
 
 size_t sio_session_pending(const sio_session *s)

@@ -6,7 +6,8 @@
  *
  * What holds here:
  *  - Nothing is sent unless the whole packet could be written.
- *  - Every sio_answer is called exactly once, and every acknowledgement is sent at most once. */
+ *  - Every sio_answer is called exactly once, never from inside of sio_request; every acknowledgement
+ *    is sent at most once. */
 #include "layers.h"
 
 #include <errno.h>
@@ -274,8 +275,7 @@ typedef struct request {
     sio_timer timer;
     sio_awaited *awaited;  // by sibling; none when it is done
     size_t expected;       // answers in all
-    bool one, done;        // asked one socket; fn has been called, or is being called
-    bool asking;           // sio_request looks at it: freed there
+    bool one;              // it asked one socket
     sio_value *answers;    // kept; of several sockets
     size_t n, cap;
 } request;
@@ -291,10 +291,11 @@ struct sio_awaited {
     uint64_t id;  // of the acknowledgement; of a middleware: where it goes on
 };
 
-/* What tells the answers of a socket apart: its client's by their ids, ours by their serials. */
-static uint64_t number_of(uint64_t n, bool ours)
+/* What tells the answers of a socket apart: its client's (kind 0) by their ids, those that we owe by
+ * their kinds and serials. */
+static uint64_t number_of(uint64_t n, unsigned kind)
 {
-    return n << 1 | ours;
+    return n << 2 | kind;
 }
 
 static sio_awaited *find_awaited(sio_server *io, uint64_t socket, uint64_t number)
@@ -303,7 +304,8 @@ static sio_awaited *find_awaited(sio_server *io, uint64_t socket, uint64_t numbe
     return (sio_awaited *)sio_table_find(&io->awaited, (const char *)key, sizeof key);
 }
 
-static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t serial)
+/* r NULL: we owe it. */
+static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t number)
 {
     sio_server *io = s->ns->io;
     if (s->state == SIO_SOCKET_GONE || sio_more(s) == NULL)
@@ -313,7 +315,7 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t seria
         return NULL;
     a->request = r, a->id = id;
     a->socket = sio_handle(s);
-    a->number = r == NULL ? number_of(serial, true) : number_of(id, false);
+    a->number = number;
     a->node.key = (const char *)&a->socket;
     a->node.n = sizeof a->socket + sizeof a->number;
     if (!sio_table_add(&io->awaited, &a->node)) {
@@ -363,36 +365,44 @@ static void free_request(request *r)
     sio_free_mem(&r->io->net.memory, r);
 }
 
-/* Calls back. answer NULL: the answers of several sockets, which were kept. */
+/* Calls back, and frees the question. answer NULL: the answers of several sockets, which were kept. */
 static void finish(request *r, const char *error, sio_event *answer)
 {
     sio_server *io = r->io;
-    if (r->done)
-        return;
-    r->done = true;
     sio_timer_clear(&io->net.clock, &r->timer);
-    drop_all(r);
+    drop_all(r);  // from here on nothing leads to it
     sio_event e = {
         .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
     };
     sio_enter(io);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
     sio_leave_callback(io);
-    if (!r->asking)
-        free_request(r);
+    free_request(r);
+}
+
+static request *request_of(sio_timer *timer)
+{
+    return (request *)(void *)((char *)timer - offsetof(request, timer));
 }
 
 static void on_request_timeout(void *owner, sio_timer *timer)
 {
     (void)owner;
-    request *r = (request *)(void *)((char *)timer - offsetof(request, timer));
-    finish(r, "operation has timed out", NULL);
+    finish(request_of(timer), "operation has timed out", NULL);
+}
+
+/* Nobody was there to answer. */
+static void on_request_empty(void *owner, sio_timer *timer)
+{
+    request *r = request_of(timer);
+    (void)owner;
+    finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
 }
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
 {
     sio_server *io = s->ns->io;
-    sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, false));
+    sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, 0));
     if (a == NULL || a->id != id)
         return;  // late, double, or never asked
     request *r = a->request;
@@ -421,17 +431,31 @@ void sio_awaited_cancel(sio_socket *s)
     }
 }
 
-/* Expects an answer of each. False: no memory. */
-static bool await_all(const sio_found *f, request *r, uint64_t id)
+static bool expect(sio_socket *s, request *r, uint64_t id)
 {
-    for (size_t i = 0; i < f->n; i++) {
-        if (f->sockets[i]->state != SIO_SOCKET_CONNECTED)
-            continue;
-        if (await(f->sockets[i], r, id, 0) == NULL)
-            return false;
-        r->expected++;
-    }
+    if (await(s, r, id, number_of(id, 0)) == NULL)
+        return false;
+    r->expected++;
     return true;
+}
+
+/* Expects an answer of each. False: no memory. */
+static bool expect_all(const sio_found *f, request *r, uint64_t id)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->sockets[i]->state == SIO_SOCKET_CONNECTED && !expect(f->sockets[i], r, id))
+            return false;
+    return true;
+}
+
+/* Sets when the question ends by itself. Where nobody is asked it is over already, but its callback
+ * waits for the caller to return: it may ask again. False: no memory. */
+static bool limit_time(request *r, const sio_target *t)
+{
+    r->timer.expire = r->expected == 0 ? on_request_empty : on_request_timeout;
+    if (r->expected > 0 && t->timeout_ms == 0)
+        return true;
+    return sio_timer_after(r->io, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
 }
 
 /* Expects an answer from each receiver, and sends them the question. */
@@ -450,19 +474,14 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
     bool deaf = r->one && f.n == 0 && sio_connected(t->self);  // it has left its own room
-    if (!await_all(&f, r, k->id) || (deaf && await(t->self, r, k->id, 0) == NULL) ||
-        (t->timeout_ms > 0 && !sio_timer_set(&t->ns->io->net.clock, &r->timer, t->timeout_ms))) {
-        drop_all(r);
+    if (!expect_all(&f, r, k->id) || (deaf && !expect(t->self, r, k->id)) || !limit_time(r, t)) {
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
-    r->expected += deaf;
     for (size_t i = 0; i < f.n; i++)
         if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
             deliver(f.sockets[i], &d);
     sio_ref_release(d.ref);
-    if (r->expected == 0)
-        finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
     return 0;
 }
 
@@ -474,21 +493,23 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     sio_arguments args;
     if (check_target(&t, k.name) < 0)
         return -1;
-    if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms <= 0))
+    if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
         return sio_fail(EINVAL);
+    if (io->freeing)  // the questions that are open end now; each could ask again for ever
+        return sio_fail(ECANCELED);
     request *r = sio_alloc(&io->net.memory, sizeof *r);
     if (r == NULL)
         return sio_fail(ENOMEM);
-    *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self, .asking = true };
-    r->timer.expire = on_request_timeout;
+    *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self };
     sio_enter(io);
     va_start(args.ap, template);
     int result = ask(&t, r, &k, template, &args);
     va_end(args.ap);
     sio_leave_callback(io);
-    r->asking = false;
-    if (r->done || result < 0)
+    if (result < 0) {
+        drop_all(r);
         free_request(r);
+    }
     return result;
 }
 
@@ -518,46 +539,52 @@ int sio_ack(sio_event *event, const char *template, ...)
     return result;
 }
 
-sio_later sio_later_new(sio_event *event)
+uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id)
 {
-    sio_socket *s = event->socket;
-    sio_server *io = event->io;
-    uint64_t id = event->next > 0 ? event->next : event->packet->id;
-    if (await(s, NULL, id, ++io->serial) == NULL)
-        return (sio_later){ io, 0, 0 };
-    return (sio_later){ io, sio_handle(s), io->serial };
+    uint64_t serial = ++s->ns->io->serial;
+    return await(s, NULL, id, number_of(serial, kind)) == NULL ? 0 : serial;
+}
+
+/* NULL: it is done, or void, or a handle that is nobody's. */
+static sio_awaited *find_owed(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind)
+{
+    return serial == 0 ? NULL : find_awaited(io, socket, number_of(serial, kind));
+}
+
+bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id)
+{
+    sio_awaited *a = find_owed(io, socket, serial, kind);
+    if (a == NULL)
+        return false;
+    *id = a->id;
+    drop_awaited(io, a);
+    return true;
 }
 
 sio_later sio_ack_later(sio_event *event)
 {
+    sio_later later = { .io = event->io };
     if (!sio_wants_ack(event))
-        return (sio_later){ event->io, 0, 0 };
-    event->acked = true;  // the right to it has moved to the handle
-    return sio_later_new(event);
-}
-
-bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *id)
-{
-    sio_awaited *a = find_awaited(later.io, later.socket, number_of(later.serial, true));
-    if (a == NULL)
-        return false;
-    *id = a->id;
-    *socket = sio_handle_get(&later.io->handles, later.socket);
-    drop_awaited(later.io, a);
-    return true;
+        return later;
+    later.serial = sio_owed_new(event->socket, SIO_OWED_ACK, event->packet->id);
+    later.socket = sio_handle(event->socket);
+    event->acked = later.serial != 0;  // the right to it has moved to the handle
+    return later;
 }
 
 int sio_ack_now(sio_later later, const char *template, ...)
 {
+    sio_server *io = later.io;
     sio_arguments args;
-    sio_socket *s;
-    uint64_t id;
-    if (!sio_later_take(later, &s, &id))
+    sio_awaited *a = find_owed(io, later.socket, later.serial, SIO_OWED_ACK);
+    if (a == NULL)
         return 0;
-    sio_enter(later.io);
+    sio_enter(io);
     va_start(args.ap, template);
-    int result = send_ack(s, id, template, &args);
+    int result = send_ack(sio_handle_get(&io->handles, later.socket), a->id, template, &args);
     va_end(args.ap);
-    sio_leave_callback(later.io);
+    if (result == 0)
+        drop_awaited(io, a);
+    sio_leave_callback(io);
     return result;
 }

@@ -262,7 +262,7 @@ bool sio_conn_send(sio_conn *c, sio_ref frames)
 
 bool sio_conn_writable(const sio_conn *c)
 {
-    return c->state == SIO_CONN_WEBSOCKET && !c->watch.want_write && !c->broken;
+    return c->state == SIO_CONN_WEBSOCKET && c->out.n == 0 && !c->watch.want_write && !c->broken;
 }
 
 void sio_conn_close(sio_conn *c, int code)

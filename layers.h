@@ -572,6 +572,7 @@ int sio_loop_fd(const sio_loop *loop);
 int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max);
 void sio_loop_wake(sio_loop *loop);                      // async-signal-safe: wait returns
 int64_t sio_loop_now(sio_loop *loop);                    // monotonic, milliseconds; asks the clock
+int64_t sio_loop_now_up(sio_loop *loop);                 // the same, rounded up
 int64_t sio_loop_wall(sio_loop *loop);                   // milliseconds since 1970
 int sio_loop_random(sio_loop *loop, void *p, size_t n);  // 0 or -1
 
@@ -715,7 +716,8 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
 void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner);
 /* Queues frames; false: the connection is closing, or over its limit and will be closed. */
 bool sio_conn_send(sio_conn *c, sio_ref frames);
-bool sio_conn_writable(const sio_conn *c);  // what is sent now leaves at once
+/* What is sent now leaves at once, before anything else. */
+bool sio_conn_writable(const sio_conn *c);
 size_t sio_conn_pending(const sio_conn *c);
 /* Sends a close frame (SIO_WS_NO_CODE: without a code); the owner hears no more of the connection. */
 void sio_conn_close(sio_conn *c, int code);
@@ -964,9 +966,14 @@ struct sio_event {
     sio_value error_data;
     const char *found;  // where element number cursor begins, the last one found behind the index
     uint32_t cursor, n_blobs, n_set;
-    uint32_t next;  // of a middleware: where sio_next goes on; 0: it is none
-    bool acked;     // the acknowledgement that the client asked for is sent, or somebody's duty
+    uint32_t next;       // of a middleware: the number of the one behind it; 0: it is none
+    uint64_t admission;  // of a middleware: the serial of the handle that it took; 0: none
+    bool acked;  // the acknowledgement that the client asked for is sent, or somebody's duty
 };
+
+/* An event's name, decoded, as sio_name gives it and as handlers are found; it ends with NUL and has
+ * no other. In the arena; p NULL: no memory. */
+sio_span sio_event_name(const sio_event *event);
 
 extern const sio_packet sio_no_packet;  // without name and arguments
 
@@ -1047,6 +1054,7 @@ struct sio_namespace {
     struct sio_log_entry *log_first, **log_end;  // recovery.c
     sio_table mentions;                          // the newest of each room in the log
     uint64_t log_dropped;                        // the newest offset that left the log
+    bool kept;                                   // sio_of handed it out: it stays
 };
 
 /* One room that a socket joined; the room knows where to find this. */
@@ -1124,7 +1132,7 @@ struct sio_server {
     char *strings;  // of the options
     sio_eio eio;
     sio_eio_events events;
-    sio_fifo connect_fifo, recovery_fifo, log_fifo;
+    sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
     sio_socket *dead_sockets;
@@ -1136,6 +1144,8 @@ struct sio_server {
     int depth;                 // of callbacks; the application's own code between turns is one
     bool turning;              // sio_turn or sio_free is at work
     struct sio_kept *dropped;  // value.c: freed when the outermost callback has returned
+    unsigned asking;           // calls of sio_family's accept that are under way
+    size_t n_dynamic;          // namespaces of families
     struct sio_route *routes;  // route.c
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
@@ -1146,25 +1156,35 @@ struct sio_server {
     struct saved *released;  // whose data is to be released
     uint64_t log_serial;
     size_t log_bytes;
+    bool freeing;       // sio_free has begun
     volatile int stop;  // set by sio_stop
     int64_t stop_by;    // 0: not stopping
 };
 
-/* For emit.c and recovery.c. */
+/* For emit.c, recovery.c and server.c. */
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 int sio_fail(int error);  // sets errno, returns -1
+/* Sets a timer for ms that begin now, which can be long after the turn's clock was read. False: no
+ * memory. */
+bool sio_timer_after(sio_server *io, sio_timer *t, int64_t ms);
 /* Every callback runs between these two; when the outermost ends, its values are gone. */
 void sio_enter(sio_server *io);
 void sio_leave_callback(sio_server *io);
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
 sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
-sio_namespace *sio_namespace_make(sio_server *io, sio_span name);
+/* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
+ * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
+ * inside itself too often. */
+int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
+void sio_partial_expired(void *owner, sio_deadline *d);
+/* Bytes kept for a packet whose attachments are still to come. */
+size_t sio_client_held(const sio_client *c);
 
 /* ---- socket.c: one client in one namespace ----------------------------------------------------------- */
 
@@ -1236,8 +1256,12 @@ void sio_rooms_leave_all(sio_socket *s);
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
-bool sio_later_take(sio_later later, sio_socket **socket, uint64_t *ack_id);
-sio_later sio_later_new(sio_event *event);
+/* What we owe a client and somebody has a handle for: an acknowledgement, or a middleware's answer.
+ * id tells which: the acknowledgement's, or the number of the middleware that is next. */
+enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
+uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
+/* It is done, or void. False: it was, or the socket is gone. */
+bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
 
 /* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 

@@ -277,6 +277,14 @@ int64_t sio_loop_now(sio_loop *loop)
     return milliseconds(CLOCK_MONOTONIC);
 }
 
+int64_t sio_loop_now_up(sio_loop *loop)
+{
+    struct timespec t = { 0, 0 };
+    (void)loop;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
+}
+
 int64_t sio_loop_wall(sio_loop *loop)
 {
     (void)loop;

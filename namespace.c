@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A family is a namespace that no client can join: it lends its handlers and middlewares, which run
- * before their own, to the namespaces that are made when a client asks for a name it accepts.
+ * before their own, to the namespaces that are made when a client or sio_of asks for a name that it
+ * accepts.
  *
  * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
  * events of these names. */
@@ -10,6 +11,8 @@
 
 #include <errno.h>
 #include <stdio.h>
+
+enum { MAX_ASKING = 8 };  // how often accept may call sio_of from inside of itself
 
 /* ---- Namespaces ---------------------------------------------------------------------------------- */
 
@@ -76,13 +79,17 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name)
     return (sio_namespace *)sio_table_find(&io->namespaces, name.p, name.n);
 }
 
-sio_namespace *sio_namespace_make(sio_server *io, sio_span name)
+/* Makes a namespace; family NULL: of no family. NULL: no memory. */
+static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_span name)
 {
     sio_namespace *ns = new_namespace(io, name.p, name.n);
     if (ns != NULL && !sio_table_add(&io->namespaces, &ns->node)) {
         sio_namespace_free(ns);
         return NULL;
     }
+    if (ns != NULL)
+        ns->family = family;
+    io->n_dynamic += ns != NULL && family != NULL;
     return ns;
 }
 
@@ -91,15 +98,65 @@ sio_namespace *sio_find(sio_server *io, const char *name)
     return sio_namespace_find(io, (sio_span){ name, strlen(name) });
 }
 
+/* The namespace of a name that does not exist, in the family that takes it. */
+static int ask_each(sio_server *io, const char *text, sio_span payload, sio_namespace **out)
+{
+    sio_span name = { text, strlen(text) };
+    sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0) };
+    if (set[0] == NULL)
+        return sio_fail(ENOMEM);
+    for (sio_namespace *f = io->families; f != NULL; f = f->next) {
+        sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
+        if (!f->accept(text, &e))
+            continue;
+        *out = sio_namespace_find(io, name);  // accept may have called sio_of
+        if (*out == NULL)
+            *out = make_namespace(io, f, name);
+        return *out == NULL ? sio_fail(ENOMEM) : 0;
+    }
+    return 0;
+}
+
+int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out)
+{
+    *out = NULL;
+    if (io->families == NULL || memchr(name.p, '\0', name.n) != NULL)
+        return 0;
+    if (io->asking == MAX_ASKING)
+        return sio_fail(ELOOP);
+    char *text = sio_arena_get(&io->net.arena, name.n + 1);
+    if (text == NULL)
+        return sio_fail(ENOMEM);
+    memcpy(text, name.p, name.n);
+    text[name.n] = '\0';
+    io->asking++;
+    int result = ask_each(io, text, payload, out);
+    io->asking--;
+    return result;
+}
+
 sio_namespace *sio_of(sio_server *io, const char *name)
 {
     sio_span span = { name, strlen(name) };
-    if (name[0] != '/' || memchr(name, ',', span.n) != NULL || span.n > 10000) {
+    if (name[0] != '/' || memchr(name, ',', span.n) != NULL || span.n > SIO_NS_NAME) {
         errno = EINVAL;
         return NULL;
     }
     sio_namespace *ns = sio_namespace_find(io, span);
-    return ns != NULL ? ns : sio_namespace_make(io, span);
+    if (ns == NULL) {
+        sio_enter(io);
+        int asked = sio_families_ask(io, span, SIO_SPAN("{}"), &ns);
+        sio_leave_callback(io);
+        if (asked < 0)  // made without its family, it would let everybody in
+            return NULL;
+    }
+    if (ns == NULL)
+        ns = sio_namespace_find(io, span);  // a family may have made it, and not have taken it
+    if (ns == NULL)
+        ns = make_namespace(io, NULL, span);
+    if (ns != NULL)
+        ns->kept = true;
+    return ns;
 }
 
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth))
@@ -118,8 +175,9 @@ sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_e
 void sio_namespace_unused(sio_namespace *ns)
 {
     sio_server *io = ns->io;
-    if (ns->family == NULL || ns->users > 0 || !io->options.cleanup_empty_namespaces)
+    if (ns->family == NULL || ns->users > 0 || ns->kept || !io->options.cleanup_empty_namespaces)
         return;
+    io->n_dynamic--;
     sio_table_remove(&io->namespaces, &ns->node);
     ns->next = io->dead_namespaces;
     io->dead_namespaces = ns;

@@ -92,7 +92,7 @@ sio_target sio_volatile(sio_target t)
 
 sio_target sio_timeout(sio_target t, int ms)
 {
-    t.timeout_ms = ms;
+    t.timeout_ms = ms > 0 ? ms : -1;
     return t;
 }
 

@@ -49,11 +49,13 @@ void sio_options_complete(sio_options *o)
     complete_int(&o->transports, SIO_POLLING | SIO_WEBSOCKET);
     complete_int(&o->connect_timeout_ms, 45000);
     complete_size(&o->max_payload, 1000000);
+    complete_size(&o->max_packet, o->max_payload > SIZE_MAX / 11 ? SIZE_MAX : 11 * o->max_payload);
     complete_size(&o->max_head, 16384);
     complete_size(&o->max_output, 16u << 20);
     complete_size(&o->max_attachments, 10);
     complete_size(&o->max_depth, SIO_JSON_DEPTH);
     complete_size(&o->max_namespaces, 100);
+    complete_size(&o->max_dynamic_namespaces, 10000);
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
     complete_size(&o->recovery_bytes, 16u << 20);
@@ -122,7 +124,7 @@ uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data
         return 0;
     *t = (user_timer){ .timer = { .expire = on_timer }, .io = io, .fn = fn, .data = data };
     t->handle = sio_handle_new(&io->timers, t);
-    if (t->handle != 0 && sio_timer_set(&io->net.clock, &t->timer, ms))
+    if (t->handle != 0 && sio_timer_after(io, &t->timer, ms))
         return t->handle;
     sio_handle_free(&io->timers, t->handle);
     sio_free_mem(&io->net.memory, t);
@@ -178,6 +180,7 @@ sio_server *sio_new(const sio_options *options)
         return NULL;
     }
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
+    sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
     sio_recovery_init(io);
     io->events = sio_client_events;
     if (o.allow_request != NULL)
@@ -194,6 +197,8 @@ sio_server *sio_new(const sio_options *options)
 
 int sio_listen(sio_server *io, const char *host, int port)
 {
+    if (io->stop)
+        return sio_fail(EINVAL);
     return sio_net_listen(&io->net, host, port);
 }
 
@@ -260,6 +265,7 @@ void sio_free(sio_server *io)
     }
     io->turning = true;
     io->depth = 0;
+    io->freeing = true;
     if (io->eio.net != NULL) {
         close_all(io);
         end_turn(io);
@@ -314,6 +320,7 @@ static int turn(sio_server *io, int timeout_ms)
 {
     if (is_dirty(io))  // queued between turns
         end_turn(io);
+    io->net.clock.now = sio_loop_now(io->net.loop);
     int64_t wait = sio_clock_wait(&io->net.clock);
     if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
         wait = timeout_ms;
@@ -355,6 +362,10 @@ int sio_fd(const sio_server *io)
 int sio_wait_ms(const sio_server *io)
 {
     int64_t wait = is_dirty(io) ? 0 : sio_clock_wait(&io->net.clock);
+    if (wait > 0) {
+        int64_t passed = sio_loop_now(io->net.loop) - io->net.clock.now;  // since the last turn
+        wait = wait > passed ? wait - passed : 0;
+    }
     return wait > 1000000 ? 1000000 : (int)wait;
 }
 

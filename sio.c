@@ -24,8 +24,11 @@ const char SIO_LATER[] = "later";
 
 /* A binary packet whose attachments are still to come. */
 typedef struct sio_partial {
+    sio_deadline deadline;  // first
+    sio_client *client;
     size_t n;  // of the packet's text
     size_t wanted, got;
+    size_t size;  // of the text and the attachments that have come; at most max_packet
     sio_span *blobs;
     char text[];
 } partial;
@@ -34,6 +37,14 @@ int sio_fail(int error)
 {
     errno = error;
     return -1;
+}
+
+/* The turn's clock stands still in a callback, and between turns: a timer that counted from it would
+ * be early. Whole milliseconds are rounded up for the same reason. */
+bool sio_timer_after(sio_server *io, sio_timer *t, int64_t ms)
+{
+    int64_t passed = ms > 0 ? sio_loop_now_up(io->net.loop) - io->net.clock.now : 0;
+    return sio_timer_set(&io->net.clock, t, ms + passed);
 }
 
 void sio_enter(sio_server *io)
@@ -143,6 +154,16 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
     sio_socket_leave(s, "server namespace disconnect");
 }
 
+/* Whether the rest is left to sio_next. A middleware that took a handle and returns anything but
+ * SIO_LATER has answered twice: it is the first answer that counts. */
+static bool is_left(const sio_socket *s, const sio_event *e, const char *error)
+{
+    uint64_t next;
+    if (error == SIO_LATER || e->admission == 0)
+        return error == SIO_LATER;
+    return !sio_owed_take(e->io, sio_handle(s), e->admission, SIO_OWED_ADMISSION, &next);
+}
+
 /* Runs the middlewares from number i on, and connects. */
 static void run_middlewares(sio_socket *s, size_t i)
 {
@@ -152,7 +173,7 @@ static void run_middlewares(sio_socket *s, size_t i)
         sio_event e = { .io = io, .socket = s, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         e.next = (uint32_t)i + 1;
         const char *error = middleware_at(s->ns, i)(s, &e);
-        if (s->state != SIO_SOCKET_CONNECTING || error == SIO_LATER || error == SIO_DROP)
+        if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
             refuse_socket(s, error, e.error_data);
@@ -162,31 +183,37 @@ static void run_middlewares(sio_socket *s, size_t i)
     connected(s, s->recovered, s->recovered ? s->more->since : 0);
 }
 
-int sio_next(sio_later later, const char *error, const char *template, ...)
+int sio_next(sio_admission a, const char *error, const char *template, ...)
 {
-    sio_server *io = later.io;
-    sio_socket *s;
+    sio_server *io = a.io;
     uint64_t next;
-    if (!sio_later_take(later, &s, &next))
+    if (!sio_owed_take(io, a.socket, a.serial, SIO_OWED_ADMISSION, &next))
         return 0;
+    sio_socket *s = sio_handle_get(&io->handles, a.socket);
     sio_enter(io);
     if (error != NULL) {
         sio_arguments args;
         va_start(args.ap, template);
         refuse_socket(s, error, sio_template_make(io, template, &args));
         va_end(args.ap);
-    } else if (s->state == SIO_SOCKET_CONNECTING) {
+    } else {
         run_middlewares(s, (size_t)next);
     }
     sio_leave_callback(io);
     return 0;
 }
 
-sio_later sio_next_later(sio_event *event)
+sio_admission sio_next_later(sio_event *event)
 {
-    if (event->next == 0)
-        return (sio_later){ event->io, 0, 0 };
-    return sio_later_new(event);
+    sio_admission a = { .io = event->io };
+    sio_socket *s = event->socket;
+    if (event->next == 0 || event->admission != 0)
+        return a;
+    a.socket = sio_handle(s);
+    a.serial = event->admission = sio_owed_new(s, SIO_OWED_ADMISSION, event->next);
+    if (a.serial == 0 && s->state != SIO_SOCKET_GONE)  // nobody could let it in any more
+        sio_client_violate(s->client, true, "no memory");
+    return a;
 }
 
 int sio_error_data(sio_event *event, const char *template, ...)
@@ -201,40 +228,32 @@ int sio_error_data(sio_event *event, const char *template, ...)
     return 0;
 }
 
-/* Makes the namespace of that name, if a family takes it. */
-static sio_namespace *ask_families(sio_server *io, sio_span name, sio_span auth)
+/* Why nobody may have the namespace; NULL: somebody may. */
+static const char *refusal(const sio_client *c, const sio_namespace *ns)
 {
-    char *text = sio_arena_get(&io->net.arena, name.n + 1);
-    if (text == NULL)
+    const sio_server *io = sio_client_server(c);
+    if (c->n_sockets >= io->options.max_namespaces)
+        return "max_namespaces is reached";
+    if (ns != NULL)
         return NULL;
-    memcpy(text, name.p, name.n);
-    text[name.n] = '\0';
-    for (sio_namespace *f = io->families; f != NULL; f = f->next) {
-        sio_value set[1] = { sio_value_new(io, SIO_VALUE_JSON, auth, NULL, 0) };
-        sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
-        if (!f->accept(text, &e))
-            continue;
-        sio_namespace *ns = sio_namespace_find(io, name);  // accept may have made it
-        if (ns == NULL && (ns = sio_namespace_make(io, name)) != NULL)
-            ns->family = f;
-        return ns;
-    }
-    return NULL;
+    if (io->n_dynamic >= io->options.max_dynamic_namespaces && io->families != NULL)
+        return "max_dynamic_namespaces is reached; raise it, or set cleanup_empty_namespaces";
+    return "no such namespace; call sio_of or sio_family";
 }
 
 /* The namespace that a client asks for, or NULL: it gets a CONNECT_ERROR. */
 static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span payload)
 {
     sio_server *io = sio_client_server(c);
-    bool full = c->n_sockets >= io->options.max_namespaces;
-    sio_namespace *ns = full ? NULL : sio_namespace_find(io, name);
-    if (!full && ns == NULL && memchr(name.p, '\0', name.n) == NULL)
-        ns = ask_families(io, name, payload);
-    if (ns != NULL)
+    sio_namespace *ns = sio_namespace_find(io, name);
+    if (ns == NULL && c->n_sockets < io->options.max_namespaces &&
+        io->n_dynamic < io->options.max_dynamic_namespaces)
+        sio_families_ask(io, name, payload, &ns);
+    const char *why = refusal(c, ns);
+    if (why == NULL)
         return ns;
     io->net.stats.refused++;
-    sio_log(&io->net, "CONNECT refused: %s",
-            full ? "max_namespaces is reached" : "no such namespace; call sio_of or sio_family");
+    sio_log(&io->net, "CONNECT refused: %s", why);
     send_connect_error(c, name, "Invalid namespace", NULL, true);
     return NULL;
 }
@@ -243,6 +262,10 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_server *io = sio_client_server(c);
     uint64_t offset;
+    if (name.n > SIO_NS_NAME) {
+        sio_client_violate(c, false, "the name of a namespace is too long");
+        return;
+    }
     if (sio_client_socket(c, name) != NULL) {
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;
@@ -329,15 +352,12 @@ static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, 
         return;
     if (run_event_middlewares(ns, s, &e) < 0)
         return;
-    if (k->escaped) {
-        char *text = sio_arena_get(&ns->io->net.arena, key.n);
-        if (text == NULL)
-            return;
-        key = (sio_span){ text, sio_json_unescape(key, text) };
-    } else if (key.p[0] == '"') {
+    if (k->escaped)
+        key = sio_event_name(&e);
+    else if (key.p[0] == '"')
         key.p++, key.n -= 2;
-    }
-    sio_run_handlers(s, false, key, &e);
+    if (key.p != NULL)
+        sio_run_handlers(s, false, key, &e);
 }
 
 static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
@@ -378,45 +398,91 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
     }
 }
 
-static void free_partial(sio_client *c)
+static void free_partial(const sio_memory *m, partial *b)
 {
-    const sio_memory *m = &sio_client_server(c)->net.memory;
-    partial *b = c->partial;
     if (b == NULL)
         return;
-    c->partial = NULL;
+    sio_deadline_clear(&b->deadline);
     for (size_t i = 0; i < b->got; i++)
         sio_free_mem(m, b->blobs[i].p);
     sio_free_mem(m, b->blobs);
     sio_free_mem(m, b);
 }
 
-static void begin_partial(sio_client *c, const char *p, size_t n, size_t wanted)
+size_t sio_client_held(const sio_client *c)
 {
-    const sio_memory *m = &sio_client_server(c)->net.memory;
+    const partial *b = c->partial;
+    return b == NULL ? 0 : sizeof *b + b->wanted * sizeof *b->blobs + b->size;
+}
+
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
+static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
+{
+    sio_server *io = sio_client_server(c);
+    const sio_memory *m = &io->net.memory;
+    const sio_socket *s = sio_client_socket(c, k->ns);
+    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
+        sio_client_violate(c, true, "a packet for a namespace that is not joined");
+        return;
+    }
+    if (n > io->options.max_packet) {
+        sio_client_violate(c, false, "max_packet is reached");
+        return;
+    }
     partial *b = sio_resize(m, NULL, sizeof *b + n);
-    sio_span *blobs = sio_alloc(m, wanted * sizeof *blobs);
+    sio_span *blobs = sio_alloc(m, k->attachments * sizeof *blobs);
     if (b == NULL || blobs == NULL) {
         sio_free_mem(m, b);
         sio_free_mem(m, blobs);
         sio_client_violate(c, true, "no memory");
         return;
     }
-    *b = (partial){ .n = n, .wanted = wanted, .blobs = blobs };
+    *b = (partial){ .client = c, .n = n, .wanted = k->attachments, .size = n, .blobs = blobs };
     memcpy(b->text, p, n);
     c->partial = b;
+    sio_deadline_set(&io->net.clock, &io->partial_fifo, &b->deadline);
 }
 
-/* Whether each placeholder stands for an attachment that there is. */
-static bool check_placeholders(sio_span json, size_t n_blobs)
+void sio_partial_expired(void *owner, sio_deadline *d)
+{
+    (void)owner;
+    sio_client_violate(((partial *)(void *)d)->client, true,
+                       "attachments did not come within request_timeout");
+}
+
+/* Whether each placeholder stands for an attachment that there is, and none for another's: what is
+ * named a thousand times would be sent a thousand times. */
+static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
     sio_span object;
     size_t at = 0;
     int64_t num;
-    while (sio_packet_placeholder(json, &at, &object, &num))
-        if (num < 0 || (uint64_t)num >= n_blobs)
+    char *named = sio_arena_get(&io->net.arena, n_blobs);
+    if (named == NULL)
+        return false;
+    memset(named, 0, n_blobs);
+    while (sio_packet_placeholder(json, &at, &object, &num)) {
+        if (num < 0 || (uint64_t)num >= n_blobs || named[num])
             return false;
+        named[num] = 1;
+    }
     return true;
+}
+
+/* All attachments are there. */
+static void end_partial(sio_client *c)
+{
+    sio_server *io = sio_client_server(c);
+    partial *b = c->partial;
+    sio_packet k;
+    c->partial = NULL;  // what follows may end the client
+    int bad =
+        sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
+    if (bad < 0 || !check_placeholders(io, k.json, b->wanted))
+        sio_client_violate(c, false, "illegal attachments");
+    else
+        on_packet(c, &k, b->blobs, b->wanted);
+    free_partial(&io->net.memory, b);
 }
 
 static void on_attachment(sio_client *c, const char *p, size_t n)
@@ -427,6 +493,10 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
         sio_client_violate(c, false, "an attachment without a packet");
         return;
     }
+    if (n > io->options.max_packet - b->size) {
+        sio_client_violate(c, false, "max_packet is reached");
+        return;
+    }
     char *copy = sio_resize(&io->net.memory, NULL, n + 1);
     if (copy == NULL) {
         sio_client_violate(c, true, "no memory");
@@ -434,20 +504,9 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
     }
     memcpy(copy, p, n);
     b->blobs[b->got++] = (sio_span){ copy, n };
-    if (b->got < b->wanted)
-        return;
-    sio_packet k;
-    int bad =
-        sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
-    if (bad < 0 || !check_placeholders(k.json, b->wanted)) {
-        sio_client_violate(c, false, "illegal attachments");
-        free_partial(c);
-        return;
-    }
-    c->partial = NULL;  // the handler may end the client
-    on_packet(c, &k, b->blobs, b->wanted);
-    c->partial = c->partial == NULL ? b : c->partial;
-    free_partial(c);
+    b->size += n;
+    if (b->got == b->wanted)
+        end_partial(c);
 }
 
 static void on_text(sio_client *c, const char *p, size_t n)
@@ -459,7 +518,7 @@ static void on_text(sio_client *c, const char *p, size_t n)
     } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {
         sio_client_violate(c, false, "a packet is malformed");
     } else if (k.attachments > 0) {
-        begin_partial(c, p, n, k.attachments);
+        begin_partial(c, &k, p, n);
     } else {
         on_packet(c, &k, NULL, 0);
     }
@@ -517,7 +576,8 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     c->over = true;
     session->user = NULL;
     sio_client_leave_all(c, reason);
-    free_partial(c);
+    free_partial(&io->net.memory, c->partial);
+    c->partial = NULL;
     c->u.next = io->dead_clients;
     io->dead_clients = c;
 }

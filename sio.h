@@ -82,7 +82,9 @@ typedef struct sio_options {
     int connect_timeout_ms;         // 45000: time until the first namespace must be joined
     int recovery_ms;                // 0: connection state recovery is off
     bool recovery_run_middlewares;  // run middlewares for recovered sockets too
-    bool cleanup_empty_namespaces;  // a dynamic namespace goes with its last socket
+    /* A dynamic namespace goes with its last socket, and with it its handlers and what recovery keeps
+     * of it; one that sio_of returned stays. Without this all of them stay until sio_free. */
+    bool cleanup_empty_namespaces;
 
     /* Browsers. cors: "*", one origin, several separated by commas, or "reflect"; NULL: no CORS
      * headers. It never blocks. origins: those that may connect at all, WebSocket included,
@@ -104,6 +106,7 @@ typedef struct sio_options {
     size_t max_head;         // 16384: a request line with its header fields
     size_t max_output;       // 16 MiB waiting for one client, or one longer message
     size_t max_attachments;  // 10 in one packet
+    size_t max_packet;       // 11 times max_payload: a packet's text with all its attachments
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
     size_t max_rooms;        // 10000 joined by one socket
@@ -112,10 +115,13 @@ typedef struct sio_options {
     size_t max_per_address;  // 0: as many as they like
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
-    int request_timeout_ms;  // 300000 until a request, or a plain WebSocket's message, is complete
+    int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
+                             // plain WebSocket's message are
     int keep_alive_ms;       // 5000 of silence between two requests
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
+    /* 10000 namespaces of families; a client that asks for one more gets "Invalid namespace". */
+    size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
      * log: one line without a line end for each refusal, with its cause and remedy, when the turn
@@ -134,7 +140,8 @@ sio_server *sio_new(const sio_options *options);
 void sio_free(sio_server *io);
 
 /* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
- * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1. */
+ * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
+ * EINVAL after sio_stop, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
 /* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails, or
@@ -150,15 +157,17 @@ int sio_turn(sio_server *io, int timeout_ms);
  * sio_turn at least every sio_wait_ms. -1 where there is none (poll(2) instead of epoll). */
 int sio_fd(const sio_server *io);
 
-/* Milliseconds until the next deadline; -1 for none. */
+/* Milliseconds from now until the next deadline; -1 for none. */
 int sio_wait_ms(const sio_server *io);
 
-/* Ends sio_run. The only function that a signal handler or another thread may call. */
+/* Ends sio_run, for good: serving again takes another server. The only function that a signal handler
+ * or another thread may call. */
 void sio_stop(sio_server *io);
 
 void *sio_user(const sio_server *io);
 
-/* Calls fn once, in ms or later. Keeps data. Returns an id above 0 for sio_cancel, or 0: no memory. */
+/* Calls fn once, in ms from now or later, never earlier. Keeps data. Returns an id above 0 for
+ * sio_cancel, or 0: no memory. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Forgets a call that is still to come; an id that is none any more is ignored. */
@@ -176,7 +185,11 @@ const sio_stats *sio_get_stats(const sio_server *io);
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
-/* The namespace of that name; made when there is none. NULL: no memory, or name without a '/'. */
+/* The namespace of that name; made when there is none, in the first family that takes the name, whose
+ * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
+ * sio_find. NULL: ENOMEM; EINVAL for a name that does not begin with '/', has a comma, or is longer
+ * than SIO_NS_NAME bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
+#define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
 /* The namespace of that name, or NULL when there is none. */
@@ -184,8 +197,9 @@ sio_namespace *sio_find(sio_server *io, const char *name);
 
 /* A family of namespaces: when a client asks for a name that does not exist, accept is called with
  * the CONNECT payload as the event's argument 0, and where it returns true the namespace is made,
- * with the handlers and middlewares of the family. Handlers are set on the family like on any
- * namespace; emitting to the family reaches every namespace of it that there is at the call. */
+ * with the handlers and middlewares of the family. Families are asked in the order in which they
+ * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
+ * every namespace of it that there is at the call. A client that asks for a longer name than SIO_NS_NAME is disconnected. */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
 
 const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns
@@ -222,15 +236,17 @@ int sio_use_event(sio_namespace *ns, sio_middleware fn);
 int sio_error_data(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
 
 /* A middleware of sio_use that can only answer later returns SIO_LATER after it took a handle with
- * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none). The
- * handle may be used once; later, or when the socket is gone, it does nothing. */
-typedef struct sio_later {
+ * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none), and returns
+ * 0. The handle, to be kept by value, does this once; of several that one call took the first does.
+ * When it was used, when the socket is gone, and when the middleware returned anything but SIO_LATER,
+ * which counts instead, it does nothing. */
+typedef struct sio_admission {
     sio_server *io;
     uint64_t socket, serial;
-} sio_later;
+} sio_admission;
 extern const char SIO_LATER[];
-sio_later sio_next_later(sio_event *event);
-int sio_next(sio_later later, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
+sio_admission sio_next_later(sio_event *event);
+int sio_next(sio_admission a, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
 
 /* ---- Sockets -------------------------------------------------------------------------------- */
 
@@ -293,7 +309,7 @@ typedef struct sio_target {
     sio_socket *self;  // sio_self: the only receiver; sio_broadcast: the one left out
     const char *const *to_list, *const *except_list;
     unsigned n_to_list, n_except_list;
-    int timeout_ms;
+    int timeout_ms;  // 0: none; below: it is over at once
     bool only_self, is_volatile;
     unsigned char n_to, n_except;        // one more than fit: using the target fails with E2BIG
     const char *name[SIO_TARGET_NAMES];  // n_to from the front, n_except from the end
@@ -306,27 +322,33 @@ sio_target sio_to(sio_target t, const char *room);                         // th
 sio_target sio_except(sio_target t, const char *room);                     // without the members
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
-sio_target sio_volatile(sio_target t);           // dropped where it can't be sent at once
-sio_target sio_timeout(sio_target t, int ms);    // for sio_request
+/* Dropped for each receiver that can't take it at once: it has not read what was sent, polls and has
+ * no GET waiting, or was sent something else since the turn began. */
+sio_target sio_volatile(sio_target t);
+sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
 sio_target sio_local(sio_target t);              // this process only
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
  * event's arguments; "'" may stand for '"'. " " means no arguments. Conversions are printf's:
- *   %s %.*s        a JSON string, escaped, which must be UTF-8; inside quotes: its characters
+ *   %s %.9s %.*s   a JSON string, escaped, which must be UTF-8; inside quotes: its characters. With
+ *                  a precision: the whole letters that fit in so many bytes
  *   %d %u %ld ...  an integer, with the lengths hh h l ll j z t
  *   %g %f %.2f     a number; without a precision the shortest that reads back equal; NaN is null
  *   %p             a sio_value, as it is, with its attachments; NULL is null
  *   %%             a percent sign, inside quotes
+ * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: EINVAL for a template that is not JSON, text that is not UTF-8
  * or a reserved event name; E2BIG for too many attachments or rooms; ENOMEM. Then nothing is sent. */
 int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRINTF(3, 4);
 
-/* Sends an event and calls back, exactly once, with the answer. To sio_self: answer's arguments are
- * those of the acknowledgement. To others: a timeout is needed (EINVAL without), and answer's
- * arguments are the first argument of each receiver's answer, in the order of arrival. error: NULL,
- * "operation has timed out" (answer then holds what came in time, for others) or "socket has been
- * disconnected". Keeps data until then. Returns as sio_emit; after -1 fn is not called. */
+/* Sends an event and calls back, exactly once, with the answer; never before it has returned. To
+ * sio_self: answer's arguments are those of the acknowledgement. To others: a timeout is needed
+ * (EINVAL without), and answer's arguments are the first argument of each receiver's answer, in the
+ * order of arrival; none at once where nobody is. error: NULL, "operation has timed out" (answer
+ * then holds what came in time, for others) or "socket has been disconnected". Keeps data until
+ * then. Returns as sio_emit, and -1 with ECANCELED once sio_free has begun; after -1 fn is not
+ * called. */
 typedef void (*sio_answer)(sio_server *io, void *data, const char *error, sio_event *answer);
 int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
                 ...) SIO_PRINTF(5, 6);
@@ -343,7 +365,9 @@ sio_value sio_spread(sio_server *io, sio_value v);
 
 /* ---- Receiving ------------------------------------------------------------------------------ */
 
-const char *sio_name(const sio_event *event);  // lends; without its NUL bytes, if it had any
+/* Lends the event's name, "" without memory. Handlers are found by the same text: what no name in C
+ * can have, U+0000 and lone surrogates, is U+FFFD in it. */
+const char *sio_name(const sio_event *event);
 size_t sio_argc(const sio_event *event);
 sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
 sio_value sio_args(sio_event *event);           // all, spread; for forwarding
@@ -354,10 +378,11 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v);
  * name, in any order; what the template does not name is ignored. Conversions:
  *   %64s           a string of at most 64 bytes and its NUL; without a width it is an error; fails
  *                  for a longer one or one with U+0000; a lone surrogate becomes U+FFFD
- *   %d %u %ld ...  a number that is an integer and fits
+ *   %d %u %ld ...  a number that is an integer and fits, with the lengths hh h l ll j z t
  *   %lf %f         a number
  *   %p             any value: stores a sio_value
- * Returns how many conversions were stored before the first that did not fit, or -1: template. */
+ * Returns how many conversions were stored before the first that did not fit, or -1 with EINVAL for
+ * a template that is none, as far as it was read. */
 int sio_scan(sio_event *event, const char *template, ...) SIO_SCANF(2, 3);
 int sio_scan_value(sio_value v, const char *template, ...) SIO_SCANF(2, 3);
 
@@ -386,12 +411,18 @@ const char *sio_json(sio_value v, size_t *n);        // the JSON text; not NUL-t
 sio_value sio_keep(sio_server *io, sio_value v);
 void sio_drop(sio_value kept);
 
-/* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit. */
+/* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit; after -1 it
+ * may be tried again, here and below. */
 int sio_ack(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
 bool sio_wants_ack(const sio_event *event);
 
 /* The same later: a handle to keep by value. Using it twice, or when the socket is gone, does
- * nothing. */
+ * nothing. So does the handle of an event that wants no acknowledgement, or for which there is no
+ * memory: then sio_wants_ack is still true. */
+typedef struct sio_later {
+    sio_server *io;
+    uint64_t socket, serial;
+} sio_later;
 sio_later sio_ack_later(sio_event *event);
 int sio_ack_now(sio_later later, const char *template, ...) SIO_PRINTF(2, 3);
 

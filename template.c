@@ -9,7 +9,7 @@
  * When it scans, it walks the value beside itself and stops where they differ. */
 #include "layers.h"
 
-#include <limits.h>
+#include <errno.h>
 
 enum {
     MAX_LEVELS = 64,  // of a template that writes: one bit each
@@ -80,6 +80,21 @@ typedef struct conversion {
     char letter;
 } conversion;
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_integer(char letter)
+{
+    return letter == 'd' || letter == 'i' || letter == 'u';
+}
+
+static bool is_fraction(char letter)
+{
+    return letter == 'f' || letter == 'g';
+}
+
 /* Reads a conversion behind its '%'. Returns the bytes. */
 static size_t read_conversion(const char *p, bool scanning, conversion *c)
 {
@@ -91,9 +106,9 @@ static size_t read_conversion(const char *p, bool scanning, conversion *c)
         p += c->star;
         c->number = 0;
     }
-    if (*p >= '0' && *p <= '9')
+    if (scanning && is_digit(*p))
         c->number = 0;
-    for (; *p >= '0' && *p <= '9' && c->number < 100000000; p++)
+    for (; c->number >= 0 && is_digit(*p) && c->number < 100000000; p++)
         c->number = c->number * 10 + (*p - '0');
     if (*p == 'l' || *p == 'h' || *p == 'j' || *p == 'z' || *p == 't') {
         c->length = *p++;
@@ -106,6 +121,19 @@ static size_t read_conversion(const char *p, bool scanning, conversion *c)
     return (size_t)(p - start) + (*p != '\0');
 }
 
+/* Whether the letter may have what stands before it. What it may not have would be ignored, or worse,
+ * take the wrong argument. */
+static bool is_conversion(const conversion *c, bool scanning)
+{
+    if (is_integer(c->letter))
+        return c->number < 0;
+    if (is_fraction(c->letter))
+        return (c->length == 0 || c->length == 'l') && (c->number < 0 || !scanning);
+    if (c->letter == 's')
+        return c->length == 0 && (c->number >= 0 || !scanning);
+    return c->length == 0 && c->number < 0 && c->letter == (scanning ? 'p' : '%');
+}
+
 static int64_t take_signed(const conversion *c, va_list *ap)
 {
     switch (c->length) {
@@ -115,10 +143,13 @@ static int64_t take_signed(const conversion *c, va_list *ap)
         return va_arg(*ap, long long);
     case 'j':
         return va_arg(*ap, intmax_t);
-    case 'z':
-        return (int64_t)va_arg(*ap, size_t);
+    case 'z':  // the signed type of that size
     case 't':
         return va_arg(*ap, ptrdiff_t);
+    case 'h':
+        return (short)va_arg(*ap, int);
+    case 'H':
+        return (signed char)va_arg(*ap, int);
     default:
         return va_arg(*ap, int);
     }
@@ -134,12 +165,26 @@ static uint64_t take_unsigned(const conversion *c, va_list *ap)
     case 'j':
         return va_arg(*ap, uintmax_t);
     case 'z':
+    case 't':  // the unsigned type of that size
         return va_arg(*ap, size_t);
-    case 't':
-        return (uint64_t)va_arg(*ap, ptrdiff_t);
+    case 'h':
+        return (unsigned short)va_arg(*ap, unsigned);
+    case 'H':
+        return (unsigned char)va_arg(*ap, unsigned);
     default:
         return va_arg(*ap, unsigned);
     }
+}
+
+/* Without a letter of UTF-8 that does not fit whole in the n bytes at p. */
+static size_t whole_letters(const char *p, size_t n)
+{
+    size_t rest = 1;  // bytes of the last letter that are there
+    while (rest < 4 && rest < n && ((unsigned char)p[n - rest] & 0xc0) == 0x80)
+        rest++;
+    unsigned char first = n == 0 ? 0 : (unsigned char)p[n - rest];
+    size_t size = first < 0xc0 || first > 0xf4 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    return size > rest ? n - rest : n;
 }
 
 static void put_string(sio_template *t, const conversion *c, bool quoted, va_list *ap)
@@ -153,6 +198,8 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
     size_t n = 0;
     while ((most < 0 || n < (size_t)most) && text[n] != '\0')
         n++;
+    if (most >= 0 && n == (size_t)most)  // there may be no byte behind it
+        n = whole_letters(text, n);
     if (quoted)
         sio_json_put_escaped(t->sink, text, n);
     else
@@ -163,6 +210,10 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
 static void put_conversion(sio_template *t, const conversion *c, bool quoted, va_list *ap)
 {
     int64_t i;
+    if (!is_conversion(c, false)) {
+        t->bad = true;
+        return;
+    }
     switch (c->letter) {
     case 's':
         put_string(t, c, quoted, ap);
@@ -182,12 +233,9 @@ static void put_conversion(sio_template *t, const conversion *c, bool quoted, va
         i = c->star ? va_arg(*ap, int) : c->number;
         sio_json_put_number(t->sink, va_arg(*ap, double), (int)i);
         break;
-    case '%':
+    default:
         sio_put(t->sink, "%", 1);
         t->bad |= !quoted;
-        break;
-    default:
-        t->bad = true;
     }
 }
 
@@ -434,35 +482,79 @@ static void skip_blanks(scanner *s)
         s->t++;
 }
 
-static bool store_integer(const conversion *c, sio_span v, va_list *ap)
+/* A number's value, when it is an integer of 64 bits: two's complement where it is negative. */
+static bool read_integer(sio_span s, bool *negative, uint64_t *out)
 {
     int64_t i;
-    bool is_signed = c->letter == 'd' || c->letter == 'i';
-    if (!sio_json_integer(v, &i) || (!is_signed && i < 0))
-        return false;
-    switch (c->length) {
-    case 0:
-        if (is_signed ? i < INT_MIN || i > INT_MAX : (uint64_t)i > UINT_MAX)
-            return false;
-        *va_arg(*ap, int *) = (int)i;  // an unsigned has the same place and form
+    *negative = s.p[0] == '-';
+    if (sio_json_integer(s, &i)) {
+        *out = (uint64_t)i;
         return true;
-    case 'l':
-        if (is_signed ? i < LONG_MIN || i > LONG_MAX : (uint64_t)i > ULONG_MAX)
-            return false;
-        *va_arg(*ap, long *) = (long)i;
-        return true;
-    case 'L':
-    case 'j':
-        *va_arg(*ap, long long *) = i;
-        return true;
-    case 'z':
-        if (i < 0 || (uint64_t)i > SIZE_MAX)
-            return false;
-        *va_arg(*ap, size_t *) = (size_t)i;
-        return true;
-    default:
-        return false;
     }
+    uint64_t v = 0;
+    size_t k = 0;
+    for (; k < s.n && is_digit(s.p[k]); k++) {
+        uint64_t digit = (uint64_t)(s.p[k] - '0');
+        if (v > (UINT64_MAX - digit) / 10)
+            return false;
+        v = v * 10 + digit;
+    }
+    double d = k == s.n ? 0 : sio_json_number(s);
+    if (k < s.n && !(d >= 9223372036854775808.0 && d < 18446744073709551616.0))
+        return false;
+    *out = k == s.n ? v : (uint64_t)d;
+    return true;
+}
+
+static size_t size_of(char length)
+{
+    switch (length) {
+    case 'H':
+        return sizeof(char);
+    case 'h':
+        return sizeof(short);
+    case 'l':
+        return sizeof(long);
+    case 'L':
+        return sizeof(long long);
+    case 'j':
+        return sizeof(intmax_t);
+    case 'z':
+        return sizeof(size_t);
+    case 't':
+        return sizeof(ptrdiff_t);
+    default:
+        return sizeof(int);
+    }
+}
+
+static bool store_integer(const conversion *c, sio_span text, va_list *ap)
+{
+    bool negative;
+    uint64_t v;
+    size_t size = size_of(c->length);
+    if (!read_integer(text, &negative, &v))
+        return false;
+    uint64_t most = UINT64_MAX >> (64 - 8 * size), high = most - most / 2;  // its highest bit
+    if (negative ? c->letter == 'u' && v != 0 : v > (c->letter == 'u' ? most : most / 2))
+        return false;
+    if (negative && 0 - v > high)
+        return false;
+    void *out = va_arg(*ap, void *);
+    switch (size) {  // an unsigned has the same place and form
+    case 1:
+        memcpy(out, &(uint8_t){ (uint8_t)v }, size);
+        break;
+    case 2:
+        memcpy(out, &(uint16_t){ (uint16_t)v }, size);
+        break;
+    case 4:
+        memcpy(out, &(uint32_t){ (uint32_t)v }, size);
+        break;
+    default:
+        memcpy(out, &v, size);
+    }
+    return true;
 }
 
 static bool store_string(scanner *s, const conversion *c, sio_span v)
@@ -479,35 +571,49 @@ static bool store_string(scanner *s, const conversion *c, sio_span v)
     return true;
 }
 
+static bool store_fraction(const conversion *c, sio_span text, va_list *ap)
+{
+    double d = sio_json_number(text);
+    if (c->length == 'l')
+        *va_arg(*ap, double *) = d;
+    else
+        *va_arg(*ap, float *) = (float)d;
+    return true;
+}
+
+/* A constant, which belongs to no server, is handed on as it is; other values may live in the walk. */
+static bool store_value(scanner *s, const sio_value_data *v)
+{
+    if (v == NULL)
+        return false;
+    sio_value value = (sio_value)(uintptr_t)v;
+    if (s->io != NULL)
+        value = sio_value_new(s->io, v->kind, (sio_span){ v->p, v->n }, v->blobs, v->n_blobs);
+    if (value != NULL)
+        *va_arg(s->args.ap, void **) = value;
+    return value != NULL;
+}
+
 /* A conversion takes the value, or the scan stops. */
 static void scan_conversion(scanner *s, const sio_value_data *v)
 {
     conversion c;
     s->t += 1 + read_conversion(s->t + 1, true, &c);
-    bool number = c.letter == 'f' || c.letter == 'g';
-    if (strchr("sdiufgp", c.letter) == NULL || c.letter == '\0' ||
-        (c.letter == 's' && c.number < 0)) {
+    if (!is_conversion(&c, true)) {
         s->bad = true;
         return;
     }
     sio_span text = v == NULL ? SIO_NONE : (sio_span){ v->p, v->n };
-    bool is_number = text.n > 0 && (text.p[0] == '-' || (text.p[0] >= '0' && text.p[0] <= '9'));
     bool fits = v != NULL && v->kind == SIO_VALUE_JSON;
-    if (c.letter == 'p') {
-        if ((fits = v != NULL))
-            *va_arg(s->args.ap, void **) =
-                s->io == NULL ? sio_null()
-                              : sio_value_new(s->io, v->kind, text, v->blobs, v->n_blobs);
-    } else if (c.letter == 's') {
+    bool is_number = fits && text.n > 0 && (text.p[0] == '-' || is_digit(text.p[0]));
+    if (c.letter == 'p')
+        fits = store_value(s, v);
+    else if (c.letter == 's')
         fits = fits && store_string(s, &c, text);
-    } else if (number && (fits = fits && is_number)) {
-        if (c.length == 'l')
-            *va_arg(s->args.ap, double *) = sio_json_number(text);
-        else
-            *va_arg(s->args.ap, float *) = (float)sio_json_number(text);
-    } else if (!number) {
-        fits = fits && is_number && store_integer(&c, text, &s->args.ap);
-    }
+    else if (is_fraction(c.letter))
+        fits = is_number && store_fraction(&c, text, &s->args.ap);
+    else
+        fits = is_number && store_integer(&c, text, &s->args.ap);
     s->stored += fits;
     s->stopped |= !fits;
 }
@@ -583,7 +689,7 @@ int sio_scan_value(sio_value v, const char *template, ...)
     va_start(s.args.ap, template);
     scan_one(&s, data, MAX_SCAN);
     va_end(s.args.ap);
-    return s.bad ? -1 : s.stored;
+    return s.bad ? sio_fail(EINVAL) : s.stored;
 }
 
 int sio_scan(sio_event *event, const char *template, ...)
@@ -599,5 +705,5 @@ int sio_scan(sio_event *event, const char *template, ...)
             s.bad |= !s.stopped;
     }
     va_end(s.args.ap);
-    return s.bad ? -1 : s.stored;
+    return s.bad ? sio_fail(EINVAL) : s.stored;
 }

@@ -243,21 +243,43 @@ static bool has_name(const sio_event *event)
     return event->packet->type == SIO_EVENT || event->packet->type == SIO_BINARY_EVENT;
 }
 
+/* Writes U+FFFD for each NUL of the n bytes at p, where there is room. Returns the bytes then. */
+static size_t replace_nuls(char *p, size_t n)
+{
+    size_t nuls = 0;
+    for (size_t i = 0; i < n; i++)
+        nuls += p[i] == '\0';
+    size_t to = n + 2 * nuls;
+    for (size_t from = n, at = to; from < at;) {
+        if (p[--from] != '\0')
+            p[--at] = p[from];
+        else
+            memcpy(p + (at -= 3), "\xef\xbf\xbd", 3);
+    }
+    return to;
+}
+
+/* What a NUL was written as, "\u0000", is twice as long as what it becomes. */
+sio_span sio_event_name(const sio_event *event)
+{
+    sio_span name = event->packet->index.element[0];
+    bool quoted = name.p[0] == '"';
+    char *text = sio_arena_get(sio_server_arena(event->io), name.n + 1);
+    if (text == NULL)
+        return SIO_NONE;
+    size_t n = name.n;
+    if (event->packet->escaped)
+        n = replace_nuls(text, sio_json_unescape(name, text));
+    else
+        memcpy(text, name.p + quoted, n -= quoted ? 2 : 0);
+    text[n] = '\0';
+    return (sio_span){ text, n };
+}
+
 const char *sio_name(const sio_event *event)
 {
-    if (!has_name(event))
-        return "";
-    sio_span name = event->packet->index.element[0];
-    sio_value_data value = { event->io, name.p, name.n, NULL, 0, SIO_VALUE_JSON };
-    const char *text = sio_text(&value, NULL);
-    if (text != NULL || name.p[0] == '"')
-        return text == NULL ? "" : text;  // no memory
-    char *number = sio_arena_get(sio_server_arena(event->io), name.n + 1);
-    if (number == NULL)
-        return "";
-    memcpy(number, name.p, name.n);
-    number[name.n] = '\0';
-    return number;
+    sio_span name = has_name(event) ? sio_event_name(event) : SIO_NONE;
+    return name.p == NULL ? "" : name.p;
 }
 
 /* Elements of the packet's array: those of an event begin with its name. */

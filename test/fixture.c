@@ -305,7 +305,8 @@ static sio_value rooms_of(const sio_socket *socket)
 struct task {
     struct task *next, **link;  // *link == this, always
     uint64_t socket;            // sio_handle of the sender
-    sio_later later;            // its acknowledgement, or the rest of its middlewares
+    sio_later later;            // its acknowledgement
+    sio_admission admission;    // the rest of its middlewares
     char *nsp, *id, *name;      // of the socket, of the event
     sio_value value;            // kept; the event's arguments, or the acknowledgement's
     int n, i, ms;               // E16
@@ -1108,7 +1109,7 @@ static void next_now(sio_server *io, void *data)
 {
     (void)io;
     struct task *task = data;
-    sio_next(task->later, task->error, " ");
+    sio_next(task->admission, task->error, " ");
     end_task(task);
 }
 
@@ -1118,7 +1119,7 @@ static const char *next_later(sio_socket *socket, sio_event *event, const char *
     if (!task)
         return "no memory";
     task->error = error;
-    task->later = sio_next_later(event);
+    task->admission = sio_next_later(event);
     start(sio_socket_server(socket), AUTH_DELAY_MS, next_now, task);
     return SIO_LATER;
 }

@@ -302,6 +302,11 @@ int64_t sio_loop_now(sio_loop *loop)
     return sim.now;
 }
 
+int64_t sio_loop_now_up(sio_loop *loop)
+{
+    return sio_loop_now(loop);
+}
+
 int64_t sio_loop_wall(sio_loop *loop)
 {
     (void)loop;

@@ -76,6 +76,45 @@ static void timers_run_once_in_order(void **state)
     sim_free(io);
 }
 
+static void take_long(sio_server *io, void *data)
+{
+    sim.now += 300;  // as a slow callback does
+    assert_true(sio_after(io, 200, note, data) != 0);
+}
+
+/* Time that passes in a callback, or while the application does something else, is not lost. */
+static void timers_are_never_early(void **state)
+{
+    static char name[] = "x";
+    (void)state;
+    order[0] = '\0';
+    sio_server *io = begin(NULL);
+    sim_run_ms(io, 10);
+    sim.now += 100;  // the turn's clock is that old
+    sio_after(io, 50, note, name);
+    assert_int_equal(sio_wait_ms(io), 50);
+    sim.now += 20;
+    assert_int_equal(sio_wait_ms(io), 30);
+    sio_turn(io, 0);
+    sim_run_ms(io, 29);
+    assert_string_equal(order, "");
+    sim_run_ms(io, 1);
+    assert_string_equal(order, "x");
+    sio_after(io, 0, take_long, name);
+    sio_turn(io, 0);
+    assert_int_equal(sio_wait_ms(io), 200);
+    sio_turn(io, -1);  // waits no longer than that
+    assert_string_equal(order, "xx");
+    sim.now += 1000;
+    assert_int_equal(sio_wait_ms(io), -1);
+    sio_after(io, 5, note, name);
+    sim.now += 1000;
+    assert_int_equal(sio_wait_ms(io), 0);
+    sio_turn(io, -1);
+    assert_string_equal(order, "xxx");
+    sim_free(io);
+}
+
 /* A handle is used once, and never means something else. */
 static void handles_of_the_gone_mean_nothing(void **state)
 {
@@ -88,6 +127,22 @@ static void handles_of_the_gone_mean_nothing(void **state)
         assert_true(id != old && id != 0);
         sio_cancel(io, old);
         sim_run_ms(io, 1);
+    }
+    sim_free(io);
+}
+
+/* A server that was stopped says so, instead of listening for nobody. */
+static void a_stopped_server_listens_no_more(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    assert_true(sio_listen(io, "127.0.0.1", 0) >= 0);
+    sio_stop(io);
+    for (int i = 0; i < 2; i++) {  // before it is carried out, and after
+        errno = 0;
+        assert_int_equal(sio_listen(io, "127.0.0.1", 0), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(sio_run(io), 0);
     }
     sim_free(io);
 }
@@ -665,6 +720,8 @@ static void impossible_names_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(timers_are_never_early),
+        cmocka_unit_test(a_stopped_server_listens_no_more),
         cmocka_unit_test(timers_run_once_in_order),
         cmocka_unit_test(handles_of_the_gone_mean_nothing),
         cmocka_unit_test(questions_end_with_the_server),

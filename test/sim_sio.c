@@ -4,6 +4,7 @@
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. Each
  * table is played over WebSocket, over WebSocket byte by byte, and over polling. */
 #include "sim_app.h"
+#include "layers.h"
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
@@ -285,8 +286,9 @@ static const play attachments[] = {
       "< <0102>\n." },
     { "B02: two, swapped", "> 452-['message'," P1 "," P0 "]\n# 01\n# 02\n"
                            "< 452-['message-back'," P0 "," P1 "]\n< <02>\n< <01>" },
-    { "B02: one of them twice", "> 452-['message'," P1 "," P1 "]\n# 01\n# 02\n"
-                                "< 452-['message-back'," P0 "," P1 "]\n< <02>\n< <02>" },
+    { "B02: each may be named once", "> 452-['message'," P1 "," P1 "]\n# 01\n.\n# 02\n< CLOSE()" },
+    { "B02: also when they are far apart",
+      "> 452-['message',[" P0 ",{'a':" P1 "}],{'b':[" P0 "]}]\n# 01\n# 02\n< CLOSE()" },
     { "B02: declared, never used", "> 451-['message',1]\n.\n# 01\n< 42['message-back',1]" },
     { "B03: a number out of range", "> 451-['message',{'_placeholder':true,'num':1}]\n.\n# 01\n"
                                     "< CLOSE()" },
@@ -334,7 +336,9 @@ static const play attachments[] = {
       "> 42['emit-binary',2,1]\n"
       "< 453-['binary',{'n':2,'list':[" P0 "," P1 "],'deep':{'first':"
       "{'_placeholder':true,'num':2}}}]\n< <00>\n< <1f>\n< <00>" },
-    { "B15: for a namespace that is not joined", "> 451-/custom,['x'," P0 "]\n.\n# 01\n< CLOSE()" },
+    { "B15: the header for a namespace that is not joined",
+      "> 451-/custom,['x'," P0 "]\n< CLOSE()" },
+    { "B15: or that is none", "> 461-/nope,7[" P0 "]\n< CLOSE()" },
     { "B03: the name is a placeholder", "> 451-[" P0 "]\n< CLOSE()" },
     { "S19: reserved with attachments", "> 451-['connect'," P0 "]\n< CLOSE()" },
 };
@@ -343,6 +347,99 @@ static void attachments_find_their_places(void **state)
 {
     (void)state;
     play_default(JOINED, attachments, COUNT(attachments));
+}
+
+static const play missing[] = {
+    { "B11: a missing one is waited for",
+      "> 452-['message'," P0 "]\n# 01\n+ 9999\n.\n# 02\n< 45*" },
+    { "B11: but not for ever", "> 452-['message'," P0 "]\n# 01\n+ 9999\n.\n+ 1\n< CLOSE()" },
+    { "B11: the time is counted from the header on",
+      "> 452-['message'," P0 "]\n+ 9000\n# 01\n.\n+ 1000\n< CLOSE()" },
+    { "B11: for each packet anew",
+      "> 451-['message'," P0 "]\n+ 9000\n# 01\n< 451-*\n< <01>\n"
+      "> 451-['message'," P0 "]\n+ 9000\n# 02\n< 451-*\n< <02>\n+ 5000\n." },
+};
+
+static void missing_attachments_are_due(void **state)
+{
+    (void)state;
+    app_options()->request_timeout_ms = 10000;
+    play_everywhere(JOINED, missing, COUNT(missing));
+}
+
+static const play before_joining[] = {
+    { "B15: no attachments before CONNECT", "> 451-['x'," P0 "]\n< CLOSE()" },
+    { "B15: none while a middleware decides",
+      "> 40/auth,{'token':'slow'}\n.\n> 451-/auth,['x'," P0 "]\n< CLOSE()" },
+};
+
+/* Text and attachments count together: at the limit, and one byte more. */
+static void a_packet_has_a_limit_with_its_attachments(void **state)
+{
+    (void)state;
+    play_default("", before_joining, COUNT(before_joining));
+    static const char text[] = "51-['message'," P0 "]";
+    for (size_t under = 0; under < 3; under++) {
+        size_t limit = sizeof text - 1 + 100 - 1 + under;  // one less than is sent, equal, one more
+        app_options()->max_packet = limit;
+        sio_server *io = app_begin();
+        for (int transport = SIM_WS; transport <= SIM_POLL; transport++) {
+            static const char bytes[100] = "";
+            sim_peer p;
+            sim_open(io, &p, transport, NULL);
+            sim_say(&p, "40");
+            sim_hear_all(&p);
+            sim_say(&p, "451-[\"message\",{\"_placeholder\":true,\"num\":0}]");
+            sim_say_bytes(&p, bytes, sizeof bytes);
+            sim_run_ms(io, 0);
+            assert_true(sim_like(under == 0 ? "CLOSE()" : "451-*", sim_hear(&p)));
+        }
+        app_free(io);
+    }
+}
+
+/* The text alone can be too much. */
+static void a_text_that_announces_attachments_has_the_limit_too(void **state)
+{
+    (void)state;
+    app_options()->max_packet = 29;
+    static const play cases[] = {
+        { "at the limit", JOINED "> 451-['message',"
+                                 "12345678901234"
+                                 "]\n.\n# \n< 42*" },
+        { "over it", JOINED "> 451-['message',"
+                            "123456789012345"
+                            "]\n< CLOSE()" },
+        { "without attachments it is max_payload",
+          JOINED "> 42['message',12345678901234567890]\n< 42*" },
+    };
+    play_everywhere("", cases, COUNT(cases));
+}
+
+/* The bytes that a client makes the server keep. */
+static void what_is_kept_is_counted(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    sim_peer p;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_hear_all(&p);
+    const sio_client *c = sio_of(io, "/")->sockets[0]->client;
+    assert_int_equal(sio_client_held(c), 0);
+    char *bytes = filled(1000, 'x');
+    sim_say(&p, "452-[\"message\"]");
+    sim_run_ms(io, 0);
+    size_t header = sio_client_held(c);
+    assert_true(header > strlen("52-[\"message\"]") && header < 300);
+    sim_say_bytes(&p, bytes, 1000);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_client_held(c), header + 1000);
+    sim_say_bytes(&p, bytes, 1000);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_client_held(c), 0);
+    free(bytes);
+    app_free(io);
 }
 
 /* ---- Rooms ---------------------------------------------------------------------------------- */
@@ -450,8 +547,18 @@ static const play volatiles_poll[] = {
       JOINED "> 421['volatile',1]\n< 431[]\n." },
 };
 
-static const play volatiles_ws[] = {
-    { "M10: delivered on an idle WebSocket", JOINED "> 421['volatile',1]\n< 42['vol',0]\n< 431[]" },
+/* Behind a "." a GET waits, and a WebSocket is idle. */
+static const play volatiles[] = {
+    { "M10: delivered on an idle transport", "> 421['volatile',1]\n< 42['vol',0]\n< 431[]" },
+    { "M10: the first of several", "> 421['volatile',3]\n< 42['vol',0]\n< 431[]\n." },
+    { "M10: in the next turn again",
+      "> 42['volatile',1]\n< 42['vol',0]\n.\n> 42['volatile',2]\n"
+      "< 42['vol',0]\n.\n> 42['message',1]\n< 42['message-back',1]" },
+};
+
+static const play volatiles_behind[] = {
+    { "M10: not behind another packet",
+      "> 421['message-with-ack',1]|42['volatile',1]\n< 431[1]\n." },
 };
 
 static void volatile_events_are_dropped_where_they_would_wait(void **state)
@@ -459,15 +566,25 @@ static void volatile_events_are_dropped_where_they_would_wait(void **state)
     (void)state;
     app_options();
     play_alone(SIM_POLL, "", volatiles_poll, COUNT(volatiles_poll));
-    play_alone(SIM_WS, "", volatiles_ws, COUNT(volatiles_ws));
-    sio_server *io = app_begin();
-    sim_peer p;
-    sim_open(io, &p, SIM_POLL, NULL);
-    sim_say(&p, "40");
-    sim_hear_all(&p);  // a GET waits now: M10
-    sim_say(&p, "421[\"volatile\",1]");
-    assert_string_equal(sim_hear_all(&p), "42[\"vol\",0]|431[]");
-    app_free(io);
+    for (int transport = SIM_WS; transport <= SIM_POLL; transport++)
+        play_alone(transport, JOINED ".\n", volatiles_behind, COUNT(volatiles_behind));
+    play_default(JOINED ".\n", volatiles, COUNT(volatiles));
+}
+
+static const play volatile_broadcasts[] = {
+    { "M10: each receiver for itself",
+      "A> 421['volatile-broadcast',2]\nA< 431[]\nB< 42['vol',0]\nB.\nC< 42['vol',0]\nC.\nD." },
+};
+
+/* D does not poll. */
+static void volatile_broadcasts_reach_who_can_take_them(void **state)
+{
+    (void)state;
+    app_options();
+    play_alone(0,
+               "A ws\nB ws\nC poll\nD poll\nA> 40\nA< 40*\nA< 42*\nB> 40\nB< 40*\nB< 42*\nC> 40\n"
+               "C< 40*\nC< 42*\nC.\nD> 40\nD< 40*\nD< 42*\n",
+               volatile_broadcasts, COUNT(volatile_broadcasts));
 }
 
 /* M11: what has no JSON is null. */
@@ -554,10 +671,15 @@ int main(void)
         cmocka_unit_test(acknowledgements_come_once),
         cmocka_unit_test(broadcasts_collect_answers),
         cmocka_unit_test(attachments_find_their_places),
+        cmocka_unit_test(missing_attachments_are_due),
+        cmocka_unit_test(a_packet_has_a_limit_with_its_attachments),
+        cmocka_unit_test(a_text_that_announces_attachments_has_the_limit_too),
+        cmocka_unit_test(what_is_kept_is_counted),
         cmocka_unit_test(rooms_reach_their_members),
         cmocka_unit_test(middlewares_and_families_decide),
         cmocka_unit_test(empty_namespaces_go_when_that_is_asked_for),
         cmocka_unit_test(volatile_events_are_dropped_where_they_would_wait),
+        cmocka_unit_test(volatile_broadcasts_reach_who_can_take_them),
         cmocka_unit_test(values_without_json_are_null),
         cmocka_unit_test(disconnects_are_told),
         cmocka_unit_test(a_shutdown_tells_the_reason),

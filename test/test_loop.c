@@ -329,6 +329,8 @@ static void waiting_takes_its_time(void **state)
     sio_loop *loop = sio_loop_new(&all_memory);
     sio_ready ready[4];
     int64_t start = sio_loop_now(loop), wall = sio_loop_wall(loop);
+    int64_t up = sio_loop_now_up(loop), after = sio_loop_now(loop);
+    assert_true(start <= up && up <= after + 1);
     assert_int_equal(sio_loop_wait(loop, 60, ready, 4), 0);
     assert_true(sio_loop_now(loop) - start >= 59);
     assert_true(sio_loop_wall(loop) - wall >= 50);
