@@ -136,14 +136,52 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
     sio_text_free(&t);
 }
 
-static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                        bool initial)
+/* ---- The application's hooks ---------------------------------------------------------------------- */
+
+/* What a hook is called with, and returns. */
+typedef struct hook_call {
+    const sio_options *options;
+    bool initial;
+    const char *refusal;
+} hook_call;
+
+static void call_allow(sio_http *http, void *data)
 {
-    if (eio->events->headers == NULL)
+    hook_call *call = data;
+    call->refusal = call->options->allow_request(http);
+}
+
+static void call_headers(sio_http *http, void *data)
+{
+    const hook_call *call = data;
+    call->options->headers(http, call->initial);
+}
+
+/* A hook may end anything, so whoever called one asks this before it goes on with the request. */
+static bool is_gone(const sio_conn *c)
+{
+    return c->state != SIO_CONN_BODY;
+}
+
+/* The message of the application's refusal; NULL: it has none. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    hook_call call = { eio->options, true, NULL };
+    if (eio->options->allow_request != NULL)
+        eio->net->show(eio->net, x, head, NULL, call_allow, &call);
+    return call.refusal;
+}
+
+static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, bool initial)
+{
+    hook_call call = { eio->options, initial, NULL };
+    sio_conn *c = x->conn;
+    if (eio->options->headers == NULL)
         return;
     sio_textbuf t = sio_text_new(&eio->net->memory);
-    eio->events->headers(eio->owner, x, head, raw, initial, &t.sink);
-    add_lines(x, t.memory, &t.sink);
+    eio->net->show(eio->net, x, head, &t.sink, call_headers, &call);
+    if (!is_gone(c))
+        add_lines(x, t.memory, &t.sink);
     sio_text_free(&t);
 }
 
@@ -463,36 +501,51 @@ bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
     return false;
 }
 
+/* Looks at a request, and asks the application. The code to refuse it with, or -1. */
+static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
+                 bool upgrade, sio_session **s, const char **refusal)
+{
+    int code = verify(eio, head, q, upgrade, s);
+    if (code < 0 && *s == NULL) {
+        *refusal = ask_allow(eio, x, head);
+        if (*refusal != NULL || !sio_origin_allowed(eio->options, head))
+            return 4;
+    }
+    if (code < 0 && strcmp(q->eio, "4") != 0 && !eio->options->allow_eio3)
+        return 5;
+    return code;
+}
+
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     sio_eio *eio = owner;
+    sio_conn *c = x->conn;
     query q = parse_query(head->target);
     bool upgrade = head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
     sio_session *s;
+    const char *refusal = NULL;
+    (void)raw;
     x->max_body = eio->options->max_payload;
     if (eio->options->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
         answer_preflight(eio, x, head);
         return;
     }
     add_cors(eio, x, head);
-    int code = verify(eio, head, &q, upgrade, &s);
-    const char *refusal = NULL;
-    if (code < 0 && s == NULL) {
-        if (eio->events->allow != NULL)
-            refusal = eio->events->allow(eio->owner, x, head, raw);
-        if (refusal != NULL || !sio_origin_allowed(eio->options, head))
-            code = 4;
-    }
-    if (code < 0 && strcmp(q.eio, "4") != 0 && !eio->options->allow_eio3)
-        code = 5;
+    int code = check(eio, x, head, &q, upgrade, &s, &refusal);
+    if (is_gone(c))
+        return;
     if (code >= 0) {
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
     if (upgrade && !sio_websocket_check(x, head))
         return;
-    add_headers(eio, x, head, raw, s == NULL);
-    if (s != NULL)
+    add_headers(eio, x, head, s == NULL);
+    if (is_gone(c))
+        return;
+    if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
+        refuse(eio, x, upgrade, 1, NULL);
+    else if (s != NULL)
         on_session_request(s, x, head, &q, upgrade);
     else if (upgrade)
         open_websocket(eio, x, head, &q);

@@ -645,6 +645,10 @@ struct sio_net {
     const sio_options *options;
     /* Finds who answers a request; never NULL. */
     const sio_endpoint *(*route)(sio_net *net, const sio_http_head *head, void **owner);
+    /* Shows a request to a hook of the application: calls hook(http, data). Writes the header lines
+     * that it adds to lines; NULL: they are dropped. What it was lent stays until the turn ends. */
+    void (*show)(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                 void (*hook)(sio_http *http, void *data), void *data);
     sio_listener *listeners;
     sio_conn **conns;
     size_t n_conns, cap_conns;
@@ -786,10 +790,6 @@ typedef struct sio_eio_events {
     void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
     /* The session is over. It stays valid until the turn ends. */
     void (*close)(void *owner, sio_session *s, const char *reason);
-    /* Hooks, or NULL: the message of a refusal, or NULL to accept; header lines for an answer. */
-    const char *(*allow)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
-    void (*headers)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                    bool initial, sio_sink *lines);
 } sio_eio_events;
 
 /* The request that opened a session: texts that end with NUL, one behind the other: address,
@@ -1101,7 +1101,6 @@ struct sio_server {
     sio_options options;
     char *strings;  // of the options
     sio_eio eio;
-    sio_eio_events events;
     sio_fifo connect_fifo, recovery_fifo, log_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
@@ -1201,9 +1200,8 @@ sio_later sio_later_new(sio_event *event);
 /* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 
 const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
-const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
-void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                      bool initial, sio_sink *lines);
+void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                    void (*hook)(sio_http *http, void *data), void *data);
 void sio_routes_free(sio_server *io);
 
 /* ---- beside.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */

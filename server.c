@@ -168,6 +168,7 @@ sio_server *sio_new(const sio_options *options)
     io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
     io->net.options = &io->options;
     io->net.route = sio_route_find;
+    io->net.show = sio_route_show;
     io->depth = 1;
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = m;
@@ -178,12 +179,7 @@ sio_server *sio_new(const sio_options *options)
     }
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
     sio_recovery_init(io);
-    io->events = sio_client_events;
-    if (o.allow_request != NULL)
-        io->events.allow = sio_hook_allow;
-    if (o.headers != NULL)
-        io->events.headers = sio_hook_headers;
-    if (sio_eio_init(&io->eio, &io->net, &io->options, &io->events, io) < 0 ||
+    if (sio_eio_init(&io->eio, &io->net, &io->options, &sio_client_events, io) < 0 ||
         sio_of(io, "/") == NULL) {
         sio_free(io);
         return NULL;
