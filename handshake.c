@@ -7,7 +7,8 @@
  *     GET  ...&transport=websocket, Upgrade: websocket    opens one, or upgrades  (upgrade.c)
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
- * tells browsers what they may read; who may connect at all is said by origins and allow_request. */
+ * tells browsers what they may read; who may connect at all is said by origins, which each request
+ * must pass, and by allow_request, which is asked for each session. */
 #include "layers.h"
 
 enum { SID_BYTES = 15 };
@@ -18,7 +19,8 @@ enum { SID_BYTES = 15 };
 typedef struct query {
     char transport[16], eio[4], sid[24];
     sio_span b64, jsonp;
-    bool has_jsonp;
+    bool has_jsonp;  // of protocol 3 alone
+    int protocol;    // 4, or 3 for all that is not 4
 } query;
 
 /* Decodes into a small field; what is longer becomes "?", which nobody knows. */
@@ -53,19 +55,24 @@ static query parse_query(sio_span target)
         else if (strcmp(text, "j") == 0)
             q.jsonp = value, q.has_jsonp = true;
     }
+    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;
+    q.has_jsonp &= q.protocol == 3;
     return q;
 }
 
 /* ---- Header lines of answers --------------------------------------------------------------------- */
 
-/* Whether a list separated by commas holds exactly these bytes. */
+/* Whether a list separated by commas, with blanks around them, holds exactly these bytes. */
 static bool lists(const char *list, sio_span value)
 {
     while (*list != '\0') {
-        size_t n = strcspn(list, ",");
-        if (n == value.n && memcmp(list, value.p, n) == 0)
+        list += strspn(list, " \t");
+        size_t whole = strcspn(list, ","), n = whole;
+        while (n > 0 && (list[n - 1] == ' ' || list[n - 1] == '\t'))
+            n--;
+        if (n > 0 && n == value.n && memcmp(list, value.p, n) == 0)
             return true;
-        list += n + (list[n] == ',');
+        list += whole + (list[whole] == ',');
     }
     return false;
 }
@@ -194,31 +201,34 @@ static const struct {
     { "Session ID unknown", "the session timed out, or belongs to another server" },
     { "Bad handshake method", "a session opens with GET" },
     { "Bad request", "transport or protocol differ from the session's, or a proxy drops Upgrade" },
-    { "Forbidden", "refused by allow_request or origins" },
+    { "Forbidden", "refused by allow_request, or by origins, which JSONP never passes" },
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs allow_eio3" },
 };
 
-/* message: NULL for the code's own. */
+/* message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
     sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
-    if (message == NULL || *message == '\0')
-        message = errors[code].message;
+    size_t n = message == NULL ? 0 : strlen(message);
+    if (n == 0 || sio_utf8_prefix(message, n) != n)
+        message = errors[code].message, n = strlen(message);
     if (upgrade) {
-        sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, strlen(message) });
+        sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, n });
         return;
     }
-    char json[512];
-    sio_sink sink = { .p = json, .cap = sizeof json };
-    sio_put_text(&sink, "{\"code\":");
-    sio_put_number(&sink, code);
-    sio_put_text(&sink, ",\"message\":");
-    sio_json_put_string(&sink, message, strlen(message));
-    sio_put_text(&sink, "}");
-    if (sink.failed)
-        sink.n = 0;
-    sio_respond(x, code == 4 ? 403 : 400, "application/json", SIO_NONE, (sio_span){ json, sink.n });
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    sio_put_text(&t.sink, "{\"code\":");
+    sio_put_number(&t.sink, code);
+    sio_put_text(&t.sink, ",\"message\":");
+    sio_json_put_string(&t.sink, message, n);
+    sio_put_text(&t.sink, "}");
+    if (t.sink.failed)
+        sio_respond_empty(x, 503);
+    else
+        sio_respond(x, code == 4 ? 403 : 400, "application/json", SIO_NONE,
+                    (sio_span){ t.sink.p, t.sink.n });
+    sio_text_free(&t);
 }
 
 /* ---- Handshakes ----------------------------------------------------------------------------------- */
@@ -344,7 +354,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
         return NULL;
     }
     s->eio = eio;
-    s->protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
+    s->protocol = (unsigned char)q->protocol;
     s->base64 = q->b64.n > 0;
     s->handshake = keep_handshake(eio, x, head);
     if (s->handshake != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
@@ -450,7 +460,6 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     int transports = eio->options->transports;
     bool polling = strcmp(q->transport, "polling") == 0 && (transports & SIO_POLLING);
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
-    int protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
     *s = NULL;
     if (!polling && !websocket)
         return 0;
@@ -459,7 +468,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
         if (*s == NULL)
             return 1;
         bool on_websocket = (*s)->state == SIO_SESSION_WEBSOCKET;
-        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != protocol)
+        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
             return 3;
         return upgrade && !websocket ? 3 : -1;
     }
@@ -468,11 +477,20 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     return websocket != upgrade ? 3 : -1;
 }
 
+/* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
+ * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
+static bool is_foreign(const sio_http_head *head)
+{
+    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
+    return sio_span_is_nocase(site, "cross-site") || sio_span_is_nocase(site, "same-site");
+}
+
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
-    const char *origins = o->origins;
     sio_span origin = sio_http_field_of(head, "Origin");
-    return origins == NULL || origin.p == NULL || lists(origins, origin);
+    if (o->origins == NULL)
+        return true;
+    return origin.p == NULL ? !is_foreign(head) : lists(o->origins, origin);
 }
 
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
@@ -505,15 +523,15 @@ bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
 static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
                  bool upgrade, sio_session **s, const char **refusal)
 {
+    const sio_options *o = eio->options;
     int code = verify(eio, head, q, upgrade, s);
-    if (code < 0 && *s == NULL) {
-        *refusal = ask_allow(eio, x, head);
-        if (*refusal != NULL || !sio_origin_allowed(eio->options, head))
-            return 4;
-    }
-    if (code < 0 && strcmp(q->eio, "4") != 0 && !eio->options->allow_eio3)
-        return 5;
-    return code;
+    if (code >= 0)
+        return code;
+    if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
+        return 4;  // a script of JSONP reads from any page, and its form posts from any
+    if (*s == NULL && (*refusal = ask_allow(eio, x, head)) != NULL)
+        return 4;
+    return q->protocol == 3 && !o->allow_eio3 ? 5 : -1;
 }
 
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)

@@ -860,7 +860,8 @@ struct sio_eio {
 /* keeps options and events. 0 or -1. */
 int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
                  const sio_eio_events *events, void *owner);
-/* Whether a browser's page of that origin may connect: CORS does not guard WebSockets. */
+/* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
+ * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
 /* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);

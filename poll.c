@@ -5,6 +5,7 @@
  *     payload, protocol 3     length ":" packet length ":" packet     counted in UTF-16 units,
  *                             binary: "b4" and base64; or, where the client can take bytes:
  *                             0 or 1, the length's digits as bytes 0 to 9, 0xFF, packet
+ *     JSONP, protocol 3       ___eio[j]("payload");  and a form with the payload in its field d
  *
  * What is queued for a session are WebSocket frames, as for everybody else; their headers are read
  * here to find the packets.

@@ -84,8 +84,10 @@ typedef struct sio_options {
     bool cleanup_empty_namespaces;  // a dynamic namespace goes with its last socket
 
     /* Browsers. cors: "*", one origin, several separated by commas, or "reflect"; NULL: no CORS
-     * headers. It never blocks. origins: those that may connect at all, WebSocket included,
-     * separated by commas; compared byte by byte; NULL: all. */
+     * headers. It never blocks. origins: those whose pages may send requests at all, WebSocket
+     * included, separated by commas; compared byte by byte; NULL: all. Where it is set, each request
+     * is checked, what other sites' pages ask for without an Origin is refused, and JSONP is off.
+     * Who is no browser names any origin it likes, or none. */
     const char *cors;
     bool cors_credentials;
     const char *origins;

@@ -158,6 +158,102 @@ static void a_hook_may_end_others_before_a_session_opens(void **state)
     }
 }
 
+/* A refusal says what it was told to say, however long; what is no text is replaced. */
+static const char *long_refusal;
+
+static const char *refuse_at_length(sio_http *http)
+{
+    (void)http;
+    return long_refusal;
+}
+
+static void a_refusal_is_as_long_as_its_message(void **state)
+{
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .allow_request = refuse_at_length });
+    char *message = filled(20000, 'x');
+    long_refusal = message;
+    sim_answer a = sim_http(io, "GET", AT, NULL, NULL);
+    assert_int_equal(a.status, 403);
+    assert_int_equal(a.n, 20000 + strlen("{\"code\":4,\"message\":\"\"}"));
+    assert_memory_equal(a.body + 21, message, 20000);
+    long_refusal = "\xff";
+    a = sim_http(io, "GET", AT, NULL, NULL);
+    assert_string_equal(a.body, "{\"code\":4,\"message\":\"Forbidden\"}");
+    sim_free(io);
+    free(message);
+}
+
+/* ---- Origins -------------------------------------------------------------------------------- */
+
+/* Threat "cross-site": what a foreign page can make a browser send, whatever it is about. */
+static const struct {
+    const char *rule, *fields;
+    bool good;
+} visitors[] = {
+    { "no browser", "", true },
+    { "the first of the list", "Origin: http://a.example\r\n", true },
+    { "the second, behind a blank", "Origin: http://b.example\r\n", true },
+    { "the last, before one", "Origin: https://c.example\r\n", true },
+    { "with the blank", "Origin:  http://b.example\r\nX: y\r\n", true },
+    { "an empty one", "Origin: \r\n", false },
+    { "another", "Origin: http://evil\r\n", false },
+    { "a sandboxed page", "Origin: null\r\n", false },
+    { "the server's own page", "Sec-Fetch-Site: same-origin\r\n", true },
+    { "typed by the user", "Sec-Fetch-Site: none\r\n", true },
+    { "a script of another site", "Sec-Fetch-Site: cross-site\r\n", false },
+    { "a script of a neighbour", "Sec-Fetch-Site: same-site\r\n", false },
+    { "fetched by a page that may", "Origin: http://a.example\r\nSec-Fetch-Site: cross-site\r\n",
+      true },
+};
+
+static void origins_hold_for_every_request(void **state)
+{
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .origins = "http://a.example, http://b.example,,"
+                                                      "\thttps://c.example " });
+    for (size_t i = 0; i < COUNT(visitors); i++) {
+        const char *fields = visitors[i].fields, *rule = visitors[i].rule;
+        bool good = visitors[i].good;
+        char at[120], ws[120];
+        sim_peer p;
+        sim_open(io, &p, SIM_POLL, NULL);
+        snprintf(at, sizeof at, AT "&sid=%s", p.sid);
+        snprintf(ws, sizeof ws, WS "&sid=%s", p.sid);
+        sim_must((sim_http(io, "GET", AT, fields, NULL).status == 200) == good, "GET: %s", rule);
+        sim_must((sim_ws_open(io, WS, fields) != NULL) == good, "WebSocket: %s", rule);
+        sim_must((sim_http(io, "POST", at, fields, "40").status == 200) == good, "POST: %s", rule);
+        sim_must((sim_http(io, "GET", at, fields, NULL).status == 200) == good ||
+                     sim_http(io, "GET", at, NULL, NULL).status == 200,
+                 "GET with a sid: %s", rule);
+        sim_must((sim_ws_open(io, ws, fields) != NULL) == good, "upgrade: %s", rule);
+    }
+    sim_free(io);
+}
+
+/* A <script> and a <form> of any page reach JSONP: it is refused where origins are set, and the
+ * session that was opened otherwise is not harmed by it. */
+static void jsonp_never_passes_origins(void **state)
+{
+    static const char v3[] = "/socket.io/?EIO=3&transport=polling";
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .origins = "http://a", .allow_eio3 = true });
+    char target[120];
+    sim_answer a = sim_http(io, "GET", "/socket.io/?EIO=3&transport=polling&j=0", NULL, NULL);
+    assert_int_equal(a.status, 403);
+    assert_string_equal(a.body, "{\"code\":4,\"message\":\"Forbidden\"}");
+    assert_non_null(strstr(sim.log, "JSONP"));
+    a = sim_http(io, "GET", v3, "Origin: http://a\r\n", NULL);
+    assert_int_equal(a.status, 200);
+    snprintf(target, sizeof target, "%s&j=0&sid=%.20s", v3, strstr(a.body, "sid") + 6);
+    assert_int_equal(sim_http(io, "GET", target, NULL, NULL).status, 403);
+    assert_int_equal(sim_http(io, "POST", target, NULL, "d=1:2").status, 403);
+    snprintf(target, sizeof target, "%s&sid=%.20s", v3, strstr(a.body, "sid") + 6);
+    assert_int_equal(sim_http(io, "POST", target, NULL, "1:2").status, 200);
+    assert_string_equal(sim_http(io, "GET", target, NULL, NULL).body, "2:401:3");
+    sim_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +261,9 @@ int main(void)
         cmocka_unit_test(a_hook_may_end_the_session_that_is_asked_for),
         cmocka_unit_test(a_hook_may_disconnect_the_session_that_is_asked_for),
         cmocka_unit_test(a_hook_may_end_others_before_a_session_opens),
+        cmocka_unit_test(a_refusal_is_as_long_as_its_message),
+        cmocka_unit_test(origins_hold_for_every_request),
+        cmocka_unit_test(jsonp_never_passes_origins),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -246,26 +246,29 @@ static void ends_are_framed(void **state)
     app_free(io);
 }
 
-/* J01, J02: JSONP, of both protocols. */
+/* J01, J02: JSONP; protocol 4 does without. */
 static void jsonp_is_a_script_and_a_form(void **state)
 {
     (void)state;
     sio_server *io = begin_server();
-    sim_answer a = sim_http(io, "GET", "/socket.io/?EIO=4&transport=polling&j=7", NULL, NULL);
-    assert_true(sim_like("___eio[7](\"0{\\\"sid\\\":\\\"*}\");", a.body));  // J01
+    sim_answer a = sim_http(io, "GET", AT "&j=7", NULL, NULL);
+    assert_true(sim_like("___eio[7](\"*:0{\\\"sid\\\":\\\"*}\");", a.body));  // J01
     const char *sid = strstr(a.body, "sid\\\":\\\"") + 8;
     char target[120];
-    snprintf(target, sizeof target, "/socket.io/?EIO=4&transport=polling&j=x1y2&sid=%.20s", sid);
-    assert_string_equal(sim_http(io, "POST", target, NULL, "d=40").body, "ok");  // J02
-    assert_true(sim_like("___eio[12](\"40{\\\"sid\\\":*\");",
-                         sim_http(io, "GET", target, NULL, NULL).body));
-    sim_http(io, "POST", target, NULL, "x=1&d=42%5B%22message%22%2C%22a%5C%5Cnb%E2%80%A8%22%5D");
+    snprintf(target, sizeof target, AT "&j=x1y2&sid=%.20s", sid);
+    sim_http(io, "GET", target, NULL, NULL);
+    assert_string_equal(sim_http(io, "POST", target, NULL, "d=1:2").body, "ok");  // J02
+    assert_string_equal(sim_http(io, "GET", target, NULL, NULL).body, "___eio[12](\"1:3\");");
+    sim_http(io, "POST", target, NULL, "x=1&d=21:42%5B%22message%22%2C%22a%5C%5Cnb%E2%80%A8%22%5D");
     a = sim_http(io, "GET", target, NULL, NULL);
-    assert_string_equal(a.body, "___eio[12](\"42[\\\"message-back\\\",\\\"a\\\\nb\\u2028\\\"]\");");
+    assert_string_equal(a.body,
+                        "___eio[12](\"26:42[\\\"message-back\\\",\\\"a\\\\nb\\u2028\\\"]\");");
     assert_string_equal(sim_field(a, "Content-Type"), "text/plain; charset=UTF-8");
     assert_string_equal(sim_http(io, "POST", target, NULL, "x=1").body, "ok");
     session s = begin(io, "&j=7");
     assert_string_equal(get(&s), "___eio[7](\"2:4013:42[\\\"auth\\\",{}]\");");
+    a = sim_http(io, "GET", "/socket.io/?EIO=4&transport=polling&j=7", NULL, NULL);
+    assert_true(sim_like("0{\"sid\":*}", a.body));
     app_free(io);
 }
 
