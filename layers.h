@@ -12,6 +12,7 @@
  *     handshake.c     opening sessions                  eio.c        sessions, heartbeat
  *     poll.c          the polling transport             upgrade.c    polling to WebSocket
  *     conn.c          connections                       request.c frames.c  their two protocols
+ *     address.c       where clients come from
  *     loop.c          the outside: every system call    (test/sim.c stands in for it)
  *     buf.c           memory, output buffers            table.c timer.c  hash tables, deadlines
  *     http.c ws.c json.c packet.c sha1.c base64.c       pure codecs
@@ -578,6 +579,7 @@ void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and n
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
 void sio_ip_text(const sio_ip *ip, char out[46]);
+bool sio_ip_parse(const char *text, sio_ip *ip);  // false: it is none
 
 /* ---- conn.c: connections ------------------------------------------------------------------------- */
 
@@ -707,9 +709,6 @@ void sio_conn_close(sio_conn *c, int code);
 void sio_conn_drop(sio_conn *c);
 sio_net *sio_conn_net(const sio_conn *c);
 
-/* The client's address: the peer's, or what a trusted proxy says. */
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
-
 /* What conn.c, request.c and frames.c share. The states are drawn in conn.c. */
 enum {
     SIO_CONN_HEAD,
@@ -778,6 +777,25 @@ size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n);
 void sio_conn_drop_fragments(sio_conn *c);
 /* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
 size_t sio_conn_frame_size(const char *p, size_t n);
+
+/* ---- address.c: where clients come from ----------------------------------------------------------- */
+
+/* Those of one address; in a table, by its bytes. */
+typedef struct sio_crowd {
+    sio_node node;  // first
+    size_t count;
+    char bytes[8];  // IPv4; or what counts of IPv6
+} sio_crowd;
+
+/* Counts one more. NULL: there are as many as may be, or no memory. */
+sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most);
+sio_crowd *sio_crowd_find(const sio_table *t, const sio_ip *ip);  // NULL: nobody is from there
+void sio_crowd_leave(sio_table *t, sio_crowd *a);                 // counts one less; NULL: none
+
+/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
+/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
+sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 
 /* ---- eio.c: Engine.IO sessions -------------------------------------------------------------------- */
 

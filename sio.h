@@ -91,7 +91,8 @@ typedef struct sio_options {
     const char *cors;
     bool cors_credentials;
     const char *origins;
-    bool trust_proxy;  // X-Forwarded-For, if present, names the client's address
+    bool trust_proxy;  // the last entry of X-Forwarded-For, if present, is the client's address; the
+                       // proxy must write it: entries before it are what its client said
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
      * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
@@ -110,7 +111,7 @@ typedef struct sio_options {
     size_t max_rooms;        // 10000 joined by one socket
     size_t max_connections;  // 0: as many as there are descriptors
     size_t max_sessions;     // 100000 of an endpoint; more are answered 503
-    size_t max_per_address;  // 0: as many as they like
+    size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete
