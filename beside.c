@@ -223,6 +223,7 @@ static void on_engine_open(void *owner, sio_session *s)
 static void on_engine_message(void *owner, sio_session *s, bool text, const char *p, size_t n)
 {
     engine *e = owner;
+    sio_session_settled(s);
     sio_enter(e->io);
     if (e->handlers.message != NULL)
         e->handlers.message(s, text, p, n);

@@ -269,6 +269,19 @@ static size_t put_copy(char *to, sio_span s)
     return s.n + 1;
 }
 
+/* False: there are too many from there, or no memory. */
+static bool count_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
+                          sio_crowd **from)
+{
+    sio_ip ip = sio_client_ip(x->conn, head);
+    *from = NULL;
+    if (ip.n == 0)
+        return true;
+    *from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+    return *from != NULL;
+}
+
+/* NULL: its client may have no more sessions, or no memory. */
 static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     char address[64];
@@ -278,8 +291,10 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
     sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
-    if (h == NULL)
+    if (h == NULL || !count_session(eio, x, head, &h->from)) {
+        sio_free_mem(&eio->net->memory, h);
         return NULL;
+    }
     h->issued = sio_loop_wall(eio->net->loop);
     h->secure = eio->net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
@@ -346,29 +361,26 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
 {
     const sio_memory *m = &eio->net->memory;
     unsigned char bytes[SID_BYTES];
-    sio_session *s = NULL;
-    if (eio->sessions.count < eio->options->max_sessions)
-        s = sio_alloc(m, sizeof *s);
-    if (s == NULL) {
-        sio_log(eio->net, "handshake refused: no memory, or max_sessions is reached");
-        return NULL;
-    }
-    s->eio = eio;
-    s->protocol = (unsigned char)q->protocol;
-    s->base64 = q->b64.n > 0;
-    s->handshake = keep_handshake(eio, x, head);
-    if (s->handshake != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
+    sio_session *s = sio_alloc(m, sizeof *s);
+    sio_handshake *h = s == NULL ? NULL : keep_handshake(eio, x, head);
+    if (h != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
+        s->eio = eio;
+        s->protocol = (unsigned char)q->protocol;
+        s->base64 = q->b64.n > 0;
+        s->handshake = h;
         sio_base64url_encode(bytes, sizeof bytes, s->sid);
         s->node.key = s->sid;
         s->node.n = sizeof s->sid - 1;
-        if (sio_table_add(&eio->sessions, &s->node)) {
-            eio->net->stats.sessions++;
-            eio->net->stats.handshakes++;
+        if (sio_session_enter(s))
             return s;
-        }
     }
-    sio_free_mem(m, s->handshake);
+    if (h != NULL)
+        sio_crowd_leave(&eio->crowds, h->from);
+    sio_free_mem(m, h);
     sio_free_mem(m, s);
+    eio->net->stats.refused++;
+    sio_log(eio->net, "handshake refused: max_sessions or max_sessions_per_address is reached, or "
+                      "there is no memory");
     return NULL;
 }
 
@@ -412,6 +424,8 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
         sio_respond_empty(x, 503);
         return;
     }
+    s->polling->session = s;
+    sio_deadline_set(&eio->net->clock, &eio->return_fifo, &s->polling->returned);
     char text[256];
     sio_sink sink = { .p = text, .cap = sizeof text };
     put_open_packet(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades, &sink);
@@ -497,6 +511,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
                                const query *q, bool upgrade)
 {
     x->user = s;
+    sio_session_returned(s);
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))

@@ -814,6 +814,7 @@ typedef struct sio_eio_events {
  * target, then names (in lower case) and values of header fields. */
 typedef struct sio_handshake {
     int64_t issued;
+    sio_crowd *from;  // where the session is counted; NULL: nowhere
     uint32_t n;
     bool secure;
     char text[];
@@ -821,11 +822,13 @@ typedef struct sio_handshake {
 
 /* Polling: what waits for a GET, and the requests under way. */
 typedef struct sio_polling {
+    sio_session *session;
     sio_exchange *get, *post;
     struct sio_upgrade *upgrade;  // under way
     sio_queue queue;
-    sio_session *next;  // in eio->dirty
-    char jsonp[12];     // digits of the GET's j parameter
+    sio_session *next;      // in eio->dirty
+    sio_deadline returned;  // until its client has come back after the handshake
+    char jsonp[12];         // digits of the GET's j parameter
     bool is_jsonp, dirty, overflow;
 } sio_polling;
 
@@ -853,7 +856,8 @@ struct sio_session {
     sio_conn *conn;        // WEBSOCKET
     sio_polling *polling;  // POLLING, CLOSING
     sio_handshake *handshake;
-    sio_deadline beat;  // the next ping, or the pong that is due, or CLOSING's end
+    sio_deadline beat;   // the next ping, or the pong that is due, or CLOSING's end
+    uint32_t unsettled;  // place in eio->unsettled, + 1; 0: it has settled
     char sid[21];
     unsigned char state, protocol;
     bool base64;             // b64: no binary frames
@@ -869,9 +873,14 @@ struct sio_eio {
     size_t prefix_n;
     sio_eio *next;
     sio_table sessions;
+    sio_table crowds;  // how many sessions each address has
+    /* Those whose owner has not said that they are used, in the order in which they opened, between
+     * places that are NULL again; before the first there is none. */
+    sio_session **unsettled;
+    size_t first_unsettled, n_unsettled, cap_unsettled;
     sio_session *dirty, *dead;
     sio_upgrade *dead_upgrades;
-    sio_fifo ping_fifo, pong_fifo, silence_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    sio_fifo ping_fifo, pong_fifo, silence_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
     sio_ws_events ws_events, upgrade_events;
 };
 
@@ -901,11 +910,17 @@ void sio_session_abort(sio_session *s, const char *reason);
 bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
-/* For poll.c and upgrade.c. */
+/* The client has done what sessions are for: this one does not make room for others any more. */
+void sio_session_settled(sio_session *s);
+
+/* For handshake.c, poll.c and upgrade.c. */
+/* Puts a new session into everything. False: there are too many, or no memory. */
+bool sio_session_enter(sio_session *s);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
 void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
 void sio_session_forget(sio_session *s);      // takes it out of everything, without a word
 void sio_session_beat(sio_session *s);        // the heartbeat begins anew
+void sio_session_returned(sio_session *s);    // a polling one's client came back
 bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
 void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
 void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte

@@ -427,6 +427,7 @@ void sio_poll_free(sio_session *s)
         return;
     if (k->get != NULL)
         k->get->user = NULL;
+    sio_deadline_clear(&k->returned);
     sio_queue_clear(&s->eio->net->memory, &k->queue);
     sio_free_mem(&s->eio->net->memory, k);
     s->polling = NULL;

@@ -55,10 +55,12 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_namespaces, 100);
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
+    complete_size(&o->max_sessions_per_address, 25000);
     complete_size(&o->recovery_bytes, 16u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
     complete_int(&o->keep_alive_ms, 5000);
+    complete_int(&o->return_timeout_ms, 10000);
     complete_int(&o->close_timeout_ms, 30000);
     complete_int(&o->stop_timeout_ms, 500);
 }

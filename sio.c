@@ -113,6 +113,7 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
         s->more->since = io->log_serial;
     io->net.stats.sockets++;
     stop_joining(c);
+    sio_session_settled(c->session);
     if (recovered)
         sio_recovery_replay(s, offset);
     send_connected(s);

@@ -110,12 +110,19 @@ typedef struct sio_options {
     size_t max_namespaces;   // 100 joined over one connection
     size_t max_rooms;        // 10000 joined by one socket
     size_t max_connections;  // 0: as many as there are descriptors
-    size_t max_sessions;     // 100000 of an endpoint; more are answered 503
+    size_t max_sessions;     // 100000 of an endpoint; when there are so many, the oldest that has
+                             // joined no namespace (of plain Engine.IO: that sent no message) makes
+                             // room; where there is none, handshakes are answered 503
+    /* 25000 sessions of one address at an endpoint; more are answered 503. Behind a proxy without
+     * trust_proxy all clients have one address. On a public port a few hundred are enough for those
+     * who share one. */
+    size_t max_sessions_per_address;
     size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete
     int keep_alive_ms;       // 5000 of silence between two requests
+    int return_timeout_ms;   // 10000 for a client to come back after a handshake by polling
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
 
