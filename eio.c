@@ -98,6 +98,8 @@ void sio_session_forget(sio_session *s)
     eio->net->stats.sessions--;
     if (s->polling != NULL && s->polling->upgrade != NULL)
         sio_upgrade_abandon(s);
+    if (s->polling != NULL && s->polling->rest != NULL)
+        sio_poll_drop_rest(s);
     if (s->polling != NULL && s->polling->post != NULL)
         s->polling->post->user = NULL;
     s->node.next = (sio_node *)eio->dead;

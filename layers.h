@@ -820,10 +820,26 @@ typedef struct sio_handshake {
     char text[];
 } sio_handshake;
 
+/* A payload that is being read. */
+typedef struct sio_payload {
+    sio_span bytes;
+    size_t at;
+    bool binary;  // of protocol 3
+} sio_payload;
+
+/* A payload of many packets, of which later turns read slices. */
+typedef struct sio_rest {
+    sio_timer turn;  // first
+    sio_session *session;
+    sio_payload payload;
+    char bytes[];
+} sio_rest;
+
 /* Polling: what waits for a GET, and the requests under way. */
 typedef struct sio_polling {
     sio_session *session;
     sio_exchange *get, *post;
+    sio_rest *rest;               // what is left to be read of the post's payload
     struct sio_upgrade *upgrade;  // under way
     sio_queue queue;
     sio_session *next;      // in eio->dirty
@@ -881,6 +897,7 @@ struct sio_eio {
     sio_session *dirty, *dead;
     sio_upgrade *dead_upgrades;
     sio_fifo ping_fifo, pong_fifo, silence_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    size_t n_rests;  // payloads that are read in slices
     sio_ws_events ws_events, upgrade_events;
 };
 
@@ -932,6 +949,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
 void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp);
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
 void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
+void sio_poll_drop_rest(sio_session *s);  // nobody reads on; the POST is answered
 /* Answers a GET with one packet of text (the handshake's too). */
 void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet);
 /* Answers the waiting GET with what is queued. */

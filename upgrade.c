@@ -8,6 +8,10 @@
  *       "5"                       ------>     the session lives on the WebSocket, and what is
  *                                 <------     queued leaves there
  *
+ * A client pauses polling before it sends "5": its POSTs are answered by then. Where one is not, what
+ * has not come of it is dropped; if it came whole and is still being read, the upgrade is given up,
+ * for what comes over the WebSocket would overtake it.
+ *
  * Nothing that goes wrong on the probing connection harms the session: the connection is closed,
  * polling goes on, and the client may try again. */
 #include "layers.h"
@@ -120,7 +124,7 @@ void sio_upgrade_message(void *owner, bool text, const char *p, size_t n)
     if (text && sio_span_is(packet, "2probe")) {
         answer_probe(u);
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
-    } else if (text && sio_span_is(packet, "5")) {
+    } else if (text && sio_span_is(packet, "5") && u->session->polling->rest == NULL) {
         complete(u);
     } else {
         sio_upgrade_abandon(u->session);

@@ -272,6 +272,31 @@ static void jsonp_is_a_script_and_a_form(void **state)
     app_free(io);
 }
 
+/* Without memory a form is not answered "ok" while its packets are lost. */
+static void a_form_is_read_or_refused(void **state)
+{
+    (void)state;
+    int refused = 0;
+    for (unsigned long k = 1; k < 30; k++) {
+        sio_server *io = begin_server();
+        session s = begin(io, "&j=1");
+        get(&s);
+        sim_client *c = sim_connect();
+        sim_run_ms(io, 0);
+        sim_request(c, "POST", s.target, NULL, "d=15:42%5B%22message%22%2C1%5D");
+        sim.fail_alloc = sim.allocs + k;
+        sim_run_ms(io, 0);
+        sim.fail_alloc = 0;
+        sim_answer a = sim_answered(c, false);
+        const char *got = get(&s);
+        assert_true(a.status != 200 || sim_like("*message-back*", got) ||
+                    sim_like("*Session ID unknown*", got));
+        refused += a.status == 503;
+        app_free(io);
+    }
+    assert_true(refused > 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -282,6 +307,7 @@ int main(void)
         cmocka_unit_test(websockets_speak_it_too),
         cmocka_unit_test(ends_are_framed),
         cmocka_unit_test(jsonp_is_a_script_and_a_form),
+        cmocka_unit_test(a_form_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
