@@ -74,7 +74,8 @@ static bool make_room(sio_eio *eio)
 bool sio_session_enter(sio_session *s)
 {
     sio_eio *eio = s->eio;
-    if (!make_room(eio) || !reserve_unsettled(eio) || !sio_table_add(&eio->sessions, &s->node))
+    if (eio->net->stopping || !make_room(eio) || !reserve_unsettled(eio) ||
+        !sio_table_add(&eio->sessions, &s->node))
         return false;
     eio->unsettled[eio->n_unsettled++] = s;
     s->unsettled = (uint32_t)eio->n_unsettled;
@@ -331,14 +332,19 @@ void sio_session_mark(sio_session *s)
     s->eio->dirty = s;
 }
 
+void sio_session_forward(sio_session *s, sio_ref frames)
+{
+    if (s->protocol == 3 || s->base64)
+        send_converted(s, frames);
+    else
+        sio_conn_send(s->conn, frames);
+}
+
 void sio_session_frames(sio_session *s, sio_ref frames)
 {
     s->eio->net->stats.packets_out++;
     if (s->state == SIO_SESSION_WEBSOCKET) {
-        if (s->protocol == 3 || s->base64)
-            send_converted(s, frames);
-        else
-            sio_conn_send(s->conn, frames);
+        sio_session_forward(s, frames);
         return;
     }
     sio_polling *k = s->polling;
@@ -463,6 +469,28 @@ void sio_eio_close_all(sio_eio *eio, const char *reason)
         sio_session *s = (sio_session *)node;
         sio_session_abort(s, reason);
     }
+}
+
+/* What ends a session runs handlers, which may end others, so the table is not walked meanwhile. */
+void sio_eio_stop(sio_eio *eio, const char *reason)
+{
+    const sio_memory *m = &eio->net->memory;
+    size_t n = 0;
+    sio_session **all = sio_resize(m, NULL, eio->sessions.count * sizeof *all);
+    if (all == NULL) {
+        sio_eio_close_all(eio, reason);
+        return;
+    }
+    for (sio_node *node = NULL; (node = sio_table_next(&eio->sessions, node)) != NULL;)
+        all[n++] = (sio_session *)node;
+    for (size_t i = 0; i < n; i++) {
+        sio_session *s = all[i];
+        if (s->state == SIO_SESSION_POLLING && s->polling->queue.n > 0)
+            sio_session_end(s, reason);
+        else if (sio_session_open(s))
+            sio_session_abort(s, reason);
+    }
+    sio_free_mem(m, all);
 }
 
 void sio_eio_free(sio_eio *eio)

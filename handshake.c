@@ -379,8 +379,8 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     sio_free_mem(m, h);
     sio_free_mem(m, s);
     eio->net->stats.refused++;
-    sio_log(eio->net, "handshake refused: max_sessions or max_sessions_per_address is reached, or "
-                      "there is no memory");
+    sio_log(eio->net, "handshake refused: max_sessions or max_sessions_per_address is reached, "
+                      "there is no memory, or the server stops");
     return NULL;
 }
 

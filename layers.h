@@ -664,7 +664,7 @@ struct sio_net {
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
     int64_t date_second;
     char date[40];
-    bool stopping;
+    bool stopping;  // no session opens any more
 };
 
 /* memory and options are set. 0 or -1. */
@@ -914,6 +914,8 @@ extern const sio_endpoint sio_eio_endpoint;  // its owner is the sio_eio
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
 void sio_eio_close_all(sio_eio *eio, const char *reason);
+/* The same in order: those that a polling client must still fetch something from stay until it has. */
+void sio_eio_stop(sio_eio *eio, const char *reason);
 void sio_eio_free(sio_eio *eio);  // after close_all and bury
 
 /* Queues frames (one or more) on the session. */
@@ -933,6 +935,8 @@ void sio_session_settled(sio_session *s);
 /* For handshake.c, poll.c and upgrade.c. */
 /* Puts a new session into everything. False: there are too many, or no memory. */
 bool sio_session_enter(sio_session *s);
+/* Sends what was queued, and counted, before its WebSocket carried the session. */
+void sio_session_forward(sio_session *s, sio_ref frames);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
 void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
 void sio_session_forget(sio_session *s);      // takes it out of everything, without a word
@@ -1265,6 +1269,8 @@ void sio_beside_flush(sio_server *io);
 bool sio_beside_dirty(const sio_server *io);
 void sio_beside_bury(sio_server *io);
 void sio_beside_close_all(sio_server *io, const char *reason);
+void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
+size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
 void sio_beside_free(sio_server *io);
 
 /* ---- recovery.c: connection state recovery ---------------------------------------------------------- */

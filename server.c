@@ -6,8 +6,8 @@
  * Sending can end connections, whose handlers may queue again: so it is repeated until nothing is
  * left to send. Freeing comes last, when no function up the stack can look at the dead any more.
  *
- * Stopping: listeners close, every session is told, and turns go on until the last connection is
- * gone or stop_timeout_ms are over. */
+ * Stopping: listeners close, every session is told, and turns go on until polling clients have fetched
+ * what is queued for them and the last connection is gone, or stop_timeout_ms are over. */
 #include "layers.h"
 
 #include <stdlib.h>
@@ -232,11 +232,14 @@ static void end_turn(sio_server *io)
     sio_arena_reset(&net->arena);
 }
 
+static const char shutting_down[] = "server shutting down";
+
 static void close_all(sio_server *io)
 {
     sio_net_stop_listening(&io->net);
-    sio_eio_close_all(&io->eio, "server shutting down");
-    sio_beside_close_all(io, "server shutting down");
+    io->net.stopping = true;
+    sio_eio_close_all(&io->eio, shutting_down);
+    sio_beside_close_all(io, shutting_down);
 }
 
 void sio_free(sio_server *io)
@@ -274,17 +277,26 @@ void sio_free(sio_server *io)
     sio_free_mem(&m, io);
 }
 
-/* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. */
+static void begin_to_stop(sio_server *io, int64_t now)
+{
+    io->net.clock.now = now;
+    io->stop_by = now + io->options.stop_timeout_ms;
+    sio_net_stop_listening(&io->net);
+    io->net.stopping = true;
+    sio_eio_stop(&io->eio, shutting_down);
+    sio_beside_stop(io, shutting_down);
+    end_turn(io);
+}
+
+/* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. What is queued
+ * for a polling client waits for its next GET, which comes over a connection that is idle now. */
 static int go_on_stopping(sio_server *io)
 {
     int64_t now = sio_loop_now(io->net.loop);
-    if (io->stop_by == 0) {
-        io->net.clock.now = now;
-        io->stop_by = now + io->options.stop_timeout_ms;
-        close_all(io);
-        end_turn(io);
-    }
-    sio_net_close_idle(&io->net);
+    if (io->stop_by == 0)
+        begin_to_stop(io, now);
+    if (io->eio.sessions.count + sio_beside_sessions(io) == 0)
+        sio_net_close_idle(&io->net);
     if (now >= io->stop_by)
         sio_net_abort_all(&io->net);
     end_turn(io);

@@ -74,7 +74,9 @@ typedef struct sio_options {
     int upgrade_timeout_ms;  // 10000
     int transports;          // SIO_POLLING | SIO_WEBSOCKET
     bool no_upgrades;        // announce no upgrade in the handshake
-    bool allow_eio3;         // serve protocol 3 (Socket.IO 2.x) clients as well
+    bool allow_eio3;         // serve protocol 3 (Socket.IO 2.x) clients as well. Their ids of sockets
+                             // hold the id of the session, and who knows that can speak as them: tell
+                             // nobody a socket's id then. In protocol 4 the two have nothing in common
     const char *cookie;      // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */

@@ -91,7 +91,7 @@ static void complete(sio_upgrade *u)
     eio->net->stats.upgrades++;
     sio_conn_set_owner(s->conn, &eio->ws_events, s);
     for (size_t i = 0; sio_queue_at(&queue, i).n > 0; i++)
-        sio_session_frames(s, sio_queue_at(&queue, i));
+        sio_session_forward(s, sio_queue_at(&queue, i));
     sio_queue_clear(&eio->net->memory, &queue);
     if (!closing)
         return;

@@ -275,6 +275,91 @@ static void a_flood_of_handshakes_shuts_nobody_out(void **state)
     }
 }
 
+/* ---- Stopping ------------------------------------------------------------------------------- */
+
+/* A session that has joined "/" and has no GET waiting, for which "bye" is queued where its client is
+ * to fetch it. */
+static void begin_to_stop(sio_server *io, sim_peer *p, char target[120])
+{
+    sim_open(io, p, SIM_POLL, NULL);
+    sim_say(p, "40");
+    assert_true(sim_like("40{*", sim_hear(p)));
+    snprintf(target, 120, AT "&sid=%s", p->sid);
+}
+
+/* What is queued for a polling client is there when it asks, over a connection that it has. */
+static void a_stop_leaves_time_to_fetch_what_is_queued(void **state)
+{
+    (void)state;
+    sim_peer p, other;
+    char target[120], silent[120];
+    sio_server *io = begin(NULL);
+    begin_to_stop(io, &p, target);
+    begin_to_stop(io, &other, silent);
+    sim_client *idle = sim_connect();
+    sim_run_ms(io, 0);
+    sio_emit(sio_all(sio_of(io, "/")), "bye", " ");
+    sio_turn(io, 0);
+    sio_stop(io);
+    assert_int_equal(sim_run_ms(io, 300), 1);
+    sim_request(p.get, "GET", target, NULL, NULL);
+    sim_run_ms(io, 0);
+    assert_string_equal(sim_answered(p.get, false).body, "42[\"bye\"]");
+    sim_request(p.get, "GET", target, NULL, NULL);
+    sim_run_ms(io, 0);
+    assert_string_equal(sim_answered(p.get, false).body, "6\x1e"
+                                                         "1");
+    sim_request(idle, "GET", AT, NULL, NULL);
+    assert_int_equal(sim_run_ms(io, 199), 1);
+    assert_int_equal(sim_answered(idle, false).status, 503);  // no session opens any more
+    assert_int_equal(sim_run_ms(io, 100), 0);                 // the other one did not come
+    sim_free(io);
+}
+
+/* Nobody waits where nothing is to be fetched. */
+static void a_stop_without_queues_is_over_at_once(void **state)
+{
+    (void)state;
+    sim_peer p, ws;
+    char target[120];
+    sio_server *io = begin(NULL);
+    begin_to_stop(io, &p, target);
+    sim_open(io, &ws, SIM_WS, NULL);
+    sim_client *waiting = sim_connect();
+    sim_request(waiting, "GET", target, NULL, NULL);
+    sim_run_ms(io, 0);
+    sio_stop(io);
+    sim_run_ms(io, 20);
+    assert_string_equal(sim_answered(waiting, false).body, "1");
+    assert_string_equal(sim_ws_hear(ws.ws), "CLOSE()");
+    sim_free(io);
+}
+
+/* Plain Engine.IO is no different; all of them are gone within stop_timeout. */
+static void whatever_is_open_a_stop_ends(void **state)
+{
+    static const sio_engine_handlers engine = { .close = on_close };
+    static const sio_options o = { .path = "/e" };
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .allow_eio3 = true });
+    sio_engine(io, &o, &engine);
+    closes = 0;
+    for (int i = 0; i < 50; i++) {
+        sim_client *c = sim_connect();
+        sim_sendf(c, "GET %s/?EIO=%d&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n",
+                  i % 2 == 0 ? "/e" : "/socket.io", i % 4 == 3 ? 3 : 4);
+        sim_ws_open(io, i % 3 == 0 ? "/e/?EIO=4&transport=websocket" : WS, NULL);
+        sim_sendf(sim_connect(), "POST /x HTTP/1.1\r\nContent-Len");
+    }
+    sim_run_ms(io, 0);
+    sio_stop(io);
+    assert_int_equal(sim_run_ms(io, 600), 0);
+    assert_int_equal(closes, 25 + 17);
+    assert_string_equal(reason, "server shutting down");
+    assert_int_equal(sio_get_stats(io)->connections, 0);
+    sim_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -287,6 +372,9 @@ int main(void)
         cmocka_unit_test(who_does_not_come_back_goes_early),
         cmocka_unit_test(any_request_is_coming_back),
         cmocka_unit_test(a_flood_of_handshakes_shuts_nobody_out),
+        cmocka_unit_test(a_stop_leaves_time_to_fetch_what_is_queued),
+        cmocka_unit_test(a_stop_without_queues_is_over_at_once),
+        cmocka_unit_test(whatever_is_open_a_stop_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
