@@ -105,7 +105,10 @@ static void packets_carry_their_lengths(void **state)
     for (size_t i = 0; i < COUNT(posts); i++) {
         session s = begin(io, posts[i].query);
         get(&s);
+        uint64_t packets = sio_get_stats(io)->packets_in;
         int status = post(&s, posts[i].body);
+        bool two = strcmp(posts[i].rule, "V06: two packets") == 0;
+        assert_true(!two || sio_get_stats(io)->packets_in - packets == 2);
         const char *got = "";
         bool good = status == 200;
         if (posts[i].heard == NULL)
