@@ -8,8 +8,10 @@
  * protocol 3 the client pings, and the server only watches for silence.
  *
  * What holds here:
- *  - A session is in eio->sessions until its close has been delivered, and its owner hears "close"
- *    exactly once.
+ *  - A session is in eio->sessions until its close has been delivered. Its owner hears "close" once
+ *    for each "open", as soon as the session is to end.
+ *  - A session costs nobody anything to open, so there are three bounds: how many there are, how many
+ *    of an address, and how long one by polling waits for its client to come back.
  *  - Sessions that are over are freed when the turn ends. */
 #include "layers.h"
 

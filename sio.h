@@ -147,7 +147,8 @@ void sio_free(sio_server *io);
  * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1. */
 int sio_listen(sio_server *io, const char *host, int port);
 
-/* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails. */
+/* Serves until sio_stop, then tells every client, lets those that poll fetch what is queued, flushes,
+ * and returns 0; -1 if the loop fails. */
 int sio_run(sio_server *io);
 
 /* Serves what is ready, waiting for it at most timeout_ms (-1: until something happens). Returns 1
@@ -471,8 +472,8 @@ const char *sio_ws_address(const sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
-/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user and
- * what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
+/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user,
+ * trust_proxy, what is about connections and what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
 typedef struct sio_session sio_session;
 typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);

@@ -633,6 +633,32 @@ static void a_long_payload_ends_like_a_short_one(void **state)
     }
 }
 
+/* Without memory for what is left of it a payload is refused, and the session ends. */
+static void a_long_payload_is_read_or_refused(void **state)
+{
+    (void)state;
+    char *body = many_packets(5000, "3");
+    int refused = 0;
+    unsigned long most = 1;
+    for (unsigned long k = 0; k <= most; k++) {
+        sio_server *io = app_new();
+        session s = begin(io, true);
+        sim_client *c = sim_connect();
+        sim_run_ms(io, 0);
+        sim_request(c, "POST", s.target, NULL, body);
+        unsigned long before = sim.allocs;
+        sim.fail_alloc = k == 0 ? 0 : before + k;
+        sim_run_ms(io, 0);
+        most = k == 0 ? sim.allocs - before : most;
+        sim_answer a = sim_answered(c, false);
+        refused += a.status == 503;
+        assert_true(a.status != 503 || is_gone(&s));  // for its packets are lost
+        app_free(io);
+    }
+    assert_true(refused > 0);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -653,6 +679,7 @@ int main(void)
         cmocka_unit_test(long_payloads_share_the_turns),
         cmocka_unit_test(much_may_happen_while_a_payload_is_read),
         cmocka_unit_test(a_long_payload_ends_like_a_short_one),
+        cmocka_unit_test(a_long_payload_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
