@@ -74,10 +74,11 @@ typedef struct sio_options {
     int upgrade_timeout_ms;  // 10000
     int transports;          // SIO_POLLING | SIO_WEBSOCKET
     bool no_upgrades;        // announce no upgrade in the handshake
-    bool allow_eio3;         // serve protocol 3 (Socket.IO 2.x) clients as well. Their ids of sockets
-                             // hold the id of the session, and who knows that can speak as them: tell
-                             // nobody a socket's id then. In protocol 4 the two have nothing in common
-    const char *cookie;      // name of a cookie that carries the session id; NULL: none
+    /* Serve protocol 3 (Socket.IO 2.x) clients as well. Their ids of sockets hold the id of the
+     * session, and who knows that can speak as them: tell nobody a socket's id then. In protocol 4
+     * the two have nothing in common. */
+    bool allow_eio3;
+    const char *cookie;  // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
     int connect_timeout_ms;         // 45000: time until the first namespace must be joined
@@ -93,8 +94,9 @@ typedef struct sio_options {
     const char *cors;
     bool cors_credentials;
     const char *origins;
-    bool trust_proxy;  // the last entry of X-Forwarded-For, if present, is the client's address; the
-                       // proxy must write it: entries before it are what its client said
+    /* The last entry of X-Forwarded-For, if present, is the client's address. The proxy must write it;
+     * entries before it are what its client said. */
+    bool trust_proxy;
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
      * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
