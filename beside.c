@@ -322,6 +322,7 @@ static void on_engine_open(void *owner, sio_session *s)
 static void on_engine_message(void *owner, sio_session *s, bool text, const char *p, size_t n)
 {
     engine *e = owner;
+    sio_session_settled(s);
     sio_enter(e->io);
     if (e->handlers.message != NULL)
         e->handlers.message(s, text, p, n);
@@ -447,13 +448,33 @@ void sio_beside_bury(sio_server *io)
     }
 }
 
+static void close_all_ws(sio_server *io)
+{
+    for (ws_endpoint *e = io->ws_endpoints; e != NULL; e = e->next)
+        while (e->sockets != NULL)
+            sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
+}
+
 void sio_beside_close_all(sio_server *io, const char *reason)
 {
     for (engine *e = io->engines; e != NULL; e = e->next)
         sio_eio_close_all(&e->eio, reason);
-    for (ws_endpoint *e = io->ws_endpoints; e != NULL; e = e->next)
-        while (e->sockets != NULL)
-            sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
+    close_all_ws(io);
+}
+
+void sio_beside_stop(sio_server *io, const char *reason)
+{
+    for (engine *e = io->engines; e != NULL; e = e->next)
+        sio_eio_stop(&e->eio, reason);
+    close_all_ws(io);
+}
+
+size_t sio_beside_sessions(const sio_server *io)
+{
+    size_t n = 0;
+    for (const engine *e = io->engines; e != NULL; e = e->next)
+        n += e->eio.sessions.count;
+    return n;
 }
 
 void sio_beside_free(sio_server *io)

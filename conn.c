@@ -58,37 +58,15 @@ void sio_log(sio_net *net, const char *format, ...)
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
 
-typedef struct address {
-    sio_node node;
-    size_t count;
-    sio_ip ip;
-} address;
-
 /* Counts a connection of an address in or out. False: it has as many as it may. */
 static bool count_address(sio_net *net, const sio_ip *ip, int change)
 {
     size_t most = net->options->max_per_address;
     if (most == 0 || ip->n == 0)
         return true;
-    address *a = (address *)sio_table_find(&net->addresses, (const char *)ip->byte, ip->n);
-    if (a == NULL) {
-        a = change < 0 ? NULL : sio_alloc(&net->memory, sizeof *a);
-        if (a == NULL)
-            return false;
-        a->ip = *ip;
-        a->node.key = (char *)a->ip.byte, a->node.n = ip->n;
-        if (!sio_table_add(&net->addresses, &a->node)) {
-            sio_free_mem(&net->memory, a);
-            return false;
-        }
-    }
-    if (change > 0 && a->count >= most)
-        return false;
-    a->count += change > 0 ? 1 : (size_t)-1;
-    if (a->count == 0) {
-        sio_table_remove(&net->addresses, &a->node);
-        sio_free_mem(&net->memory, a);
-    }
+    if (change > 0)
+        return sio_crowd_enter(&net->addresses, ip, most) != NULL;
+    sio_crowd_leave(&net->addresses, sio_crowd_find(&net->addresses, ip));
     return true;
 }
 
@@ -575,19 +553,4 @@ void sio_conn_drop(sio_conn *c)
 sio_net *sio_conn_net(const sio_conn *c)
 {
     return c->net;
-}
-
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64])
-{
-    sio_ip_text(&c->ip, out);
-    if (!c->net->options->trust_proxy)
-        return;
-    sio_span list = sio_http_field_of(head, "X-Forwarded-For");
-    size_t n = 0;
-    while (n < list.n && list.p[n] != ',' && list.p[n] != ' ')
-        n++;
-    if (n > 0 && n < 46) {
-        memcpy(out, list.p, n);
-        out[n] = '\0';
-    }
 }

@@ -8,8 +8,10 @@
  * protocol 3 the client pings, and the server only watches for silence.
  *
  * What holds here:
- *  - A session is in eio->sessions until its close has been delivered, and its owner hears "close"
- *    exactly once.
+ *  - A session is in eio->sessions until its close has been delivered. Its owner hears "close" once
+ *    for each "open", as soon as the session is to end.
+ *  - A session costs nobody anything to open, so there are three bounds: how many there are, how many
+ *    of an address, and how long one by polling waits for its client to come back.
  *  - Sessions that are over are freed when the turn ends. */
 #include "layers.h"
 
@@ -20,11 +22,68 @@ enum {
     TICK_MS = 50              // how often a GET is released while an upgrade is under way
 };
 
-/* ---- The session's life --------------------------------------------------------------------------- */
-
 bool sio_session_open(const sio_session *s)
 {
     return s->state == SIO_SESSION_POLLING || s->state == SIO_SESSION_WEBSOCKET;
+}
+
+/* ---- Who makes room ------------------------------------------------------------------------------- */
+
+/* Closes the gaps of the list, when at least every second place is one; otherwise lets it grow. */
+static bool reserve_unsettled(sio_eio *eio)
+{
+    size_t n = 0;
+    if (eio->n_unsettled < eio->cap_unsettled)
+        return true;
+    for (size_t i = eio->first_unsettled; i < eio->n_unsettled; i++) {
+        sio_session *s = eio->unsettled[i];
+        if (s == NULL)
+            continue;
+        eio->unsettled[n++] = s;
+        s->unsettled = (uint32_t)n;
+    }
+    eio->first_unsettled = 0;
+    eio->n_unsettled = n;
+    return n < eio->cap_unsettled / 2 ||
+           sio_reserve(&eio->net->memory, &eio->unsettled, eio->cap_unsettled, &eio->cap_unsettled,
+                       sizeof *eio->unsettled);
+}
+
+void sio_session_settled(sio_session *s)
+{
+    if (s->unsettled == 0)
+        return;
+    s->eio->unsettled[s->unsettled - 1] = NULL;
+    s->unsettled = 0;
+}
+
+/* Whether one more session may open. */
+static bool make_room(sio_eio *eio)
+{
+    if (eio->sessions.count < eio->options->max_sessions)
+        return true;
+    while (eio->first_unsettled < eio->n_unsettled && eio->unsettled[eio->first_unsettled] == NULL)
+        eio->first_unsettled++;
+    if (eio->first_unsettled == eio->n_unsettled)
+        return false;
+    sio_log(eio->net, "session closed: max_sessions is reached, and it has not been used yet");
+    sio_session_abort(eio->unsettled[eio->first_unsettled], "forced close");
+    return eio->sessions.count < eio->options->max_sessions;
+}
+
+/* ---- The session's life --------------------------------------------------------------------------- */
+
+bool sio_session_enter(sio_session *s)
+{
+    sio_eio *eio = s->eio;
+    if (eio->net->stopping || !make_room(eio) || !reserve_unsettled(eio) ||
+        !sio_table_add(&eio->sessions, &s->node))
+        return false;
+    eio->unsettled[eio->n_unsettled++] = s;
+    s->unsettled = (uint32_t)eio->n_unsettled;
+    eio->net->stats.sessions++;
+    eio->net->stats.handshakes++;
+    return true;
 }
 
 /* Takes a session out of everything; it is freed when the turn ends. */
@@ -35,10 +94,15 @@ void sio_session_forget(sio_session *s)
     sio_eio *eio = s->eio;
     s->state = SIO_SESSION_CLOSED;
     sio_deadline_clear(&s->beat);
+    sio_session_returned(s);
     sio_table_remove(&eio->sessions, &s->node);
+    sio_session_settled(s);
+    sio_crowd_leave(&eio->crowds, s->handshake->from);
     eio->net->stats.sessions--;
     if (s->polling != NULL && s->polling->upgrade != NULL)
         sio_upgrade_abandon(s);
+    if (s->polling != NULL && s->polling->rest != NULL)
+        sio_poll_drop_rest(s);
     if (s->polling != NULL && s->polling->post != NULL)
         s->polling->post->user = NULL;
     s->node.next = (sio_node *)eio->dead;
@@ -106,6 +170,22 @@ static void on_silence(void *owner, sio_deadline *d)
     sio_eio *eio = owner;
     eio->net->stats.ping_timeouts++;
     sio_session_abort(session_of(d), "ping timeout");
+}
+
+/* Nobody but who opened it knows of it, so it need not wait for a ping. */
+static void on_no_return(void *owner, sio_deadline *d)
+{
+    sio_polling *k = (sio_polling *)(void *)((char *)d - offsetof(sio_polling, returned));
+    sio_eio *eio = owner;
+    eio->net->stats.ping_timeouts++;
+    sio_log(eio->net, "session closed: its client has not come back within return_timeout");
+    sio_session_abort(k->session, "ping timeout");
+}
+
+void sio_session_returned(sio_session *s)
+{
+    if (s->polling != NULL)
+        sio_deadline_clear(&s->polling->returned);
 }
 
 static void on_closing_over(void *owner, sio_deadline *d)
@@ -254,14 +334,19 @@ void sio_session_mark(sio_session *s)
     s->eio->dirty = s;
 }
 
+void sio_session_forward(sio_session *s, sio_ref frames)
+{
+    if (s->protocol == 3 || s->base64)
+        send_converted(s, frames);
+    else
+        sio_conn_send(s->conn, frames);
+}
+
 void sio_session_frames(sio_session *s, sio_ref frames)
 {
     s->eio->net->stats.packets_out++;
     if (s->state == SIO_SESSION_WEBSOCKET) {
-        if (s->protocol == 3 || s->base64)
-            send_converted(s, frames);
-        else
-            sio_conn_send(s->conn, frames);
+        sio_session_forward(s, frames);
         return;
     }
     sio_polling *k = s->polling;
@@ -321,7 +406,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
         eio->prefix[n++] = '/';
     eio->prefix[n] = '\0';
     eio->prefix_n = n;
-    eio->sessions.memory = &net->memory;
+    eio->sessions.memory = eio->crowds.memory = &net->memory;
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
                                       .max_message = o->max_payload };
@@ -334,6 +419,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     sio_fifo_init(clock, &eio->pong_fifo, o->ping_timeout_ms, on_silence, eio);
     sio_fifo_init(clock, &eio->silence_fifo, o->ping_interval_ms + o->ping_timeout_ms, on_silence,
                   eio);
+    sio_fifo_init(clock, &eio->return_fifo, o->return_timeout_ms, on_no_return, eio);
     sio_fifo_init(clock, &eio->closing_fifo, o->close_timeout_ms, on_closing_over, eio);
     sio_fifo_init(clock, &eio->upgrade_fifo, o->upgrade_timeout_ms, sio_upgrade_timeout, eio);
     sio_fifo_init(clock, &eio->tick_fifo, TICK_MS, sio_upgrade_tick, eio);
@@ -391,12 +477,37 @@ void sio_eio_close_all(sio_eio *eio, const char *reason)
     }
 }
 
+/* What ends a session runs handlers, which may end others, so the table is not walked meanwhile. */
+void sio_eio_stop(sio_eio *eio, const char *reason)
+{
+    const sio_memory *m = &eio->net->memory;
+    size_t n = 0;
+    sio_session **all = sio_resize(m, NULL, eio->sessions.count * sizeof *all);
+    if (all == NULL) {
+        sio_eio_close_all(eio, reason);
+        return;
+    }
+    for (sio_node *node = NULL; (node = sio_table_next(&eio->sessions, node)) != NULL;)
+        all[n++] = (sio_session *)node;
+    for (size_t i = 0; i < n; i++) {
+        sio_session *s = all[i];
+        if (s->state == SIO_SESSION_POLLING && s->polling->queue.n > 0)
+            sio_session_end(s, reason);
+        else if (sio_session_open(s))
+            sio_session_abort(s, reason);
+    }
+    sio_free_mem(m, all);
+}
+
 void sio_eio_free(sio_eio *eio)
 {
-    sio_fifo *fifos[] = { &eio->ping_fifo,    &eio->pong_fifo,    &eio->silence_fifo,
-                          &eio->closing_fifo, &eio->upgrade_fifo, &eio->tick_fifo };
+    sio_fifo *fifos[] = { &eio->ping_fifo,   &eio->pong_fifo,    &eio->silence_fifo,
+                          &eio->return_fifo, &eio->closing_fifo, &eio->upgrade_fifo,
+                          &eio->tick_fifo };
     for (size_t i = 0; i < sizeof fifos / sizeof *fifos; i++)
         sio_fifo_remove(&eio->net->clock, fifos[i]);
     sio_table_free(&eio->sessions);
+    sio_table_free(&eio->crowds);
+    sio_free_mem(&eio->net->memory, eio->unsettled);
     sio_free_mem(&eio->net->memory, eio->prefix);
 }

@@ -7,7 +7,8 @@
  *     GET  ...&transport=websocket, Upgrade: websocket    opens one, or upgrades  (upgrade.c)
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
- * tells browsers what they may read; who may connect at all is said by origins and allow_request. */
+ * tells browsers what they may read; who may connect at all is said by origins, which each request
+ * must pass, and by allow_request, which is asked for each session. */
 #include "layers.h"
 
 enum { SID_BYTES = 15 };
@@ -18,7 +19,8 @@ enum { SID_BYTES = 15 };
 typedef struct query {
     char transport[16], eio[4], sid[24];
     sio_span b64, jsonp;
-    bool has_jsonp;
+    bool has_jsonp;  // of protocol 3 alone
+    int protocol;    // 4, or 3 for all that is not 4
 } query;
 
 /* Decodes into a small field; what is longer becomes "?", which nobody knows. */
@@ -53,19 +55,24 @@ static query parse_query(sio_span target)
         else if (strcmp(text, "j") == 0)
             q.jsonp = value, q.has_jsonp = true;
     }
+    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;
+    q.has_jsonp &= q.protocol == 3;
     return q;
 }
 
 /* ---- Header lines of answers --------------------------------------------------------------------- */
 
-/* Whether a list separated by commas holds exactly these bytes. */
+/* Whether a list separated by commas, with blanks around them, holds exactly these bytes. */
 static bool lists(const char *list, sio_span value)
 {
     while (*list != '\0') {
-        size_t n = strcspn(list, ",");
-        if (n == value.n && memcmp(list, value.p, n) == 0)
+        list += strspn(list, " \t");
+        size_t whole = strcspn(list, ","), n = whole;
+        while (n > 0 && (list[n - 1] == ' ' || list[n - 1] == '\t'))
+            n--;
+        if (n > 0 && n == value.n && memcmp(list, value.p, n) == 0)
             return true;
-        list += n + (list[n] == ',');
+        list += whole + (list[whole] == ',');
     }
     return false;
 }
@@ -136,14 +143,52 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
     sio_text_free(&t);
 }
 
-static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                        bool initial)
+/* ---- The application's hooks ---------------------------------------------------------------------- */
+
+/* What a hook is called with, and returns. */
+typedef struct hook_call {
+    const sio_options *options;
+    bool initial;
+    const char *refusal;
+} hook_call;
+
+static void call_allow(sio_http *http, void *data)
 {
-    if (eio->events->headers == NULL)
+    hook_call *call = data;
+    call->refusal = call->options->allow_request(http);
+}
+
+static void call_headers(sio_http *http, void *data)
+{
+    const hook_call *call = data;
+    call->options->headers(http, call->initial);
+}
+
+/* A hook may end anything, so whoever called one asks this before it goes on with the request. */
+static bool is_gone(const sio_conn *c)
+{
+    return c->state != SIO_CONN_BODY;
+}
+
+/* The message of the application's refusal; NULL: it has none. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    hook_call call = { eio->options, true, NULL };
+    if (eio->options->allow_request != NULL)
+        eio->net->show(eio->net, x, head, NULL, call_allow, &call);
+    return call.refusal;
+}
+
+static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, bool initial)
+{
+    hook_call call = { eio->options, initial, NULL };
+    sio_conn *c = x->conn;
+    if (eio->options->headers == NULL)
         return;
     sio_textbuf t = sio_text_new(&eio->net->memory);
-    eio->events->headers(eio->owner, x, head, raw, initial, &t.sink);
-    add_lines(x, t.memory, &t.sink);
+    eio->net->show(eio->net, x, head, &t.sink, call_headers, &call);
+    if (!is_gone(c))
+        add_lines(x, t.memory, &t.sink);
     sio_text_free(&t);
 }
 
@@ -156,31 +201,34 @@ static const struct {
     { "Session ID unknown", "the session timed out, or belongs to another server" },
     { "Bad handshake method", "a session opens with GET" },
     { "Bad request", "transport or protocol differ from the session's, or a proxy drops Upgrade" },
-    { "Forbidden", "refused by allow_request or origins" },
+    { "Forbidden", "refused by allow_request, or by origins, which JSONP never passes" },
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs allow_eio3" },
 };
 
-/* message: NULL for the code's own. */
+/* message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
     sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
-    if (message == NULL || *message == '\0')
-        message = errors[code].message;
+    size_t n = message == NULL ? 0 : strlen(message);
+    if (n == 0 || sio_utf8_prefix(message, n) != n)
+        message = errors[code].message, n = strlen(message);
     if (upgrade) {
-        sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, strlen(message) });
+        sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, n });
         return;
     }
-    char json[512];
-    sio_sink sink = { .p = json, .cap = sizeof json };
-    sio_put_text(&sink, "{\"code\":");
-    sio_put_number(&sink, code);
-    sio_put_text(&sink, ",\"message\":");
-    sio_json_put_string(&sink, message, strlen(message));
-    sio_put_text(&sink, "}");
-    if (sink.failed)
-        sink.n = 0;
-    sio_respond(x, code == 4 ? 403 : 400, "application/json", SIO_NONE, (sio_span){ json, sink.n });
+    sio_textbuf t = sio_text_new(&eio->net->memory);
+    sio_put_text(&t.sink, "{\"code\":");
+    sio_put_number(&t.sink, code);
+    sio_put_text(&t.sink, ",\"message\":");
+    sio_json_put_string(&t.sink, message, n);
+    sio_put_text(&t.sink, "}");
+    if (t.sink.failed)
+        sio_respond_empty(x, 503);
+    else
+        sio_respond(x, code == 4 ? 403 : 400, "application/json", SIO_NONE,
+                    (sio_span){ t.sink.p, t.sink.n });
+    sio_text_free(&t);
 }
 
 /* ---- Handshakes ----------------------------------------------------------------------------------- */
@@ -221,6 +269,19 @@ static size_t put_copy(char *to, sio_span s)
     return s.n + 1;
 }
 
+/* False: there are too many from there, or no memory. */
+static bool count_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
+                          sio_crowd **from)
+{
+    sio_ip ip = sio_client_ip(x->conn, head);
+    *from = NULL;
+    if (ip.n == 0)
+        return true;
+    *from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+    return *from != NULL;
+}
+
+/* NULL: its client may have no more sessions, or no memory. */
 static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     char address[64];
@@ -230,8 +291,10 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
     sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
-    if (h == NULL)
+    if (h == NULL || !count_session(eio, x, head, &h->from)) {
+        sio_free_mem(&eio->net->memory, h);
         return NULL;
+    }
     h->issued = sio_loop_wall(eio->net->loop);
     h->secure = eio->net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
@@ -298,29 +361,26 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
 {
     const sio_memory *m = &eio->net->memory;
     unsigned char bytes[SID_BYTES];
-    sio_session *s = NULL;
-    if (eio->sessions.count < eio->options->max_sessions)
-        s = sio_alloc(m, sizeof *s);
-    if (s == NULL) {
-        sio_log(eio->net, "handshake refused: no memory, or max_sessions is reached");
-        return NULL;
-    }
-    s->eio = eio;
-    s->protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
-    s->base64 = q->b64.n > 0;
-    s->handshake = keep_handshake(eio, x, head);
-    if (s->handshake != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
+    sio_session *s = sio_alloc(m, sizeof *s);
+    sio_handshake *h = s == NULL ? NULL : keep_handshake(eio, x, head);
+    if (h != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
+        s->eio = eio;
+        s->protocol = (unsigned char)q->protocol;
+        s->base64 = q->b64.n > 0;
+        s->handshake = h;
         sio_base64url_encode(bytes, sizeof bytes, s->sid);
         s->node.key = s->sid;
         s->node.n = sizeof s->sid - 1;
-        if (sio_table_add(&eio->sessions, &s->node)) {
-            eio->net->stats.sessions++;
-            eio->net->stats.handshakes++;
+        if (sio_session_enter(s))
             return s;
-        }
     }
-    sio_free_mem(m, s->handshake);
+    if (h != NULL)
+        sio_crowd_leave(&eio->crowds, h->from);
+    sio_free_mem(m, h);
     sio_free_mem(m, s);
+    eio->net->stats.refused++;
+    sio_log(eio->net, "handshake refused: max_sessions or max_sessions_per_address is reached, "
+                      "there is no memory, or the server stops");
     return NULL;
 }
 
@@ -364,6 +424,8 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
         sio_respond_empty(x, 503);
         return;
     }
+    s->polling->session = s;
+    sio_deadline_set(&eio->net->clock, &eio->return_fifo, &s->polling->returned);
     char text[256];
     sio_sink sink = { .p = text, .cap = sizeof text };
     put_open_packet(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades, &sink);
@@ -412,7 +474,6 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     int transports = eio->options->transports;
     bool polling = strcmp(q->transport, "polling") == 0 && (transports & SIO_POLLING);
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
-    int protocol = strcmp(q->eio, "4") == 0 ? 4 : 3;
     *s = NULL;
     if (!polling && !websocket)
         return 0;
@@ -421,7 +482,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
         if (*s == NULL)
             return 1;
         bool on_websocket = (*s)->state == SIO_SESSION_WEBSOCKET;
-        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != protocol)
+        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
             return 3;
         return upgrade && !websocket ? 3 : -1;
     }
@@ -430,17 +491,27 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     return websocket != upgrade ? 3 : -1;
 }
 
+/* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
+ * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
+static bool is_foreign(const sio_http_head *head)
+{
+    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
+    return sio_span_is_nocase(site, "cross-site") || sio_span_is_nocase(site, "same-site");
+}
+
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
-    const char *origins = o->origins;
     sio_span origin = sio_http_field_of(head, "Origin");
-    return origins == NULL || origin.p == NULL || lists(origins, origin);
+    if (o->origins == NULL)
+        return true;
+    return origin.p == NULL ? !is_foreign(head) : lists(o->origins, origin);
 }
 
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
                                const query *q, bool upgrade)
 {
     x->user = s;
+    sio_session_returned(s);
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
@@ -463,36 +534,51 @@ bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
     return false;
 }
 
+/* Looks at a request, and asks the application. The code to refuse it with, or -1. */
+static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
+                 bool upgrade, sio_session **s, const char **refusal)
+{
+    const sio_options *o = eio->options;
+    int code = verify(eio, head, q, upgrade, s);
+    if (code >= 0)
+        return code;
+    if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
+        return 4;  // a script of JSONP reads from any page, and its form posts from any
+    if (*s == NULL && (*refusal = ask_allow(eio, x, head)) != NULL)
+        return 4;
+    return q->protocol == 3 && !o->allow_eio3 ? 5 : -1;
+}
+
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     sio_eio *eio = owner;
+    sio_conn *c = x->conn;
     query q = parse_query(head->target);
     bool upgrade = head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
     sio_session *s;
+    const char *refusal = NULL;
+    (void)raw;
     x->max_body = eio->options->max_payload;
     if (eio->options->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
         answer_preflight(eio, x, head);
         return;
     }
     add_cors(eio, x, head);
-    int code = verify(eio, head, &q, upgrade, &s);
-    const char *refusal = NULL;
-    if (code < 0 && s == NULL) {
-        if (eio->events->allow != NULL)
-            refusal = eio->events->allow(eio->owner, x, head, raw);
-        if (refusal != NULL || !sio_origin_allowed(eio->options, head))
-            code = 4;
-    }
-    if (code < 0 && strcmp(q.eio, "4") != 0 && !eio->options->allow_eio3)
-        code = 5;
+    int code = check(eio, x, head, &q, upgrade, &s, &refusal);
+    if (is_gone(c))
+        return;
     if (code >= 0) {
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
     if (upgrade && !sio_websocket_check(x, head))
         return;
-    add_headers(eio, x, head, raw, s == NULL);
-    if (s != NULL)
+    add_headers(eio, x, head, s == NULL);
+    if (is_gone(c))
+        return;
+    if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
+        refuse(eio, x, upgrade, 1, NULL);
+    else if (s != NULL)
         on_session_request(s, x, head, &q, upgrade);
     else if (upgrade)
         open_websocket(eio, x, head, &q);

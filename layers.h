@@ -12,6 +12,7 @@
  *     handshake.c     opening sessions                  eio.c        sessions, heartbeat
  *     poll.c          the polling transport             upgrade.c    polling to WebSocket
  *     conn.c          connections                       request.c frames.c  their two protocols
+ *     address.c       where clients come from
  *     loop.c          the outside: every system call    (test/sim.c stands in for it)
  *     buf.c           memory, output buffers            table.c timer.c  hash tables, deadlines
  *     http.c ws.c json.c packet.c sha1.c base64.c       pure codecs
@@ -596,6 +597,7 @@ void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and n
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
 void sio_ip_text(const sio_ip *ip, char out[46]);
+bool sio_ip_parse(const char *text, sio_ip *ip);  // false: it is none
 
 /* ---- conn.c: connections ------------------------------------------------------------------------- */
 
@@ -666,6 +668,10 @@ struct sio_net {
     const sio_options *options;
     /* Finds who answers a request; never NULL. */
     const sio_endpoint *(*route)(sio_net *net, const sio_http_head *head, void **owner);
+    /* Shows a request to a hook of the application: calls hook(http, data). Writes the header lines
+     * that it adds to lines; NULL: they are dropped. What it was lent stays until the turn ends. */
+    void (*show)(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                 void (*hook)(sio_http *http, void *data), void *data);
     sio_listener *listeners;
     sio_conn **conns;
     size_t n_conns, cap_conns;
@@ -679,7 +685,7 @@ struct sio_net {
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
     int64_t date_second;
     char date[40];
-    bool stopping;
+    bool stopping;  // no session opens any more
 };
 
 /* memory and options are set. 0 or -1. */
@@ -724,9 +730,6 @@ void sio_conn_close(sio_conn *c, int code);
 /* Ends a connection without a word; its owner is not told. */
 void sio_conn_drop(sio_conn *c);
 sio_net *sio_conn_net(const sio_conn *c);
-
-/* The client's address: the peer's, or what a trusted proxy says. */
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
 
 /* What conn.c, request.c and frames.c share. The states are drawn in conn.c. */
 enum {
@@ -797,6 +800,25 @@ void sio_conn_drop_fragments(sio_conn *c);
 /* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
 size_t sio_conn_frame_size(const char *p, size_t n);
 
+/* ---- address.c: where clients come from ----------------------------------------------------------- */
+
+/* Those of one address; in a table, by its bytes. */
+typedef struct sio_crowd {
+    sio_node node;  // first
+    size_t count;
+    char bytes[8];  // IPv4; or what counts of IPv6
+} sio_crowd;
+
+/* Counts one more. NULL: there are as many as may be, or no memory. */
+sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most);
+sio_crowd *sio_crowd_find(const sio_table *t, const sio_ip *ip);  // NULL: nobody is from there
+void sio_crowd_leave(sio_table *t, sio_crowd *a);                 // counts one less; NULL: none
+
+/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
+/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
+sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
+
 /* ---- eio.c: Engine.IO sessions -------------------------------------------------------------------- */
 
 typedef struct sio_eio sio_eio;
@@ -808,28 +830,43 @@ typedef struct sio_eio_events {
     void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
     /* The session is over. It stays valid until the turn ends. */
     void (*close)(void *owner, sio_session *s, const char *reason);
-    /* Hooks, or NULL: the message of a refusal, or NULL to accept; header lines for an answer. */
-    const char *(*allow)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
-    void (*headers)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                    bool initial, sio_sink *lines);
 } sio_eio_events;
 
 /* The request that opened a session: texts that end with NUL, one behind the other: address,
  * target, then names (in lower case) and values of header fields. */
 typedef struct sio_handshake {
     int64_t issued;
+    sio_crowd *from;  // where the session is counted; NULL: nowhere
     uint32_t n;
     bool secure;
     char text[];
 } sio_handshake;
 
+/* A payload that is being read. */
+typedef struct sio_payload {
+    sio_span bytes;
+    size_t at;
+    bool binary;  // of protocol 3
+} sio_payload;
+
+/* A payload of many packets, of which later turns read slices. */
+typedef struct sio_rest {
+    sio_timer turn;  // first
+    sio_session *session;
+    sio_payload payload;
+    char bytes[];
+} sio_rest;
+
 /* Polling: what waits for a GET, and the requests under way. */
 typedef struct sio_polling {
+    sio_session *session;
     sio_exchange *get, *post;
+    sio_rest *rest;               // what is left to be read of the post's payload
     struct sio_upgrade *upgrade;  // under way
     sio_queue queue;
-    sio_session *next;  // in eio->dirty
-    char jsonp[12];     // digits of the GET's j parameter
+    sio_session *next;      // in eio->dirty
+    sio_deadline returned;  // until its client has come back after the handshake
+    char jsonp[12];         // digits of the GET's j parameter
     bool is_jsonp, dirty, overflow;
 } sio_polling;
 
@@ -857,7 +894,8 @@ struct sio_session {
     sio_conn *conn;        // WEBSOCKET
     sio_polling *polling;  // POLLING, CLOSING
     sio_handshake *handshake;
-    sio_deadline beat;  // the next ping, or the pong that is due, or CLOSING's end
+    sio_deadline beat;   // the next ping, or the pong that is due, or CLOSING's end
+    uint32_t unsettled;  // place in eio->unsettled, + 1; 0: it has settled
     char sid[21];
     unsigned char state, protocol;
     bool base64;             // b64: no binary frames
@@ -873,16 +911,23 @@ struct sio_eio {
     size_t prefix_n;
     sio_eio *next;
     sio_table sessions;
+    sio_table crowds;  // how many sessions each address has
+    /* Those whose owner has not said that they are used, in the order in which they opened, between
+     * places that are NULL again; before the first there is none. */
+    sio_session **unsettled;
+    size_t first_unsettled, n_unsettled, cap_unsettled;
     sio_session *dirty, *dead;
     sio_upgrade *dead_upgrades;
-    sio_fifo ping_fifo, pong_fifo, silence_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    sio_fifo ping_fifo, pong_fifo, silence_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    size_t n_rests;  // payloads that are read in slices
     sio_ws_events ws_events, upgrade_events;
 };
 
 /* keeps options and events. 0 or -1. */
 int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
                  const sio_eio_events *events, void *owner);
-/* Whether a browser's page of that origin may connect: CORS does not guard WebSockets. */
+/* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
+ * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
 /* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
@@ -891,6 +936,8 @@ extern const sio_endpoint sio_eio_endpoint;  // its owner is the sio_eio
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
 void sio_eio_close_all(sio_eio *eio, const char *reason);
+/* The same in order: those that a polling client must still fetch something from stay until it has. */
+void sio_eio_stop(sio_eio *eio, const char *reason);
 void sio_eio_free(sio_eio *eio);  // after close_all and bury
 
 /* Queues frames (one or more) on the session. */
@@ -904,11 +951,19 @@ void sio_session_abort(sio_session *s, const char *reason);
 bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
-/* For poll.c and upgrade.c. */
+/* The client has done what sessions are for: this one does not make room for others any more. */
+void sio_session_settled(sio_session *s);
+
+/* For handshake.c, poll.c and upgrade.c. */
+/* Puts a new session into everything. False: there are too many, or no memory. */
+bool sio_session_enter(sio_session *s);
+/* Sends what was queued, and counted, before its WebSocket carried the session. */
+void sio_session_forward(sio_session *s, sio_ref frames);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
 void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
 void sio_session_forget(sio_session *s);      // takes it out of everything, without a word
 void sio_session_beat(sio_session *s);        // the heartbeat begins anew
+void sio_session_returned(sio_session *s);    // a polling one's client came back
 bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
 void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
 void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte
@@ -920,6 +975,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
 void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp);
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
 void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
+void sio_poll_drop_rest(sio_session *s);  // nobody reads on; the POST is answered
 /* Answers a GET with one packet of text (the handshake's too). */
 void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet);
 /* Answers the waiting GET with what is queued. */
@@ -1131,7 +1187,6 @@ struct sio_server {
     sio_options options;
     char *strings;  // of the options
     sio_eio eio;
-    sio_eio_events events;
     sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
@@ -1266,9 +1321,8 @@ bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned ki
 /* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
 
 const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
-const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
-void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                      bool initial, sio_sink *lines);
+void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                    void (*hook)(sio_http *http, void *data), void *data);
 void sio_routes_free(sio_server *io);
 
 /* ---- beside.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
@@ -1280,6 +1334,8 @@ void sio_beside_flush(sio_server *io);
 bool sio_beside_dirty(const sio_server *io);
 void sio_beside_bury(sio_server *io);
 void sio_beside_close_all(sio_server *io, const char *reason);
+void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
+size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
 void sio_beside_free(sio_server *io);
 
 /* ---- recovery.c: connection state recovery ---------------------------------------------------------- */

@@ -470,6 +470,15 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
 }
 #endif
 
+/* One that stands for an IPv4 address is that (RFC 4291, 2.5.5.2). */
+static void keep_ipv6(sio_ip *ip, const unsigned char byte[16])
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+    bool v4 = memcmp(byte, mapped, 12) == 0;
+    ip->n = v4 ? 4 : 16;
+    memcpy(ip->byte, v4 ? byte + 12 : byte, ip->n);
+}
+
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 {
     union {
@@ -486,16 +495,12 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
     if (*fd < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
 
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };  // RFC 4291, 2.5.5.2
     ip->n = 0;
     if (from.any.sa_family == AF_INET) {
         ip->n = 4;
         memcpy(ip->byte, &from.in.sin_addr, 4);
     } else if (from.any.sa_family == AF_INET6) {
-        const unsigned char *p = from.in6.sin6_addr.s6_addr;
-        bool v4 = memcmp(p, mapped, 12) == 0;
-        ip->n = v4 ? 4 : 16;
-        memcpy(ip->byte, v4 ? p + 12 : p, ip->n);
+        keep_ipv6(ip, from.in6.sin6_addr.s6_addr);
     }
     return 1;
 }
@@ -505,6 +510,21 @@ void sio_ip_text(const sio_ip *ip, char out[46])
     out[0] = '\0';
     if (ip->n > 0)
         inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
+}
+
+bool sio_ip_parse(const char *text, sio_ip *ip)
+{
+    struct in_addr in;
+    struct in6_addr in6;
+    if (parse_ipv4(text, &in)) {
+        ip->n = 4;
+        memcpy(ip->byte, &in, 4);
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &in6) != 1)
+        return false;
+    keep_ipv6(ip, in6.s6_addr);
+    return true;
 }
 
 /* ---- Reading, sending, closing ------------------------------------------------------------------- */

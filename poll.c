@@ -5,6 +5,7 @@
  *     payload, protocol 3     length ":" packet length ":" packet     counted in UTF-16 units,
  *                             binary: "b4" and base64; or, where the client can take bytes:
  *                             0 or 1, the length's digits as bytes 0 to 9, 0xFF, packet
+ *     JSONP, protocol 3       ___eio[j]("payload");  and a form with the payload in its field d
  *
  * What is queued for a session are WebSocket frames, as for everybody else; their headers are read
  * here to find the packets.
@@ -12,14 +13,19 @@
  * What holds here:
  *  - At most one GET waits and one POST is under way. A second one is a violation: it gets 400, and
  *    the session ends.
- *  - Every request is answered exactly once, also when the session ends meanwhile. */
+ *  - A POST is answered when its packets have been handed on. Many of them are read in slices, one
+ *    a turn, so that nobody waits for a payload of a megabyte; few are read where they lie.
+ *  - Every request is answered once, also when the session ends meanwhile; only those whose
+ *    connection is gone are not. */
 #include "layers.h"
 
 #include <string.h>
 
 enum {
     KIND_BINARY = 1,  // of a POST: protocol 3's bytes
-    KIND_JSONP = 2
+    KIND_JSONP = 2,
+    SLICE_PACKETS = 4096,  // of all payloads in a turn
+    SLICE_LEAST = 16       // of one
 };
 
 static const char no_store[] = "cache-control: no-store\r\n";
@@ -274,6 +280,17 @@ static void respond_ok(sio_exchange *x)
     sio_respond(x, 200, "text/html", SIO_SPAN(no_store), SIO_SPAN("ok"));
 }
 
+/* Another POST comes while one is under way: the first one's connection goes, and the session. */
+static void end_overlap(sio_session *s, sio_exchange *x)
+{
+    sio_conn *first = s->polling->post == NULL ? NULL : s->polling->post->conn, *second = x->conn;
+    if (first != NULL)
+        sio_conn_drop(first);
+    sio_session_abort(s, "transport error");
+    if (first != second)
+        sio_respond_empty(x, 400);
+}
+
 void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp)
 {
     sio_polling *k = s->polling;
@@ -281,10 +298,9 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     if (s->state == SIO_SESSION_CLOSING) {
         x->user = NULL;
         respond_ok(x);
-    } else if (k->post != NULL) {  // overlap: the first one's connection goes, and the session
+    } else if (k->post != NULL || k->rest != NULL) {
         x->user = NULL;
-        sio_conn_drop(k->post->conn);
-        sio_respond_empty(x, 400);
+        end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {
         x->user = NULL;
         sio_session_abort(s, "transport error");
@@ -339,83 +355,187 @@ static bool next_bytes3(sio_span payload, size_t *at, bool *text, sio_span *pack
     return !*text || sio_utf8_prefix(p, n) == n;
 }
 
-static void on_payload3(sio_session *s, sio_span payload, bool bytes)
+/* Takes the next packet. 0: there is none; -1: malformed. */
+static int next_in(const sio_session *s, sio_payload *p, bool *text, sio_span *packet)
 {
-    size_t at = 0;
-    bool text = true, good = payload.n > 0;
-    sio_span packet;
-    while (good && at < payload.n && s->state == SIO_SESSION_POLLING) {
-        good =
-            bytes ? next_bytes3(payload, &at, &text, &packet) : next_packet3(payload, &at, &packet);
-        if (good && packet.n > 0)
-            sio_session_packet(s, text, packet.p, packet.n);
-    }
-    if (!good && sio_session_open(s))
-        sio_session_abort(s, "parse error");
+    *text = true;
+    if (s->protocol == 4)
+        return sio_payload_next(p->bytes, &p->at, packet);
+    if (p->at == p->bytes.n)
+        return p->bytes.n > 0 ? 0 : -1;
+    bool good = p->binary ? next_bytes3(p->bytes, &p->at, text, packet)
+                          : next_packet3(p->bytes, &p->at, packet);
+    return good ? 1 : -1;
 }
 
-static void on_payload(sio_session *s, sio_span payload, bool bytes)
+/* How many packets of a payload are read in one turn: all payloads share it. */
+static size_t slice_of(const sio_eio *eio)
 {
-    size_t at = 0;
-    sio_span packet;
-    if (!bytes && sio_utf8_prefix(payload.p, payload.n) != payload.n) {
-        sio_session_abort(s, "parse error");
-    } else if (s->protocol == 3) {
-        on_payload3(s, payload, bytes);
-    } else {
-        while (s->state == SIO_SESSION_POLLING && sio_payload_next(payload, &at, &packet)) {
-            s->eio->net->stats.packets_in++;
-            sio_session_packet(s, true, packet.p, packet.n);
-        }
-    }
+    size_t n = SLICE_PACKETS / (eio->n_rests + 1);
+    return n > SLICE_LEAST ? n : SLICE_LEAST;
 }
 
-/* The field d of a form: its payload, whose line ends are written "\n", and "\n" as "\\n". */
-static void on_form(sio_session *s, sio_span form)
+/* Reads one slice. True: that was all, or the session wants no more. */
+static bool read_slice(sio_session *s, sio_payload *p)
 {
+    sio_span packet;
+    bool text;
+    for (size_t most = slice_of(s->eio); s->state == SIO_SESSION_POLLING; most--) {
+        if (most == 0)
+            return p->at >= p->bytes.n + (s->protocol == 4);  // behind the last RS is a packet
+        int got = next_in(s, p, &text, &packet);
+        if (got < 0)
+            sio_session_abort(s, "parse error");
+        if (got <= 0)
+            break;
+        if (packet.n == 0 && s->protocol == 3)
+            continue;
+        s->eio->net->stats.packets_in++;
+        sio_session_packet(s, text, packet.p, packet.n);
+    }
+    return true;
+}
+
+static void free_rest(sio_rest *r)
+{
+    sio_eio *eio = r->session->eio;
+    sio_timer_clear(&eio->net->clock, &r->turn);
+    eio->n_rests--;
+    sio_free_mem(&eio->net->memory, r);
+}
+
+/* The payload of the POST under way is done. */
+static void end_post(sio_polling *k)
+{
+    sio_exchange *x = k->post;
+    k->post = NULL;
+    if (x == NULL)
+        return;  // its connection has gone meanwhile
+    x->user = NULL;
+    respond_ok(x);
+}
+
+void sio_poll_drop_rest(sio_session *s)
+{
+    sio_polling *k = s->polling;
+    free_rest(k->rest);
+    k->rest = NULL;
+    end_post(k);
+}
+
+/* A turn later: the next slice. */
+static void on_turn(void *owner, sio_timer *t)
+{
+    sio_rest *r = (sio_rest *)(void *)t;
+    sio_session *s = r->session;
+    sio_polling *k = s->polling;
+    (void)owner;
+    k->rest = NULL;  // the session's end must not free what is being read
+    if (read_slice(s, &r->payload)) {
+        free_rest(r);
+        end_post(k);
+        return;
+    }
+    k->rest = r;
+    if (!sio_timer_set(&s->eio->net->clock, &r->turn, 0))
+        sio_session_abort(s, "transport error");  // no memory
+}
+
+/* Keeps what is left of a payload for later turns. False: no memory. */
+static bool keep_rest(sio_session *s, const sio_payload *p)
+{
+    sio_eio *eio = s->eio;
+    size_t n = p->bytes.n - p->at;
+    sio_rest *r = sio_resize(&eio->net->memory, NULL, sizeof *r + n);
+    if (r == NULL)
+        return false;
+    if (n > 0)
+        memcpy(r->bytes, p->bytes.p + p->at, n);
+    *r = (sio_rest){ .turn = { .expire = on_turn },
+                     .session = s,
+                     .payload = { { r->bytes, n }, 0, p->binary } };
+    eio->n_rests++;
+    if (sio_timer_set(&eio->net->clock, &r->turn, 0)) {
+        s->polling->rest = r;
+        return true;
+    }
+    free_rest(r);
+    return false;
+}
+
+/* False: no memory. */
+static bool on_payload(sio_session *s, sio_span bytes, bool binary)
+{
+    sio_payload p = { bytes, 0, binary };
+    if (!binary && sio_utf8_prefix(bytes.p, bytes.n) != bytes.n) {
+        sio_session_abort(s, "parse error");
+        return true;
+    }
+    return read_slice(s, &p) || keep_rest(s, &p);
+}
+
+/* A form's line ends are written "\n", and "\n" as "\\n". Returns the length. */
+static size_t unescape_form(char *text, size_t n)
+{
+    size_t k = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool newline = n - i >= 2 && text[i] == '\\' && text[i + 1] == 'n';
+        bool escaped = n - i >= 3 && text[i] == '\\' && text[i + 1] == '\\' && text[i + 2] == 'n';
+        text[k++] = newline ? '\n' : text[i];
+        if (escaped)
+            text[k++] = 'n';
+        i += newline ? 1 : escaped ? 2 : 0;
+    }
+    return k;
+}
+
+/* The field d of a form is its payload. False: no memory. */
+static bool on_form(sio_session *s, sio_span form)
+{
+    const sio_memory *m = &s->eio->net->memory;
     sio_span name, value;
     while (sio_http_query_next(&form, &name, &value)) {
         if (!sio_span_is(name, "d"))
             continue;
-        char *text = sio_resize(&s->eio->net->memory, NULL, value.n + 1);
+        char *text = sio_resize(m, NULL, value.n + 1);
         if (text == NULL)
-            return;
-        size_t n = sio_http_decode(value, text), k = 0;
-        for (size_t i = 0; i < n; i++) {
-            bool newline = n - i >= 2 && text[i] == '\\' && text[i + 1] == 'n';
-            bool escaped =
-                n - i >= 3 && text[i] == '\\' && text[i + 1] == '\\' && text[i + 2] == 'n';
-            text[k++] = newline ? '\n' : text[i];
-            if (escaped)
-                text[k++] = 'n';
-            i += newline ? 1 : escaped ? 2 : 0;
-        }
-        on_payload(s, (sio_span){ text, k }, false);
-        sio_free_mem(&s->eio->net->memory, text);
-        return;
+            return false;
+        size_t n = unescape_form(text, sio_http_decode(value, text));
+        bool good = on_payload(s, (sio_span){ text, n }, false);
+        sio_free_mem(m, text);
+        return good;
     }
+    return true;
 }
 
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body)
 {
-    s->polling->post = NULL;
+    sio_polling *k = s->polling;
+    k->post = NULL;
     x->user = NULL;
-    if (x->kind & KIND_JSONP)
-        on_form(s, body);
-    else
-        on_payload(s, body, x->kind & KIND_BINARY);
-    respond_ok(x);
+    bool good =
+        x->kind & KIND_JSONP ? on_form(s, body) : on_payload(s, body, x->kind & KIND_BINARY);
+    if (!good) {  // packets are lost, so the session can't go on
+        sio_session_abort(s, "transport error");
+        sio_respond_empty(x, 503);
+    } else if (k->rest != NULL) {
+        k->post = x;
+        x->user = s;
+    } else {
+        respond_ok(x);
+    }
 }
 
 void sio_poll_gone(sio_session *s, sio_exchange *x, int status)
 {
     sio_polling *k = s->polling;
+    bool read_whole = x == k->post && k->rest != NULL;
     x->user = NULL;
     if (x == k->get)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413)
+    if (status != 413 && !read_whole)
         sio_session_abort(s, "transport error");
 }
 
@@ -426,6 +546,7 @@ void sio_poll_free(sio_session *s)
         return;
     if (k->get != NULL)
         k->get->user = NULL;
+    sio_deadline_clear(&k->returned);
     sio_queue_clear(&s->eio->net->memory, &k->queue);
     sio_free_mem(&s->eio->net->memory, k);
     s->polling = NULL;

@@ -481,30 +481,17 @@ const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void
     return &nobody;
 }
 
-const char *sio_hook_allow(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                    void (*hook)(sio_http *http, void *data), void *data)
 {
-    sio_server *io = owner;
+    sio_server *io = (sio_server *)(void *)net;
     sio_http http = { .io = io, .x = x, .head = head, .answered = true };
-    (void)raw;
-    http.lines = sio_text_new(&io->net.memory);
+    http.lines = sio_text_new(&net->memory);
     sio_enter(io);
-    const char *refusal = io->options.allow_request(&http);
-    io->depth--;  // what it was lent, and may return, stays until the answer is written
-    sio_text_free(&http.lines);
-    return refusal;
-}
-
-void sio_hook_headers(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
-                      bool initial, sio_sink *lines)
-{
-    sio_server *io = owner;
-    sio_http http = { .io = io, .x = x, .head = head, .answered = true };
-    (void)raw;
-    http.lines = sio_text_new(&io->net.memory);
-    sio_enter(io);
-    io->options.headers(&http, initial);
-    sio_leave_callback(io);
-    sio_put(lines, http.lines.sink.p, http.lines.sink.n);
+    hook(&http, data);
+    io->depth--;  // without sio_leave_callback: what it returned may be in the arena
+    if (lines != NULL)
+        sio_put(lines, http.lines.sink.p, http.lines.sink.n);
     sio_text_free(&http.lines);
 }
 

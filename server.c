@@ -6,8 +6,8 @@
  * Sending can end connections, whose handlers may queue again: so it is repeated until nothing is
  * left to send. Freeing comes last, when no function up the stack can look at the dead any more.
  *
- * Stopping: listeners close, every session is told, and turns go on until the last connection is
- * gone or stop_timeout_ms are over. */
+ * Stopping: listeners close, every session is told, and turns go on until polling clients have fetched
+ * what is queued for them and the last connection is gone, or stop_timeout_ms are over. */
 #include "layers.h"
 
 #include <errno.h>
@@ -58,10 +58,12 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_dynamic_namespaces, 10000);
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
+    complete_size(&o->max_sessions_per_address, 25000);
     complete_size(&o->recovery_bytes, 16u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
     complete_int(&o->keep_alive_ms, 5000);
+    complete_int(&o->return_timeout_ms, 10000);
     complete_int(&o->close_timeout_ms, 30000);
     complete_int(&o->stop_timeout_ms, 500);
 }
@@ -171,6 +173,7 @@ sio_server *sio_new(const sio_options *options)
     io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
     io->net.options = &io->options;
     io->net.route = sio_route_find;
+    io->net.show = sio_route_show;
     io->depth = 1;
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = m;
@@ -182,12 +185,7 @@ sio_server *sio_new(const sio_options *options)
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
     sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
     sio_recovery_init(io);
-    io->events = sio_client_events;
-    if (o.allow_request != NULL)
-        io->events.allow = sio_hook_allow;
-    if (o.headers != NULL)
-        io->events.headers = sio_hook_headers;
-    if (sio_eio_init(&io->eio, &io->net, &io->options, &io->events, io) < 0 ||
+    if (sio_eio_init(&io->eio, &io->net, &io->options, &sio_client_events, io) < 0 ||
         sio_of(io, "/") == NULL) {
         sio_free(io);
         return NULL;
@@ -249,11 +247,14 @@ static bool in_callback(const sio_server *io)
     return io->turning || io->depth > 1;
 }
 
+static const char shutting_down[] = "server shutting down";
+
 static void close_all(sio_server *io)
 {
     sio_net_stop_listening(&io->net);
-    sio_eio_close_all(&io->eio, "server shutting down");
-    sio_beside_close_all(io, "server shutting down");
+    io->net.stopping = true;
+    sio_eio_close_all(&io->eio, shutting_down);
+    sio_beside_close_all(io, shutting_down);
 }
 
 void sio_free(sio_server *io)
@@ -299,17 +300,26 @@ void sio_free(sio_server *io)
     sio_free_mem(&m, io);
 }
 
-/* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. */
+static void begin_to_stop(sio_server *io, int64_t now)
+{
+    io->net.clock.now = now;
+    io->stop_by = now + io->options.stop_timeout_ms;
+    sio_net_stop_listening(&io->net);
+    io->net.stopping = true;
+    sio_eio_stop(&io->eio, shutting_down);
+    sio_beside_stop(io, shutting_down);
+    end_turn(io);
+}
+
+/* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. What is queued
+ * for a polling client waits for its next GET, which comes over a connection that is idle now. */
 static int go_on_stopping(sio_server *io)
 {
     int64_t now = sio_loop_now(io->net.loop);
-    if (io->stop_by == 0) {
-        io->net.clock.now = now;
-        io->stop_by = now + io->options.stop_timeout_ms;
-        close_all(io);
-        end_turn(io);
-    }
-    sio_net_close_idle(&io->net);
+    if (io->stop_by == 0)
+        begin_to_stop(io, now);
+    if (io->eio.sessions.count + sio_beside_sessions(io) == 0)
+        sio_net_close_idle(&io->net);
     if (now >= io->stop_by)
         sio_net_abort_all(&io->net);
     end_turn(io);

@@ -131,6 +131,7 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
         s->more->since = io->log_serial;
     io->net.stats.sockets++;
     stop_joining(c);
+    sio_session_settled(c->session);
     send_connected(s);
     sio_run_event(s, "connection", sio_auth(s), NULL);
 }

@@ -75,8 +75,11 @@ typedef struct sio_options {
     int upgrade_timeout_ms;  // 10000
     int transports;          // SIO_POLLING | SIO_WEBSOCKET
     bool no_upgrades;        // announce no upgrade in the handshake
-    bool allow_eio3;         // serve protocol 3 (Socket.IO 2.x) clients as well
-    const char *cookie;      // name of a cookie that carries the session id; NULL: none
+    /* Serve protocol 3 (Socket.IO 2.x) clients as well. Their ids of sockets hold the id of the
+     * session, and who knows that can speak as them: tell nobody a socket's id then. In protocol 4
+     * the two have nothing in common. */
+    bool allow_eio3;
+    const char *cookie;  // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
     int connect_timeout_ms;         // 45000: time until the first namespace must be joined
@@ -87,12 +90,16 @@ typedef struct sio_options {
     bool cleanup_empty_namespaces;
 
     /* Browsers. cors: "*", one origin, several separated by commas, or "reflect"; NULL: no CORS
-     * headers. It never blocks. origins: those that may connect at all, WebSocket included,
-     * separated by commas; compared byte by byte; NULL: all. */
+     * headers. It never blocks. origins: those whose pages may send requests at all, WebSocket
+     * included, separated by commas; compared byte by byte; NULL: all. Where it is set, each request
+     * is checked, what other sites' pages ask for without an Origin is refused, and JSONP is off.
+     * Who is no browser names any origin it likes, or none. */
     const char *cors;
     bool cors_credentials;
     const char *origins;
-    bool trust_proxy;  // X-Forwarded-For, if present, names the client's address
+    /* The last entry of X-Forwarded-For, if present, is the client's address. The proxy must write it;
+     * entries before it are what its client said. */
+    bool trust_proxy;
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
      * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
@@ -111,13 +118,20 @@ typedef struct sio_options {
     size_t max_namespaces;   // 100 joined over one connection
     size_t max_rooms;        // 10000 joined by one socket
     size_t max_connections;  // 0: as many as there are descriptors
-    size_t max_sessions;     // 100000 of an endpoint; more are answered 503
-    size_t max_per_address;  // 0: as many as they like
+    size_t max_sessions;     // 100000 of an endpoint; when there are so many, the oldest that has
+                             // joined no namespace (of plain Engine.IO: that sent no message) makes
+                             // room; where there is none, handshakes are answered 503
+    /* 25000 sessions of one address at an endpoint; more are answered 503. Behind a proxy without
+     * trust_proxy all clients have one address. On a public port a few hundred are enough for those
+     * who share one. */
+    size_t max_sessions_per_address;
+    size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
                              // plain WebSocket's message are
     int keep_alive_ms;       // 5000 of silence between two requests
+    int return_timeout_ms;   // 10000 for a client to come back after a handshake by polling
     int close_timeout_ms;    // 30000 for the client to take or answer a close
     int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
     /* 10000 namespaces of families; a client that asks for one more gets "Invalid namespace". */
@@ -144,8 +158,8 @@ void sio_free(sio_server *io);
  * EINVAL after sio_stop, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
-/* Serves until sio_stop, then tells every client, flushes, and returns 0; -1 if the loop fails, or
- * from inside a callback (EDEADLK). */
+/* Serves until sio_stop, then tells every client, lets those that poll fetch what is queued, flushes,
+ * and returns 0; -1 if the loop fails, or from inside a callback (EDEADLK). */
 int sio_run(sio_server *io);
 
 /* Serves what is ready, waiting for it at most timeout_ms (-1: until something happens). Returns 1
@@ -514,8 +528,8 @@ const char *sio_ws_address(const sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
-/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user and
- * what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
+/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user,
+ * trust_proxy, what is about connections and what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
 typedef struct sio_session sio_session;
 typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);

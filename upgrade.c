@@ -8,6 +8,10 @@
  *       "5"                       ------>     the session lives on the WebSocket, and what is
  *                                 <------     queued leaves there
  *
+ * A client pauses polling before it sends "5": its POSTs are answered by then. Where one is not, what
+ * has not come of it is dropped; if it came whole and is still being read, the upgrade is given up,
+ * for what comes over the WebSocket would overtake it.
+ *
  * Nothing that goes wrong on the probing connection harms the session: the connection is closed,
  * polling goes on, and the client may try again. */
 #include "layers.h"
@@ -87,7 +91,7 @@ static void complete(sio_upgrade *u)
     eio->net->stats.upgrades++;
     sio_conn_set_owner(s->conn, &eio->ws_events, s);
     for (size_t i = 0; sio_queue_at(&queue, i).n > 0; i++)
-        sio_session_frames(s, sio_queue_at(&queue, i));
+        sio_session_forward(s, sio_queue_at(&queue, i));
     sio_queue_clear(&eio->net->memory, &queue);
     if (!closing)
         return;
@@ -120,7 +124,7 @@ void sio_upgrade_message(void *owner, bool text, const char *p, size_t n)
     if (text && sio_span_is(packet, "2probe")) {
         answer_probe(u);
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
-    } else if (text && sio_span_is(packet, "5")) {
+    } else if (text && sio_span_is(packet, "5") && u->session->polling->rest == NULL) {
         complete(u);
     } else {
         sio_upgrade_abandon(u->session);

@@ -504,11 +504,35 @@ void sio_loop_refuse(sio_loop *loop, int fd)
     free_descriptor(client_of(&w));
 }
 
+/* One that stands for an IPv4 address is that (RFC 4291, 2.5.5.2). */
+static void keep_ipv6(sio_ip *ip, const unsigned char byte[16])
+{
+    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
+    bool v4 = memcmp(byte, mapped, 12) == 0;
+    ip->n = v4 ? 4 : 16;
+    memcpy(ip->byte, v4 ? byte + 12 : byte, ip->n);
+}
+
 void sio_ip_text(const sio_ip *ip, char out[46])
 {
     out[0] = '\0';
     if (ip->n > 0)
         inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
+}
+
+bool sio_ip_parse(const char *text, sio_ip *ip)
+{
+    struct in_addr in;
+    struct in6_addr in6;
+    if (inet_pton(AF_INET, text, &in) == 1) {
+        ip->n = 4;
+        memcpy(ip->byte, &in, 4);
+        return true;
+    }
+    if (inet_pton(AF_INET6, text, &in6) != 1)
+        return false;
+    keep_ipv6(ip, in6.s6_addr);
+    return true;
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */

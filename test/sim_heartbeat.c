@@ -45,10 +45,10 @@ static void heartbeats_are_timed_from_the_pong(void **state)
 /* ---- connect_timeout ------------------------------------------------------------------------ */
 
 static const play connects[] = {
-    { "C01: no CONNECT, but pongs", "+ 25000\n< 2\n> 3\n+ 19999\n.\n+ 1\n< CLOSE()" },
+    { "C01: no CONNECT, but pongs", ".\n+ 25000\n< 2\n> 3\n+ 19999\n.\n+ 1\n< CLOSE()" },
     { "C02: only a refused CONNECT", "> 40/nope\n< 44*\n+ 25000\n< 2\n> 3\n+ 20000\n< CLOSE()" },
     { "C02: a refused CONNECT does not start the time again",
-      "+ 25000\n< 2\n> 3\n+ 15000\n> 40/auth,\n< 44*\n+ 5000\n< CLOSE()" },
+      ".\n+ 25000\n< 2\n> 3\n+ 15000\n> 40/auth,\n< 44*\n+ 5000\n< CLOSE()" },
     { "C01: joined once stops it for good", "> 40\n< 40*\n< 42*\n> 41\n+ 25000\n< 2\n> 3\n+ 25000\n"
                                             "< 2\n> 3\n.\n> 40\n< 40*" },
 };

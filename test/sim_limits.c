@@ -157,7 +157,7 @@ static void connections_per_address_are_limited(void **state)
     app_options()->max_per_address = 2;
     sio_server *io = app_begin();
     static const char *const from[] = { "10.0.0.1", "10.0.0.1", "10.0.0.1", "10.0.0.2",
-                                        "::1",      "::1",      "::1",      "::2" };
+                                        "::1",      "::2",      "::3",      "0:0:0:1::1" };
     sim_client *c[8];
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 8; i++)
@@ -301,20 +301,33 @@ static void depth_is_limited(void **state)
 static void a_trusted_proxy_names_the_address(void **state)
 {
     (void)state;
-    for (int trust = 0; trust < 2; trust++) {
+    static const struct {
+        const char *fields, *address;
+    } cases[] = {
+        { "X-Forwarded-For: 5.6.7.8\r\nX-Forwarded-Proto: https\r\n", "5.6.7.8" },
+        { "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-Proto: https\r\n", "5.6.7.8" },
+        { "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: ::1 ,5.6.7.8 \r\n"
+          "X-Forwarded-Proto: https\r\n",
+          "5.6.7.8" },
+        { "X-Forwarded-For: 1.2.3.4,\r\nX-Forwarded-Proto: https\r\n", "127.0.0.1" },
+        { "X-Forwarded-For: \r\nX-Forwarded-Proto: https\r\n", "127.0.0.1" },
+    };
+    for (size_t i = 0; i < 2 * COUNT(cases); i++) {
+        bool trust = i % 2 == 1;
+        char address[64];
         app_options()->trust_proxy = trust;
         sio_server *io = app_begin();
         sim_client *c =
-            sim_ws_open(io, "/socket.io/?EIO=4&transport=websocket",
-                        "X-Forwarded-For: 1.2.3.4, 5.6.7.8\r\nX-Forwarded-Proto: https\r\n");
+            sim_ws_open(io, "/socket.io/?EIO=4&transport=websocket", cases[i / 2].fields);
         sim_ws_say(c, "40");
         sim_ws_say(c, "421[\"whoami\"]");
         sim_run_ms(io, 0);
-        for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 3; k++)
             sim_ws_hear(c);
         const char *got = sim_ws_hear(c);
-        assert_non_null(
-            strstr(got, trust ? "\"address\":\"1.2.3.4\"" : "\"address\":\"127.0.0.1\""));
+        snprintf(address, sizeof address, "\"address\":\"%s\"",
+                 trust ? cases[i / 2].address : "127.0.0.1");
+        assert_non_null(strstr(got, address));
         assert_non_null(strstr(got, trust ? "\"secure\":true" : "\"secure\":false"));
         app_free(io);
     }

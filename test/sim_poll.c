@@ -466,6 +466,198 @@ static void every_request_gets_exactly_one_answer(void **state)
     app_free(io);
 }
 
+/* ---- Long payloads -------------------------------------------------------------------------- */
+
+enum { PACKETS = 20000 };
+
+/* So many events in one payload, with last behind them. */
+static char *many_packets(int n, const char *last)
+{
+    char *body = malloc((size_t)n * 40 + 100), *to = body;
+    assert_non_null(body);
+    for (int i = 0; i < n; i++)
+        to += sprintf(to, "42[\"message\",%d]" RS, i);
+    strcpy(to, last);
+    return body;
+}
+
+/* How many echoes the next GET brings; they are numbered from 0. */
+static int count_echoes(session *s)
+{
+    sim_answer a = sim_answered(get(s), false);
+    int n = 0;
+    for (const char *p = a.body; (p = strstr(p, "message-back\",")) != NULL; n++) {
+        p += strlen("message-back\",");
+        if (atoi(p) != n)
+            fail_msg("%d, not %d", atoi(p), n);
+    }
+    return n;
+}
+
+/* Turns until a payload is being read. */
+static void await_packets(sio_server *io)
+{
+    uint64_t before = sio_get_stats(io)->packets_in;
+    while (sio_get_stats(io)->packets_in == before)
+        sio_turn(io, 0);
+    assert_true(sio_get_stats(io)->packets_in - before <= 2 * 4096);
+}
+
+/* Threat "a payload of a million packets": it takes many turns, in which others are served; the
+ * answer comes when it has been read, and the order is kept. */
+static void a_long_payload_is_read_in_slices(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    session s = begin(io, true), other = begin(io, true);
+    char *body = many_packets(PACKETS, "42[\"message\",20000]");
+    sim_client *c = sim_connect(), *beside = sim_connect();
+    sim_request(c, "POST", s.target, NULL, body);
+    await_packets(io);
+    sim_request(beside, "POST", other.target, NULL, "42[\"message\",0]");
+    sio_turn(io, 0);
+    sio_turn(io, 0);
+    answered(beside, 200, "ok");
+    assert_int_equal(sim_answered(c, false).status, 0);
+    sim_run_ms(io, 0);
+    answered(c, 200, "ok");
+    assert_int_equal(count_echoes(&s), PACKETS + 1);
+    assert_int_equal(count_echoes(&other), 1);
+    free(body);
+    app_free(io);
+}
+
+/* All that are being read share a turn. */
+static void long_payloads_share_the_turns(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 20 };
+    sio_server *io = app_new();
+    session s[SESSIONS];
+    sim_client *c[SESSIONS];
+    char *body = many_packets(PACKETS / 4, "3");
+    for (int i = 0; i < SESSIONS; i++)
+        s[i] = begin(io, true);
+    for (int i = 0; i < SESSIONS; i++) {
+        c[i] = sim_connect();
+        sim_request(c[i], "POST", s[i].target, NULL, body);
+    }
+    await_packets(io);
+    uint64_t last = 0;
+    for (int first = 1; sio_get_stats(io)->packets_in > last; first = 0) {
+        uint64_t now = sio_get_stats(io)->packets_in;
+        assert_true(first || now - last <= 5 * 4096);
+        last = now;
+        sio_turn(io, 0);
+    }
+    for (int i = 0; i < SESSIONS; i++) {
+        answered(c[i], 200, "ok");
+        assert_int_equal(count_echoes(&s[i]), PACKETS / 4);
+    }
+    free(body);
+    app_free(io);
+}
+
+/* What happens while a payload is read. */
+enum { OVERLAP, PIPELINED, RESET, UPGRADE, CLOSED };
+
+static void begin_long_post(session *s, sim_client *c, const char *body)
+{
+    sim_request(c, "POST", s->target, NULL, body);
+    await_packets(s->io);
+    assert_int_equal(sim_answered(c, false).status, 0);
+}
+
+static void much_may_happen_while_a_payload_is_read(void **state)
+{
+    (void)state;
+    char *body = many_packets(PACKETS, "3");
+    for (int what = OVERLAP; what <= CLOSED; what++) {
+        sio_server *io = app_new();
+        session s = begin(io, true);
+        char upgrade[120];
+        sim_client *c = sim_connect(), *ws;
+        snprintf(upgrade, sizeof upgrade, "/socket.io/?EIO=4&transport=websocket&sid=%s", s.p.sid);
+        ws = sim_ws_open(io, upgrade, NULL);
+        begin_long_post(&s, c, body);
+        if (what == OVERLAP)
+            assert_int_equal(post(&s, NULL, "3").status, 400);
+        else if (what == PIPELINED)
+            sim_request(c, "POST", s.target, NULL, "3");
+        else if (what == RESET)
+            sim_abort(c);  // it came whole
+        else if (what == UPGRADE)
+            sim_ws_say(ws, "5");  // too early
+        else
+            sio_disconnect_sockets(sio_all(sio_of(io, "/")), true);
+        sim_run_ms(io, 0);
+        assert_int_equal(sim_closed(c), what <= RESET);
+        if (what == UPGRADE)
+            assert_string_equal(sim_ws_hear(ws), "CLOSE()");
+        if (what >= UPGRADE)
+            answered(c, 200, "ok");
+        if (what == RESET || what == UPGRADE)
+            assert_int_equal(count_echoes(&s), PACKETS);
+        else if (what == CLOSED)
+            assert_true(count_echoes(&s) <= 4 * 4096);
+        else
+            assert_true(is_gone(&s));
+        app_free(io);
+    }
+    free(body);
+}
+
+/* How a long payload ends: as a short one does. */
+static void a_long_payload_ends_like_a_short_one(void **state)
+{
+    static const struct {
+        const char *last, *reason;
+    } ends[] = {
+        { "", "parse error" },  // P08: RS behind
+        { "9", "parse error" },
+        { "1" RS "42[\"message\"]", "transport close" },
+        { "42[\"disconnect-me\",true]" RS "42[\"message\"]", "server namespace disconnect" },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        for (int n = 4094; n <= 4098; n++) {
+            sio_server *io = app_new();
+            session s = begin(io, true);
+            char *body = many_packets(n, ends[i].last);
+            assert_string_equal(post(&s, NULL, body).body, "ok");
+            assert_string_equal(app_reason(), ends[i].reason);
+            free(body);
+            app_free(io);
+        }
+    }
+}
+
+/* Without memory for what is left of it a payload is refused, and the session ends. */
+static void a_long_payload_is_read_or_refused(void **state)
+{
+    (void)state;
+    char *body = many_packets(5000, "3");
+    int refused = 0;
+    unsigned long most = 1;
+    for (unsigned long k = 0; k <= most; k++) {
+        sio_server *io = app_new();
+        session s = begin(io, true);
+        sim_client *c = sim_connect();
+        sim_run_ms(io, 0);
+        sim_request(c, "POST", s.target, NULL, body);
+        unsigned long before = sim.allocs;
+        sim.fail_alloc = k == 0 ? 0 : before + k;
+        sim_run_ms(io, 0);
+        most = k == 0 ? sim.allocs - before : most;
+        sim_answer a = sim_answered(c, false);
+        refused += a.status == 503;
+        assert_true(a.status != 503 || is_gone(&s));  // for its packets are lost
+        app_free(io);
+    }
+    assert_true(refused > 0);
+    free(body);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -482,6 +674,11 @@ int main(void)
         cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
         cmocka_unit_test(nothing_is_served_behind_a_refusal),
         cmocka_unit_test(every_request_gets_exactly_one_answer),
+        cmocka_unit_test(a_long_payload_is_read_in_slices),
+        cmocka_unit_test(long_payloads_share_the_turns),
+        cmocka_unit_test(much_may_happen_while_a_payload_is_read),
+        cmocka_unit_test(a_long_payload_ends_like_a_short_one),
+        cmocka_unit_test(a_long_payload_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

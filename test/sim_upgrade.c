@@ -242,6 +242,24 @@ static void a_client_may_vanish_at_any_byte(void **state)
     }
 }
 
+/* What waited for a GET and leaves over the WebSocket is counted once. */
+static void packets_are_counted_once(void **state)
+{
+    (void)state;
+    sio_server *io = app_new();
+    assert_true(sim_play(io, "U04", BEGIN "B up A\nB> 2probe\nB< 3probe\n"));
+    uint64_t before = sio_get_stats(io)->packets_out;
+    assert_true(sim_play(io, "U04", BEGIN "> 42['message',1]|42['message',2]\n"));
+    uint64_t polling = sio_get_stats(io)->packets_out - before;
+    before = sio_get_stats(io)->packets_out;
+    assert_true(sim_play(io, "U04",
+                         BEGIN "> 42['message',1]|42['message',2]\nB up A\nB> 5\n"
+                               "B< 42['message-back',1]\nB< 42['message-back',2]"));
+    assert_int_equal(sio_get_stats(io)->packets_out - before, polling);
+    assert_int_equal(sio_get_stats(io)->upgrades, 1);
+    app_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -252,6 +270,7 @@ int main(void)
         cmocka_unit_test(a_wrong_frame_ends_the_probe_alone),
         cmocka_unit_test(a_refused_upgrade_leaves_the_session_alone),
         cmocka_unit_test(a_client_may_vanish_at_any_byte),
+        cmocka_unit_test(packets_are_counted_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

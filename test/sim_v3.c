@@ -104,7 +104,10 @@ static void packets_carry_their_lengths(void **state)
     for (size_t i = 0; i < COUNT(posts); i++) {
         session s = begin(io, posts[i].query);
         get(&s);
+        uint64_t packets = sio_get_stats(io)->packets_in;
         int status = post(&s, posts[i].body);
+        bool two = strcmp(posts[i].rule, "V06: two packets") == 0;
+        assert_true(!two || sio_get_stats(io)->packets_in - packets == 2);
         const char *got = "";
         bool good = status == 200;
         if (posts[i].heard == NULL)
@@ -245,27 +248,55 @@ static void ends_are_framed(void **state)
     app_free(io);
 }
 
-/* J01, J02: JSONP, of both protocols. */
+/* J01, J02: JSONP; protocol 4 does without. */
 static void jsonp_is_a_script_and_a_form(void **state)
 {
     (void)state;
     sio_server *io = begin_server();
-    sim_answer a = sim_http(io, "GET", "/socket.io/?EIO=4&transport=polling&j=7", NULL, NULL);
-    assert_true(sim_like("___eio[7](\"0{\\\"sid\\\":\\\"*}\");", a.body));  // J01
+    sim_answer a = sim_http(io, "GET", AT "&j=7", NULL, NULL);
+    assert_true(sim_like("___eio[7](\"*:0{\\\"sid\\\":\\\"*}\");", a.body));  // J01
     const char *sid = strstr(a.body, "sid\\\":\\\"") + 8;
     char target[120];
-    snprintf(target, sizeof target, "/socket.io/?EIO=4&transport=polling&j=x1y2&sid=%.20s", sid);
-    assert_string_equal(sim_http(io, "POST", target, NULL, "d=40").body, "ok");  // J02
-    assert_true(sim_like("___eio[12](\"40{\\\"sid\\\":*\");",
-                         sim_http(io, "GET", target, NULL, NULL).body));
-    sim_http(io, "POST", target, NULL, "x=1&d=42%5B%22message%22%2C%22a%5C%5Cnb%E2%80%A8%22%5D");
+    snprintf(target, sizeof target, AT "&j=x1y2&sid=%.20s", sid);
+    sim_http(io, "GET", target, NULL, NULL);
+    assert_string_equal(sim_http(io, "POST", target, NULL, "d=1:2").body, "ok");  // J02
+    assert_string_equal(sim_http(io, "GET", target, NULL, NULL).body, "___eio[12](\"1:3\");");
+    sim_http(io, "POST", target, NULL, "x=1&d=21:42%5B%22message%22%2C%22a%5C%5Cnb%E2%80%A8%22%5D");
     a = sim_http(io, "GET", target, NULL, NULL);
-    assert_string_equal(a.body, "___eio[12](\"42[\\\"message-back\\\",\\\"a\\\\nb\\u2028\\\"]\");");
+    assert_string_equal(a.body,
+                        "___eio[12](\"26:42[\\\"message-back\\\",\\\"a\\\\nb\\u2028\\\"]\");");
     assert_string_equal(sim_field(a, "Content-Type"), "text/plain; charset=UTF-8");
     assert_string_equal(sim_http(io, "POST", target, NULL, "x=1").body, "ok");
     session s = begin(io, "&j=7");
     assert_string_equal(get(&s), "___eio[7](\"2:4013:42[\\\"auth\\\",{}]\");");
+    a = sim_http(io, "GET", "/socket.io/?EIO=4&transport=polling&j=7", NULL, NULL);
+    assert_true(sim_like("0{\"sid\":*}", a.body));
     app_free(io);
+}
+
+/* Without memory a form is not answered "ok" while its packets are lost. */
+static void a_form_is_read_or_refused(void **state)
+{
+    (void)state;
+    int refused = 0;
+    for (unsigned long k = 1; k < 30; k++) {
+        sio_server *io = begin_server();
+        session s = begin(io, "&j=1");
+        get(&s);
+        sim_client *c = sim_connect();
+        sim_run_ms(io, 0);
+        sim_request(c, "POST", s.target, NULL, "d=15:42%5B%22message%22%2C1%5D");
+        sim.fail_alloc = sim.allocs + k;
+        sim_run_ms(io, 0);
+        sim.fail_alloc = 0;
+        sim_answer a = sim_answered(c, false);
+        const char *got = get(&s);
+        assert_true(a.status != 200 || sim_like("*message-back*", got) ||
+                    sim_like("*Session ID unknown*", got));
+        refused += a.status == 503;
+        app_free(io);
+    }
+    assert_true(refused > 0);
 }
 
 int main(void)
@@ -278,6 +309,7 @@ int main(void)
         cmocka_unit_test(websockets_speak_it_too),
         cmocka_unit_test(ends_are_framed),
         cmocka_unit_test(jsonp_is_a_script_and_a_form),
+        cmocka_unit_test(a_form_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
