@@ -8,9 +8,10 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete. What a read left over goes back to the shared buffer, in
- * front of the next read, for much may follow; what a read did not complete stays, and the rest is
- * read right behind it. So the cost is linear in the bytes, however the input is cut.
+ * only while a head or frame is incomplete, and at most four times what has come of it. What a read
+ * left over, and what is short, goes back to the shared buffer, in front of the next read, for much
+ * may follow; what is long and was not completed by a read stays, and the rest is read right behind
+ * it. So the cost is linear in the bytes, however the input is cut.
  *
  * What holds here:
  *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
@@ -27,8 +28,9 @@
 #include <string.h>
 
 enum {
-    READ_BYTES = 262144,   // one connection's share of a turn
-    INPUT_BYTES = 512,     // room for an incomplete head, at first
+    READ_BYTES = 262144,  // one connection's share of a turn
+    INPUT_BYTES = 512,    // room for an incomplete head, at first
+    SHORT_BYTES = 1024,   // of incomplete input that is moved for each read rather than read behind
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
@@ -347,25 +349,33 @@ static void drop_input(sio_conn *c)
     c->in = NULL;
 }
 
-/* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. Bytes
- * that stay where they are cost nothing, and room doubles: whoever sends byte by byte costs linear
- * time. stuck: nothing was completed. */
+/* Room for n bytes of something that will have whole bytes, or, whole 0, nobody knows how many. It
+ * doubles, so that whoever sends byte by byte costs linear time; what is announced gets its room
+ * when a quarter of it has come, so that who wants memory has to pay for it. */
+size_t sio_conn_room(size_t n, size_t whole)
+{
+    size_t room = n < INPUT_BYTES / 2 ? INPUT_BYTES : n * 2;
+    if (whole > n && (whole / 4 <= n || whole < room))
+        return whole;
+    return room;
+}
+
+/* Keeps n bytes at p, which may lie in c->in itself, with room for more. Bytes that stay where they
+ * are cost nothing. stuck: nothing was completed. */
 static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
 {
     if (n == 0 || c->state >= SIO_CONN_DRAINING) {
         drop_input(c);
         return;
     }
-    size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
-    if (c->in != NULL && c->in->cap > n && c->in->cap >= want) {
+    if (c->in != NULL && c->in->cap > n) {
         if (p != c->in->bytes)
             memmove(c->in->bytes, p, n);
         c->in->n = n, c->in->stuck = stuck;
         return;
     }
-    if (want <= n)
-        want = n < INPUT_BYTES / 2 ? INPUT_BYTES : n * 2;
-    size_t size = sizeof(sio_input) + want;
+    size_t whole = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
+    size_t size = sizeof(sio_input) + sio_conn_room(n, whole);
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
         sio_conn_die(c, false);
@@ -395,7 +405,7 @@ static void on_readable(sio_conn *c)
     sio_net *net = c->net;
     char *p = net->input;
     size_t have = 0, room = READ_BYTES;
-    if (c->in != NULL && c->in->stuck) {
+    if (c->in != NULL && c->in->stuck && c->in->n > SHORT_BYTES) {
         p = c->in->bytes, have = c->in->n;
         room = c->in->cap - have < READ_BYTES ? c->in->cap - have : READ_BYTES;
     } else if (c->in != NULL) {

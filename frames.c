@@ -84,7 +84,9 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
             f->op = h->op;
     }
     if (f != NULL && f->cap - f->n < n) {
-        size_t cap = (f->n + n) * 2;
+        size_t cap = sio_conn_room(f->n + n, 0), most = c->u.ws.events->max_message;
+        if (cap > most)
+            cap = most;  // check_frame has seen to it that this is enough
         char *more = sio_resize(m, f->p, cap);
         if (more != NULL)
             f->p = more, f->cap = cap;
@@ -195,12 +197,19 @@ size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
 
 /* ---- For the layers above ------------------------------------------------------------------------ */
 
+/* RFC 9110, 5.6.2: whether a byte may stand in a token. */
+static bool in_token(char byte)
+{
+    unsigned char b = (unsigned char)byte;
+    return b > ' ' && b < 0x7f && strchr(",;=\"()<>@:/[]?{}\\", b) == NULL;
+}
+
 /* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
 static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
 {
     sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
     size_t n = 0;
-    while (n < list.n && list.p[n] > ' ' && strchr(",;=\"()<>@:/[]?{}\\\x7f", list.p[n]) == NULL)
+    while (n < list.n && in_token(list.p[n]))
         n++;
     if (n == 0)
         return;

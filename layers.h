@@ -657,7 +657,7 @@ struct sio_net {
     sio_deadline spare_end;
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
     int64_t date_second;
-    char date[40];
+    char date[30];
     bool stopping;
 };
 
@@ -761,12 +761,16 @@ void sio_conn_die(sio_conn *c, bool clean);
 void sio_conn_drain(sio_conn *c);
 /* Queues a piece for the turn's end. */
 void sio_conn_queue(sio_conn *c, sio_ref piece);
+/* How much room to make for input of which n bytes are there; whole: all that are announced, or 0. */
+size_t sio_conn_room(size_t n, size_t whole);
 
 /* ---- request.c ---- Each takes bytes from n at p; returns how many, 0: more are needed. */
 size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen);
 size_t sio_conn_on_body(sio_conn *c, char *p, size_t n);
 void sio_conn_drop_exchanges(sio_conn *c);
 void sio_exchange_free(sio_exchange *x);
+/* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
+void sio_date_text(int64_t second, char out[30]);
 
 /* ---- frames.c ---- */
 size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n);
