@@ -243,7 +243,8 @@ static void push(sio_conn *c)
         if ((size_t)sent < size)
             break;
     }
-    sio_loop_want_write(net->loop, &c->watch, c->out.n > 0);
+    if (sio_loop_want_write(net->loop, &c->watch, c->out.n > 0) < 0)
+        c->broken = true;
     bool idle = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
     if (c->out.n > 0 && (idle || c->state == SIO_CONN_DRAINING))  // it goes on, however slowly
         sio_deadline_set(&net->clock, &net->close_fifo, &c->u.http.deadline);
@@ -397,7 +398,8 @@ static void on_input_end(sio_conn *c, bool clean)
         return;
     }
     sio_conn_drain(c);
-    sio_loop_stop_reading(c->net->loop, &c->watch);
+    if (sio_loop_stop_reading(c->net->loop, &c->watch) < 0)
+        sio_conn_die(c, false);
 }
 
 static void on_readable(sio_conn *c)
@@ -507,7 +509,7 @@ int sio_net_poll(sio_net *net, int64_t timeout_ms)
         }
         sio_conn *c = (sio_conn *)(void *)w;
         if (ready[i].writable) {
-            sio_loop_want_write(net->loop, w, false);
+            c->broken |= sio_loop_want_write(net->loop, w, false) < 0;
             mark(c);
         }
         if (ready[i].readable)

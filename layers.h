@@ -564,8 +564,9 @@ int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port);
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip);
 int sio_loop_watch(sio_loop *loop, sio_watch *w);  // for reading; 0 or -1
 void sio_loop_unwatch(sio_loop *loop, sio_watch *w);
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
+/* 0; or -1: the kernel did not take it, and the connection can't go on. */
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
 /* Bytes read; 0: the end; -1: nothing now; -2: the connection is broken. */
 ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n);
 /* Sends up to count pieces. Bytes sent, 0 or more; -2: the connection is broken. */
@@ -573,8 +574,8 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int
 void sio_loop_shutdown(sio_loop *loop, sio_watch *w);  // nothing more will be sent
 void sio_loop_close(sio_loop *loop, sio_watch *w);
 void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and never watched
-/* A file's size and time of change in nanoseconds; its bytes, when p is not NULL and room enough.
- * -1: it can't be read. */
+/* A file's size, and when it changed, in nanoseconds as far as the system knows them; and its first n
+ * bytes. 0, or -1: it can't be read, is no plain file, or is shorter by now. */
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
 void sio_ip_text(const sio_ip *ip, char out[46]);

@@ -410,20 +410,25 @@ void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
     world.acted = true;
 }
 
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
 {
     (void)loop;
     if (w->fd < 0 || w->want_write == on)
-        return;
+        return 0;
+    if (fails())
+        return -1;
     w->want_write = on;
     activate(client_of(w));
+    return 0;
 }
 
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
 {
     (void)loop;
+    if (fails())
+        return -1;
     w->no_read = true;
-    world.acted = true;
+    return 0;
 }
 
 ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
