@@ -119,7 +119,7 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     e->path_n = n;
     e->io = io;
     e->handlers = *handlers;
-    e->events = (sio_ws_events){ on_ws_message, on_ws_close, io->options.max_payload };
+    e->events = (sio_ws_events){ on_ws_message, on_ws_close, io->options.max_payload, NULL };
     e->next = io->ws_endpoints;
     io->ws_endpoints = e;
     return 0;

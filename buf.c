@@ -260,6 +260,7 @@ bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref)
         q->more->at[q->more->n++] = ref;
     }
     q->n += ref.n;
+    sio_hold(m, ref.n, 0);
     return true;
 }
 
@@ -270,6 +271,7 @@ void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n)
         return;
     }
     q->n -= n;
+    sio_hold(m, 0, n);
     uint32_t gone = 0;  // of more
     while (n >= q->first.n) {
         n -= q->first.n;
@@ -292,6 +294,7 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
         release(q->more->at[i].buf);
     if (q->more != NULL)
         sio_free_mem(m, q->more);
+    sio_hold(m, 0, q->n);
     *q = (sio_queue){ .n = 0 };
 }
 

@@ -345,8 +345,11 @@ static size_t consume(sio_conn *c, char *p, size_t n, size_t seen)
 
 static void drop_input(sio_conn *c)
 {
-    if (c->in != NULL)
-        sio_block_put(&c->net->memory, c->in, sizeof *c->in + c->in->cap);
+    if (c->in == NULL)
+        return;
+    size_t size = sizeof *c->in + c->in->cap;
+    sio_hold(&c->net->memory, 0, size);
+    sio_block_put(&c->net->memory, c->in, size);
     c->in = NULL;
 }
 
@@ -382,6 +385,7 @@ static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
         sio_conn_die(c, false);
         return;
     }
+    sio_hold(&c->net->memory, size, 0);
     in->n = n, in->cap = size - sizeof *in, in->stuck = stuck;
     memcpy(in->bytes, p, n);
     drop_input(c);
@@ -456,12 +460,19 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
+    net->memory.held = &net->held;
     if (net->loop == NULL || net->input == NULL)
         return -1;
     if (sio_loop_random(net->loop, net->memory.secret, sizeof net->memory.secret) < 0)
         return -1;
     clock->now = sio_loop_now(net->loop);
     return 0;
+}
+
+void sio_net_add_holder(sio_net *net, sio_holder *h)
+{
+    h->next = net->holders;
+    net->holders = h;
 }
 
 int sio_net_listen(sio_net *net, const char *host, int port)
@@ -519,6 +530,60 @@ int sio_net_poll(sio_net *net, int64_t timeout_ms)
     return 0;
 }
 
+static size_t held_by(const sio_conn *c)
+{
+    size_t held = c->out.n + (c->in == NULL ? 0 : sizeof *c->in + c->in->cap);
+    if (c->state == SIO_CONN_HEAD || c->state == SIO_CONN_BODY)
+        held += sio_exchanges_held(c);
+    if (c->state != SIO_CONN_WEBSOCKET)
+        return held;
+    const sio_fragments *f = c->u.ws.fragments;
+    if (c->u.ws.events->held != NULL)
+        held += c->u.ws.events->held(c->u.ws.owner);
+    return held + (f == NULL ? 0 : f->cap);
+}
+
+/* As a sio_holder weighs, for connections. */
+static size_t weigh_conns(sio_net *net, size_t least, size_t *excess)
+{
+    size_t most = 0;
+    for (size_t i = 0; i < net->n_conns; i++) {
+        sio_conn *c = net->conns[i];
+        size_t held = c->broken ? 0 : held_by(c);
+        if (held >= least && *excess > 0) {
+            *excess -= held < *excess ? held : *excess;
+            net->stats.overflows++;
+            sio_log(net, "connection closed: max_memory is reached, and it holds most of it");
+            c->broken = true;
+            mark(c);
+        } else if (held > most) {
+            most = held;
+        }
+    }
+    return most;
+}
+
+static size_t weigh(sio_net *net, size_t least, size_t *excess)
+{
+    size_t most = weigh_conns(net, least, excess);
+    for (sio_holder *h = net->holders; h != NULL; h = h->next) {
+        size_t other = h->weigh(h, least, excess);
+        most = other > most ? other : most;
+    }
+    return most;
+}
+
+/* Has the clients that hold most end, until the others hold three quarters of the limit, so that this
+ * is not done in each turn of an attack. Whoever holds nearly as much as the largest goes with it:
+ * however many clients there are, all of them are looked at a few times and not once for each. */
+static void relieve(sio_net *net)
+{
+    size_t excess = net->held - net->options->max_memory / 4 * 3;
+    size_t most = weigh(net, SIZE_MAX, &excess);
+    while (most > 0 && excess > 0)
+        most = weigh(net, most - most / 8, &excess);
+}
+
 void sio_net_bury(sio_net *net)
 {
     while (net->dead != NULL) {
@@ -531,6 +596,8 @@ void sio_net_bury(sio_net *net)
     bool spare = net->spare.p[0] != NULL || net->spare.p[1] != NULL;
     if (spare && net->spare_end.next == NULL)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
+    if (net->held > net->options->max_memory)
+        relieve(net);
 }
 
 void sio_net_abort_all(sio_net *net)

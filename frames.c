@@ -14,13 +14,17 @@ enum {
     MAX_LAST_FRAME = 262144  // of what we look over while we wait for a close frame
 };
 
+static void free_fragments(const sio_memory *m, sio_fragments *f)
+{
+    sio_hold(m, 0, f->cap);
+    sio_free_mem(m, f->p);
+    sio_free_mem(m, f);
+}
+
 void sio_conn_drop_fragments(sio_conn *c)
 {
-    sio_fragments *f = c->u.ws.fragments;
-    if (f == NULL)
-        return;
-    sio_free_mem(&c->net->memory, f->p);
-    sio_free_mem(&c->net->memory, f);
+    if (c->u.ws.fragments != NULL)
+        free_fragments(&c->net->memory, c->u.ws.fragments);
     c->u.ws.fragments = NULL;
 }
 
@@ -88,8 +92,10 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
         if (cap > most)
             cap = most;  // check_frame has seen to it that this is enough
         char *more = sio_resize(m, f->p, cap);
-        if (more != NULL)
+        if (more != NULL) {
+            sio_hold(m, cap, f->cap);
             f->p = more, f->cap = cap;
+        }
     }
     if (f == NULL || f->cap - f->n < n) {
         sio_conn_die(c, false);
@@ -106,8 +112,7 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
         return;
     c->u.ws.fragments = NULL;
     on_message(c, f->op, f->p == NULL ? "" : f->p, f->n);
-    sio_free_mem(m, f->p);
-    sio_free_mem(m, f);
+    free_fragments(m, f);
 }
 
 static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t n)

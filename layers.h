@@ -389,7 +389,15 @@ struct sio_memory {
     void *user;
     uint64_t secret[2];
     sio_spare *spare;  // of the net; NULL: none are kept
+    size_t *held;      // of the net: bytes that are on their way in or out; NULL: nobody counts
 };
+
+/* Counts memory that was got for what is on its way, or given back. Queues do so themselves. */
+static inline void sio_hold(const sio_memory *m, size_t got, size_t given_back)
+{
+    if (m->held != NULL)
+        *m->held += got - given_back;
+}
 
 void *sio_alloc(const sio_memory *m, size_t size);            // zeroed
 void *sio_resize(const sio_memory *m, void *p, size_t size);  // as realloc
@@ -625,7 +633,16 @@ typedef struct sio_ws_events {
      * the one that was sent to it for what it did. */
     void (*close)(void *owner, int code, bool clean);
     size_t max_message;
+    size_t (*held)(const void *owner);  // what it holds of input for it; NULL: nothing
 } sio_ws_events;
+
+/* Somebody above who holds what is on its way for clients beside their connections. */
+typedef struct sio_holder {
+    /* The most that one of its clients holds. Those who hold least or more are marked to be ended
+     * while *excess is above 0, and it becomes less by what they hold. */
+    size_t (*weigh)(struct sio_holder *h, size_t least, size_t *excess);
+    struct sio_holder *next;
+} sio_holder;
 
 typedef struct sio_listener {
     sio_watch watch;  // first
@@ -654,6 +671,8 @@ struct sio_net {
     sio_fifo header_fifo, request_fifo, keep_alive_fifo, close_fifo, linger_fifo, pause_fifo;
     char *input;  // one read at a time goes here
     sio_spare spare;
+    size_t held;          // bytes that are on their way in or out, of all connections
+    sio_holder *holders;  // list
     sio_fifo spare_fifo;
     sio_deadline spare_end;
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
@@ -664,14 +683,16 @@ struct sio_net {
 
 /* memory and options are set. 0 or -1. */
 int sio_net_init(sio_net *net);
-void sio_net_free(sio_net *net);  // after sio_net_abort_all and sio_net_flush
+void sio_net_add_holder(sio_net *net, sio_holder *h);  // keeps h
+void sio_net_free(sio_net *net);                       // after sio_net_abort_all and sio_net_flush
 int sio_net_listen(sio_net *net, const char *host, int port);
 void sio_net_stop_listening(sio_net *net);
 /* Waits, and handles what is ready and what is due. -1: the loop fails. */
 int sio_net_poll(sio_net *net, int64_t timeout_ms);
 /* The turn's end: sends what is queued. */
 void sio_net_flush(sio_net *net);
-/* Frees what died in this turn; nothing of it is used any more. */
+/* Frees what died in this turn; nothing of it is used any more. When those that are left hold more
+ * than max_memory, marks the ones that hold most: they end as soon as the next turn begins. */
 void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
@@ -769,6 +790,7 @@ size_t sio_conn_room(size_t n, size_t whole);
 size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen);
 size_t sio_conn_on_body(sio_conn *c, char *p, size_t n);
 void sio_conn_drop_exchanges(sio_conn *c);
+size_t sio_exchanges_held(const sio_conn *c);  // bytes of bodies, and of answers that wait
 void sio_exchange_free(sio_exchange *x);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
 void sio_date_text(int64_t second, char out[30]);
@@ -795,6 +817,7 @@ typedef struct sio_eio_events {
     const char *(*allow)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
     void (*headers)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw,
                     bool initial, sio_sink *lines);
+    size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
 } sio_eio_events;
 
 /* The request that opened a session: texts that end with NUL, one behind the other: address,
@@ -860,6 +883,7 @@ struct sio_eio {
     sio_upgrade *dead_upgrades;
     sio_fifo ping_fifo, pong_fifo, silence_fifo, closing_fifo, upgrade_fifo, tick_fifo;
     sio_ws_events ws_events, upgrade_events;
+    sio_holder holder;
 };
 
 /* keeps options and events. 0 or -1. */
@@ -1142,6 +1166,8 @@ sio_namespace *sio_namespace_make(sio_server *io, sio_span name);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 extern const sio_eio_events sio_client_events;
+/* Bytes kept for a packet whose attachments are still to come. */
+size_t sio_client_held(const sio_client *c);
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
 

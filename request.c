@@ -17,13 +17,20 @@ enum {
     MAX_PIPELINED = 16  // requests of one connection without an answer
 };
 
+static void drop_body(sio_exchange *x)
+{
+    sio_hold(&x->conn->net->memory, 0, x->body_cap);
+    sio_free_mem(&x->conn->net->memory, x->body);
+    x->body = NULL, x->body_cap = 0;
+}
+
 void sio_exchange_free(sio_exchange *x)
 {
     const sio_memory *m = &x->conn->net->memory;
     x->conn->waiting--;
     sio_queue_clear(m, &x->out);
     sio_free_mem(m, x->extra.p);
-    sio_free_mem(m, x->body);
+    drop_body(x);
     sio_free_mem(m, x);
 }
 
@@ -36,6 +43,14 @@ void sio_conn_drop_exchanges(sio_conn *c)
             x->endpoint->gone(x->owner, x, 0);
         sio_exchange_free(x);
     }
+}
+
+size_t sio_exchanges_held(const sio_conn *c)
+{
+    size_t held = 0;
+    for (const sio_exchange *x = c->u.http.first; x != NULL; x = x->next)
+        held += x->body_cap + x->out.n;
+    return held;
 }
 
 /* ---- Answers ------------------------------------------------------------------------------------- */
@@ -251,8 +266,7 @@ static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
         if (c->state == SIO_CONN_DEAD || c->state == SIO_CONN_WEBSOCKET)
             return;
     }
-    sio_free_mem(&c->net->memory, x->body);
-    x->body = NULL;
+    drop_body(x);
     x->reading = false;
     settle_exchange(c, x);
 }
@@ -359,6 +373,7 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
             sio_conn_die(c, false);
             return false;
         }
+        sio_hold(m, cap, x->body_cap);
         x->body = p, x->body_cap = cap;
     }
     memcpy(x->body + x->body_n, data.p, data.n);

@@ -56,6 +56,7 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
     complete_size(&o->recovery_bytes, 16u << 20);
+    complete_size(&o->max_memory, 512u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
     complete_int(&o->keep_alive_ms, 5000);

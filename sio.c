@@ -371,12 +371,22 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
     }
 }
 
+size_t sio_client_held(const sio_client *c)
+{
+    const partial *b = c->partial;
+    size_t size = b == NULL ? 0 : sizeof *b + b->n + b->wanted * sizeof *b->blobs;
+    for (size_t i = 0; b != NULL && i < b->got; i++)
+        size += b->blobs[i].n;
+    return size;
+}
+
 static void free_partial(sio_client *c)
 {
     const sio_memory *m = &sio_client_server(c)->net.memory;
     partial *b = c->partial;
     if (b == NULL)
         return;
+    sio_hold(m, 0, sio_client_held(c));
     c->partial = NULL;
     for (size_t i = 0; i < b->got; i++)
         sio_free_mem(m, b->blobs[i].p);
@@ -398,6 +408,7 @@ static void begin_partial(sio_client *c, const char *p, size_t n, size_t wanted)
     *b = (partial){ .n = n, .wanted = wanted, .blobs = blobs };
     memcpy(b->text, p, n);
     c->partial = b;
+    sio_hold(m, sio_client_held(c), 0);
 }
 
 /* Whether each placeholder stands for an attachment that there is. */
@@ -427,6 +438,7 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
     }
     memcpy(copy, p, n);
     b->blobs[b->got++] = (sio_span){ copy, n };
+    sio_hold(&io->net.memory, n, 0);
     if (b->got < b->wanted)
         return;
     sio_packet k;
@@ -515,9 +527,14 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     io->dead_clients = c;
 }
 
-const sio_eio_events sio_client_events = { .open = on_open,
-                                           .message = on_message,
-                                           .close = on_close };
+static size_t held_for(const sio_session *session)
+{
+    return session->user == NULL ? 0 : sio_client_held(session->user);
+}
+
+const sio_eio_events sio_client_events = {
+    .open = on_open, .message = on_message, .close = on_close, .held = held_for
+};
 
 void sio_connect_expired(void *owner, sio_deadline *d)
 {

@@ -98,7 +98,13 @@ typedef struct sio_options {
      * answer opens a session. */
     void (*headers)(sio_http *http, bool initial);
 
-    /* Limits */
+    /* Limits. A connection can make the server hold
+     *     2 * max_payload   of a request or message that is incomplete, and
+     *     max_output        that it does not read,
+     * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
+     * max_output wait for it besides. Once it has joined a namespace, so can max_attachments times
+     * max_payload, until the last attachment is there. When all of this together exceeds max_memory,
+     * those who hold most are ended, until three quarters are left. */
     size_t max_payload;      // 1000000: a request's body, a WebSocket message
     size_t max_head;         // 16384: a request line with its header fields
     size_t max_output;       // 16 MiB waiting for one client, or one longer message
@@ -110,6 +116,7 @@ typedef struct sio_options {
     size_t max_sessions;     // 100000 of an endpoint; more are answered 503
     size_t max_per_address;  // 0: as many as they like
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
+    size_t max_memory;       // 512 MiB of all clients' input and output on its way
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete
     int keep_alive_ms;       // 5000 of silence between two requests
