@@ -14,8 +14,9 @@
  * it. So the cost is linear in the bytes, however the input is cut.
  *
  * What holds here:
- *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
- *    no more than that.
+ *  - A turn has a budget: those who are ready share TURN_BYTES of input, each in one read, and after
+ *    TURN_MS it ends. Then the next one begins with whoever was given least: busy clients take
+ *    turns, and one who is not busy waits for one turn and not for all of them.
  *  - Output is queued, and sent at the turn's end. What does not leave then waits, up to a limit.
  *  - A connection that dies in a callback is marked, and freed when the turn is over, so functions
  *    up the stack may still look at it. After every callback the state is read again.
@@ -28,9 +29,16 @@
 #include <string.h>
 
 enum {
-    READ_BYTES = 262144,  // one connection's share of a turn
-    INPUT_BYTES = 512,    // room for an incomplete head, at first
-    SHORT_BYTES = 1024,   // of incomplete input that is moved for each read rather than read behind
+    READ_BYTES = 262144,   // of one connection in a turn, at the most,
+    LEAST_BYTES = 4096,    // and at the least
+    TURN_BYTES = 1 << 20,  // of all connections, unless there are very many
+    TURN_MS = 5,           // after which the rest waits for the next turn
+    UNIT_BYTES = 64,       // of input, in which is counted who was given how much
+    CREDIT = 1024,         // units that who was idle may have before the others
+    CHECK_BYTES = 16384,   // of input after which the clock is asked,
+    SMALL_WORK = 512,      // where each connection counts as so many more
+    INPUT_BYTES = 512,     // room for an incomplete head, at first
+    SHORT_BYTES = 1024,  // of incomplete input that is moved for each read rather than read behind
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
@@ -161,6 +169,7 @@ static void open_conn(sio_net *net, int fd, const sio_ip *ip)
         c->watch.fd = fd;
         c->net = net;
         c->ip = *ip;
+        c->used = net->used - CREDIT;
         if (sio_reserve(&net->memory, &net->conns, net->n_conns, &net->cap_conns, sizeof c) &&
             sio_loop_watch(net->loop, &c->watch) == 0) {
             c->place = (uint32_t)net->n_conns;
@@ -406,16 +415,38 @@ static void on_input_end(sio_conn *c, bool clean)
         sio_conn_die(c, false);
 }
 
+/* How much more than the others a connection was given. Who was idle has credit, but not without
+ * limit. A listener is always the first. */
+static int32_t lead(const sio_net *net, const sio_watch *w)
+{
+    if (w->listener)
+        return INT32_MIN;
+    int32_t units = (int32_t)(((const sio_conn *)(const void *)w)->used - net->used);
+    return units < -CREDIT ? -CREDIT : units;
+}
+
+static void charge(sio_conn *c, size_t bytes)
+{
+    sio_net *net = c->net;
+    int32_t units = lead(net, &c->watch);
+    if (units > 0)
+        net->used += (uint32_t)units, units = 0;
+    c->used = net->used + (uint32_t)units + (uint32_t)(bytes / UNIT_BYTES) + 1;
+}
+
 static void on_readable(sio_conn *c)
 {
     sio_net *net = c->net;
     char *p = net->input;
-    size_t have = 0, room = READ_BYTES;
+    size_t have = 0, room = net->share;
     if (c->in != NULL && c->in->stuck && c->in->n > SHORT_BYTES) {
         p = c->in->bytes, have = c->in->n;
-        room = c->in->cap - have < READ_BYTES ? c->in->cap - have : READ_BYTES;
+        if (room > c->in->cap - have)
+            room = c->in->cap - have;
     } else if (c->in != NULL) {
-        have = c->in->n, room -= have;
+        have = c->in->n;
+        if (room > READ_BYTES - have)
+            room = READ_BYTES - have;
         memcpy(p, c->in->bytes, have);
     }
     ptrdiff_t got = sio_loop_read(net->loop, &c->watch, p + have, room);
@@ -427,6 +458,7 @@ static void on_readable(sio_conn *c)
         return;
     }
     net->stats.bytes_in += (uint64_t)got;
+    charge(c, (size_t)got);
     size_t seen = have;
     have += (size_t)got;
     size_t used = consume(c, p, have, seen);
@@ -503,6 +535,52 @@ void sio_net_stop_listening(sio_net *net)
     }
 }
 
+/* Those first who were given least. */
+static void sort(const sio_net *net, sio_ready *ready, int n)
+{
+    for (int i = 1; i < n; i++) {
+        sio_ready r = ready[i];
+        int k = i;
+        for (; k > 0 && lead(net, ready[k - 1].watch) > lead(net, r.watch); k--)
+            ready[k] = ready[k - 1];
+        ready[k] = r;
+    }
+}
+
+static void on_ready(sio_net *net, const sio_ready *r)
+{
+    sio_watch *w = r->watch;
+    if (w->fd < 0)
+        return;  // closed by a callback of this turn
+    if (w->listener) {
+        on_acceptable((sio_listener *)(void *)w);
+        return;
+    }
+    sio_conn *c = (sio_conn *)(void *)w;
+    if (r->writable) {
+        c->broken |= sio_loop_want_write(net->loop, w, false) < 0;
+        mark(c);
+    }
+    if (r->readable)
+        on_readable(c);
+}
+
+/* Serves those who are ready until the turn's time is over. False: some are left. */
+static bool serve(sio_net *net, const sio_ready *ready, int n)
+{
+    uint64_t checked = net->stats.bytes_in;
+    for (int i = 0; i < n; i++) {
+        on_ready(net, &ready[i]);
+        checked -= SMALL_WORK;
+        if (!net->crowded && net->stats.bytes_in - checked < CHECK_BYTES)
+            continue;
+        checked = net->stats.bytes_in;
+        if (sio_loop_now(net->loop) - net->clock.now >= TURN_MS)
+            return i + 1 == n;
+    }
+    return true;
+}
+
 int sio_net_poll(sio_net *net, int64_t timeout_ms)
 {
     sio_ready ready[READY_PER_TURN];
@@ -510,22 +588,12 @@ int sio_net_poll(sio_net *net, int64_t timeout_ms)
     if (n < 0)
         return -1;
     net->clock.now = sio_loop_now(net->loop);
-    for (int i = 0; i < n; i++) {
-        sio_watch *w = ready[i].watch;
-        if (w->fd < 0)
-            continue;  // closed by a callback of this turn
-        if (w->listener) {
-            on_acceptable((sio_listener *)(void *)w);
-            continue;
-        }
-        sio_conn *c = (sio_conn *)(void *)w;
-        if (ready[i].writable) {
-            c->broken |= sio_loop_want_write(net->loop, w, false) < 0;
-            mark(c);
-        }
-        if (ready[i].readable)
-            on_readable(c);
-    }
+    net->share = n <= TURN_BYTES / READ_BYTES ? READ_BYTES : TURN_BYTES / (size_t)n;
+    if (net->share < LEAST_BYTES)
+        net->share = LEAST_BYTES;
+    if (net->crowded)
+        sort(net, ready, n);
+    net->crowded = !serve(net, ready, n);
     sio_clock_expire(&net->clock, net);
     return 0;
 }

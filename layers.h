@@ -669,7 +669,10 @@ struct sio_net {
     sio_conn *dirty, **dirty_end, *dead;  // lists
     sio_table addresses;                  // how many connections each has, where that is limited
     sio_fifo header_fifo, request_fifo, keep_alive_fifo, close_fifo, linger_fifo, pause_fifo;
-    char *input;  // one read at a time goes here
+    char *input;    // one read at a time goes here
+    size_t share;   // how much of it each may have in this turn
+    uint32_t used;  // by whoever was served last, in units of input; wraps around
+    bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
     size_t held;          // bytes that are on their way in or out, of all connections
     sio_holder *holders;  // list
@@ -756,9 +759,11 @@ typedef struct sio_fragments {
 struct sio_conn {
     sio_watch watch;  // first
     unsigned char state;
-    unsigned char waiting;     // requests without an answer
-    bool dirty, broken, last;  // in net->dirty; can't be written; takes no further request
+    unsigned char waiting;  // requests without an answer
+    bool dirty : 1, broken : 1,
+        last : 1;  // in net->dirty; can't be written; takes no more requests
     sio_ip ip;
+    uint32_t used;   // of the net, in units of input; counts beside net->used
     uint32_t place;  // in net->conns
     sio_net *net;
     sio_conn *next;  // in net->dirty, later in net->dead
