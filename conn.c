@@ -42,11 +42,11 @@ enum {
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIECES = 64,    // of one send
-    LINGER_MS = 2000,   // for the client to end its side, when all is sent
-    SPARE_MS = 2000,    // memory that is kept for the next long message
-    LOG_BYTES = 65536,  // of one turn's lines; those behind are dropped
-    PAUSE_MS = 100      // between two tries to accept without descriptors
+    MAX_PIECES = 64,      // of one send
+    LINGER_MS = 2000,     // for the client to end its side, when all is sent
+    SPARE_MS = 2000,      // memory that is kept for the next long message
+    LINES_A_SECOND = 10,  // of one kind; the others are counted
+    PAUSE_MS = 100        // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
@@ -54,16 +54,50 @@ static sio_conn *conn_of(sio_deadline *d)
     return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline));
 }
 
+/* ---- The log ------------------------------------------------------------------------------------- */
+
+static void put_line(sio_net *net, const char *line)
+{
+    sio_put(&net->lines.sink, line, strlen(line) + 1);
+}
+
+/* The kind of lines with that format, counted from now on; when all places are taken, the last one. */
+static sio_log_kind *kind_of(sio_net *net, const char *format)
+{
+    sio_log_kind *k = net->log_kinds;
+    while (k < net->log_kinds + SIO_LOG_KINDS - 1 && k->format != NULL && k->format != format)
+        k++;
+    if (k->format == NULL) {
+        k->format = format;
+        sio_deadline_set(&net->clock, &net->second_fifo, &k->end);
+    }
+    return k;
+}
+
 void sio_log(sio_net *net, const char *format, ...)
 {
     char line[512];
-    if (net->options->log == NULL || net->lines.sink.n > LOG_BYTES)
+    if (net->options->log == NULL || kind_of(net, format)->count++ >= LINES_A_SECOND)
         return;
     va_list ap;
     va_start(ap, format);
     vsnprintf(line, sizeof line, format, ap);
     va_end(ap);
-    sio_put(&net->lines.sink, line, strlen(line) + 1);
+    put_line(net, line);
+}
+
+/* A second is over: tells how many lines of a kind were left out. */
+static void on_second(void *owner, sio_deadline *d)
+{
+    sio_net *net = owner;
+    sio_log_kind *k = (sio_log_kind *)(void *)d;
+    uint64_t more = k->count < LINES_A_SECOND ? 0 : k->count - LINES_A_SECOND;
+    char line[512];
+    snprintf(line, sizeof line, "... and %llu more like it: %.*s", (unsigned long long)more,
+             (int)strcspn(k->format, "%"), k->format);
+    if (more > 0)
+        put_line(net, line);
+    k->format = NULL, k->count = 0;
 }
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
@@ -490,6 +524,7 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->close_fifo, o->close_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
+    sio_fifo_init(clock, &net->second_fifo, 1000, on_second, net);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
     net->memory.held = &net->held;

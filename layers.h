@@ -652,6 +652,15 @@ typedef struct sio_listener {
     sio_deadline pause;
 } sio_listener;
 
+#define SIO_LOG_KINDS 24  // of lines: more than there are
+
+/* Lines of one format in the current second. */
+typedef struct sio_log_kind {
+    sio_deadline end;    // first; of the second
+    const char *format;  // NULL: free
+    uint64_t count;
+} sio_log_kind;
+
 /* Everything below Socket.IO that there is once: part of sio_server. */
 struct sio_net {
     sio_memory memory;
@@ -679,6 +688,8 @@ struct sio_net {
     sio_fifo spare_fifo;
     sio_deadline spare_end;
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
+    sio_log_kind log_kinds[SIO_LOG_KINDS];
+    sio_fifo second_fifo;
     int64_t date_second;
     char date[30];
     bool stopping;
@@ -701,7 +712,8 @@ void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
- * is said in the middle of everything. */
+ * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
+ * then how many there were besides. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
 
 /* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.

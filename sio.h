@@ -125,7 +125,7 @@ typedef struct sio_options {
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
      * log: one line without a line end for each refusal, with its cause and remedy, when the turn
-     * ends; what exceeds 64 KiB in a turn is dropped. */
+     * ends; of each kind ten in a second, then a line with the number of the others. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user

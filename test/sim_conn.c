@@ -106,6 +106,57 @@ static void what_a_turn_reads_is_bounded(void **state)
     }
 }
 
+/* ---- The log -------------------------------------------------------------------------------- */
+
+static char lines[100][100];
+static size_t n_lines;
+
+static void keep_line(const char *line)
+{
+    if (n_lines < COUNT(lines))
+        snprintf(lines[n_lines], sizeof *lines, "%s", line);
+    n_lines++;
+}
+
+/* Whoever makes the server write lines gets ten in a second, and a count; other kinds of lines are
+ * told beside them. */
+static void lines_of_a_kind_are_counted_after_the_tenth(void **state)
+{
+    static const struct {
+        int wrong;
+        size_t lines;
+        const char *last;
+    } cases[] = {
+        { 9, 9, "request refused: 400 Bad Request" },
+        { 10, 10, "request refused: 400 Bad Request" },
+        { 11, 11, "... and 1 more like it: request refused: " },
+        { 5000, 11, "... and 4990 more like it: request refused: " },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        sio_server *io = sim_new(NULL);
+        sim.on_line = keep_line;
+        for (int second = 0; second < 3; second++) {
+            n_lines = 0;
+            for (int k = 0; k < cases[i].wrong; k++)
+                sim_sendf(sim_connect(), "\1\r\n\r\n");
+            sim_run_ms(io, 500);
+            assert_true(n_lines <= 10);
+            sim_run_ms(io, 1000);
+            assert_int_equal(n_lines, cases[i].lines);
+            assert_string_equal(lines[n_lines - 1], cases[i].last);
+        }
+        for (int k = 0; k < 20; k++) {
+            sim_sendf(sim_connect(), "\1\r\n\r\n");
+            sim_http(io, "GET", "/socket.io/?EIO=1", NULL, NULL);
+        }
+        n_lines = 0;
+        sim_run_ms(io, 2000);
+        assert_int_equal(n_lines, 2);
+        sim_free(io);
+    }
+}
+
 /* ---- A kernel that refuses ------------------------------------------------------------------ */
 
 /* A connection that can't be watched for room would wait for ever: it ends, and no other. */
@@ -138,6 +189,7 @@ int main(void)
         cmocka_unit_test(busy_clients_take_turns_and_a_quiet_one_goes_first),
         cmocka_unit_test(a_turn_comes_to_all_where_there_is_time),
         cmocka_unit_test(what_a_turn_reads_is_bounded),
+        cmocka_unit_test(lines_of_a_kind_are_counted_after_the_tenth),
         cmocka_unit_test(a_connection_that_is_not_watched_as_asked_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
