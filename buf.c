@@ -13,8 +13,10 @@
  *  - A piece holds a reference to its buffer; the buffer goes with its last reference.
  *  - Every message is whole WebSocket frames, also for polling clients: their transport reads the
  *    frame headers again and takes the payloads.
- *  - What could not be sent by the turn's end is settled: small pieces of the shared buffer are
- *    copied into buffers of the queue's own, so that a slow client holds only what it is owed. */
+ *  - What could not be sent by the turn's end is settled: pieces of less than half of the shared
+ *    buffer are copied into buffers of the queue's own. So a client that does not read holds at most
+ *    twice what it is owed, and besides the message that is being sent, or one buffer.
+ *  - Long pieces are shared by all who are owed them: a broadcast does not become a copy for each. */
 #include "layers.h"
 
 #include <string.h>
@@ -51,14 +53,16 @@ void sio_free_mem(const sio_memory *m, const void *p)
         m->resize(m->user, q, 0);
 }
 
+/* A spare block may be twice as long as what is asked for, and not more: it is held for as long. */
 void *sio_block_get(const sio_memory *m, size_t *size)
 {
+    size_t asked = *size;
     if (*size < SPARE_BYTES)
         return sio_resize(m, NULL, *size);
     *size = (*size + SPARE_BYTES - 1) / SPARE_BYTES * SPARE_BYTES;
     for (int i = 0; m->spare != NULL && i < 2; i++) {
         void *p = m->spare->p[i];
-        if (p == NULL || m->spare->size[i] < *size || m->spare->size[i] / 4 > *size)
+        if (p == NULL || m->spare->size[i] < *size || m->spare->size[i] / 2 > asked)
             continue;
         *size = m->spare->size[i];
         m->spare->p[i] = NULL;
@@ -299,7 +303,7 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
 }
 
 /* Copies the piece behind last if that one's buffer is the queue's own and has room, or into a new
- * buffer. Returns the piece in its new place; buf NULL: no memory. */
+ * buffer, which has room for more only where several small pieces come together. Returns the piece in its new place; buf NULL: no memory. */
 static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
 {
     sio_buf *b = last == NULL ? NULL : last->buf;
@@ -307,7 +311,7 @@ static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piec
     if (own && last->at + last->n == b->n && b->cap - b->n >= piece.n) {
         retain(b);
     } else {
-        size_t cap = last == NULL ? piece.n : SETTLE_BYTES;
+        size_t cap = !own ? 0 : b->cap < SETTLE_BYTES / 2 ? b->cap * 2 : SETTLE_BYTES;
         b = new_buf(m, cap > piece.n ? cap : piece.n);
         if (b == NULL)
             return (sio_ref){ NULL, 0, 0 };
@@ -326,7 +330,7 @@ bool sio_queue_settle(const sio_memory *m, sio_queue *q)
     for (uint32_t i = 0; i <= count_more(q); i++) {
         sio_ref piece = sio_queue_at(q, i);
         const sio_ref *last = last_piece(&settled);
-        bool small = piece.buf->shared && piece.n < piece.buf->cap / 4;
+        bool small = piece.buf->shared && piece.n < piece.buf->cap / 2;
         sio_ref next = small ? copy_piece(m, last, piece) : piece;
         bool added = next.buf != NULL && sio_queue_add(m, &settled, next);
         if (small)
