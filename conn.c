@@ -42,11 +42,14 @@ enum {
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIECES = 64,      // of one send
-    LINGER_MS = 2000,     // for the client to end its side, when all is sent
-    SPARE_MS = 2000,      // memory that is kept for the next long message
-    LINES_A_SECOND = 10,  // of one kind; the others are counted
-    PAUSE_MS = 100        // between two tries to accept without descriptors
+    MAX_PIECES = 64,       // of one send
+    LINGER_MS = 2000,      // for the client to end its side, when all is sent
+    SPARE_MS = 2000,       // memory that is kept for the next long message
+    LINES_A_SECOND = 10,   // of one kind; the others are counted
+    CLIENT_BYTES = 1024,   // of a connection, session, socket or room, more or less
+    FALL_BYTES = 8 << 20,  // less than there were: free memory is given back
+    TRIM_MS = 3000,        // after that
+    PAUSE_MS = 100         // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
@@ -507,6 +510,42 @@ static void on_spare_end(void *owner, sio_deadline *d)
     sio_block_trim(&net->memory);
 }
 
+/* ---- After the worst ----------------------------------------------------------------------------- */
+
+/* Bytes that clients have the server hold, more or less. */
+static size_t weight(const sio_net *net)
+{
+    const sio_stats *s = &net->stats;
+    uint64_t things = s->connections + s->sessions + s->sockets + s->rooms;
+    return net->held + (size_t)things * CLIENT_BYTES;
+}
+
+static void on_trim(void *owner, sio_deadline *d)
+{
+    sio_net *net = owner;
+    size_t cap = net->n_conns < 4 ? 4 : net->n_conns;
+    (void)d;
+    net->peak = weight(net);
+    if (net->cap_conns / 4 > cap) {
+        sio_conn **fewer = sio_resize(&net->memory, net->conns, cap * sizeof *fewer);
+        if (fewer != NULL)
+            net->conns = fewer, net->cap_conns = cap;
+    }
+    sio_loop_give_back(net->loop);
+}
+
+/* When much less is held than there was, free memory goes back to the system, once in a while: libc
+ * would keep it, and after an attack the process would stay as large as it was at its worst. */
+static void watch_weight(sio_net *net)
+{
+    size_t now = weight(net);
+    if (now > net->peak)
+        net->peak = now;
+    else if (now < net->peak / 2 && net->peak - now > FALL_BYTES && net->trim.next == NULL &&
+             net->libc_memory)
+        sio_deadline_set(&net->clock, &net->trim_fifo, &net->trim);
+}
+
 /* ---- The net ------------------------------------------------------------------------------------- */
 
 int sio_net_init(sio_net *net)
@@ -525,6 +564,7 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
     sio_fifo_init(clock, &net->second_fifo, 1000, on_second, net);
+    sio_fifo_init(clock, &net->trim_fifo, TRIM_MS, on_trim, net);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
     net->memory.held = &net->held;
@@ -701,6 +741,7 @@ void sio_net_bury(sio_net *net)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
     if (net->held > net->options->max_memory)
         relieve(net);
+    watch_weight(net);
 }
 
 void sio_net_abort_all(sio_net *net)

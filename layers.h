@@ -587,6 +587,8 @@ void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and n
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
 void sio_ip_text(const sio_ip *ip, char out[46]);
+/* Gives memory that is free back to the system, where libc keeps it otherwise. Costs milliseconds. */
+void sio_loop_give_back(sio_loop *loop);
 
 /* ---- conn.c: connections ------------------------------------------------------------------------- */
 
@@ -683,7 +685,11 @@ struct sio_net {
     uint32_t used;  // by whoever was served last, in units of input; wraps around
     bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
-    size_t held;          // bytes that are on their way in or out, of all connections
+    size_t held;  // bytes that are on their way in or out, of all connections
+    size_t peak;  // the most that there was since memory was given back
+    sio_fifo trim_fifo;
+    sio_deadline trim;
+    bool libc_memory;     // not the application's own
     sio_holder *holders;  // list
     sio_fifo spare_fifo;
     sio_deadline spare_end;

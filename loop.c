@@ -37,6 +37,10 @@
 #include <poll.h>
 #endif
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0  // there, SO_NOSIGPIPE does it
 #endif
@@ -564,6 +568,21 @@ void sio_loop_refuse(sio_loop *loop, int fd)
     (void)loop;
     close(fd);
 }
+
+/* ---- Memory -------------------------------------------------------------------------------------- */
+
+#ifdef __GLIBC__
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+    malloc_trim(0);
+}
+#else
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+}
+#endif
 
 /* ---- Files --------------------------------------------------------------------------------------- */
 

@@ -168,6 +168,7 @@ sio_server *sio_new(const sio_options *options)
     memset(io, 0, sizeof *io);
     io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
     io->net.options = &io->options;
+    io->net.libc_memory = options == NULL || options->memory == NULL;
     io->net.route = sio_route_find;
     io->depth = 1;
     const sio_memory *m = &io->net.memory;

@@ -511,6 +511,12 @@ void sio_ip_text(const sio_ip *ip, char out[46])
         inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
 }
 
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+    sim.given_back++;
+}
+
 /* ---- Files ---------------------------------------------------------------------------------- */
 
 static const struct file *find_file(const char *name)

@@ -295,6 +295,40 @@ static void one_client_pins_what_the_options_say(void **state)
     app_free(io);
 }
 
+/* When much was held and little is left, free memory goes back to the system: once, after a while, and
+ * only where it is libc's. */
+static void memory_goes_back_after_a_great_fall(void **state)
+{
+    static const struct {
+        const char *say;  // megabytes
+        bool libc;
+        unsigned long times;
+    } cases[] = { { "42[\"flood\",9,1000000]", true, 1 },
+                  { "42[\"flood\",9,1000000]", false, 0 },
+                  { "42[\"flood\",8,1000000]", true, 0 } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        sim_peer p, other;
+        sio_server *io = app_new();
+        net_of(io)->libc_memory = cases[i].libc;
+        join_as(io, &other, SIM_WS);
+        for (int round = 0; round < 2; round++) {
+            sim.given_back = 0;
+            join_as(io, &p, SIM_WS);
+            sim_room(p.ws, 0);
+            sim_say(&p, cases[i].say);
+            sim_run_ms(io, 10000);
+            assert_int_equal(sim.given_back, 0);
+            sim_abort(p.ws);
+            sim_run_ms(io, 1000);
+            assert_int_equal(sim.given_back, 0);
+            sim_run_ms(io, 20000);
+            assert_int_equal(sim.given_back, cases[i].times);
+        }
+        app_free(io);
+    }
+}
+
 /* ---- Connections ---------------------------------------------------------------------------- */
 
 static void connections_are_limited(void **state)
@@ -496,6 +530,7 @@ int main(void)
         cmocka_unit_test(who_holds_most_is_ended_at_the_limit_of_all),
         cmocka_unit_test(the_limit_of_all_is_exact),
         cmocka_unit_test(one_client_pins_what_the_options_say),
+        cmocka_unit_test(memory_goes_back_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(connections_per_address_are_limited),
         cmocka_unit_test(out_of_descriptors_accepting_pauses),
