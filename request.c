@@ -359,6 +359,7 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
         c->net->stats.refused++;
         x->endpoint = &no_endpoint;
         x->wants_body = false;
+        drop_body(x);
         sio_respond_empty(x, 413);
         settle_exchange(c, x);
         return c->state == SIO_CONN_BODY;
