@@ -25,9 +25,10 @@ enum {
     TURN_BYTES = 65000,  // the turn's buffer; a longer message gets its own
     LONG_HEADER = 10,    // of a frame in a buffer of its own
     SHORT_HEADER = 2,
-    SPARE_BYTES = 65536,   // blocks from this size on are kept for a moment
-    SETTLE_BYTES = 16384,  // buffers that small pieces are copied into, at the most
-    MAX_BYTES = 1 << 30    // of one message
+    SPARE_BYTES = 65536,     // blocks from this size on are kept for a moment,
+    SPARE_TOTAL = 16 << 20,  // so many bytes of them, or two
+    SETTLE_BYTES = 16384,    // buffers that small pieces are copied into, at the most
+    MAX_BYTES = 1 << 30      // of one message
 };
 
 /* ---- Memory -------------------------------------------------------------------------------------- */
@@ -60,12 +61,15 @@ void *sio_block_get(const sio_memory *m, size_t *size)
     if (*size < SPARE_BYTES)
         return sio_resize(m, NULL, *size);
     *size = (*size + SPARE_BYTES - 1) / SPARE_BYTES * SPARE_BYTES;
-    for (int i = 0; m->spare != NULL && i < 2; i++) {
-        void *p = m->spare->p[i];
-        if (p == NULL || m->spare->size[i] < *size || m->spare->size[i] / 2 > asked)
+    sio_spare *spare = m->spare;
+    for (size_t i = 0; spare != NULL && i < spare->n; i++) {
+        size_t has = spare->block[i].size;
+        if (has < *size || has / 2 > asked)
             continue;
-        *size = m->spare->size[i];
-        m->spare->p[i] = NULL;
+        void *p = spare->block[i].p;
+        spare->block[i] = spare->block[--spare->n];
+        spare->bytes -= has;
+        *size = has;
         return p;
     }
     return sio_resize(m, NULL, *size);
@@ -73,22 +77,26 @@ void *sio_block_get(const sio_memory *m, size_t *size)
 
 void sio_block_put(const sio_memory *m, void *p, size_t size)
 {
-    for (int i = 0; size >= SPARE_BYTES && m->spare != NULL && i < 2; i++) {
-        if (m->spare->p[i] == NULL) {
-            m->spare->p[i] = p;
-            m->spare->size[i] = size;
-            return;
-        }
+    sio_spare *spare = m->spare;
+    bool room = size >= SPARE_BYTES && spare != NULL &&
+                spare->n < sizeof spare->block / sizeof *spare->block &&
+                (spare->n < 2 || spare->bytes + size <= SPARE_TOTAL);
+    if (!room) {
+        sio_free_mem(m, p);
+        return;
     }
-    sio_free_mem(m, p);
+    spare->block[spare->n].p = p;
+    spare->block[spare->n++].size = size;
+    spare->bytes += size;
 }
 
 void sio_block_trim(const sio_memory *m)
 {
-    for (int i = 0; m->spare != NULL && i < 2; i++) {
-        sio_free_mem(m, m->spare->p[i]);
-        m->spare->p[i] = NULL;
-    }
+    sio_spare *spare = m->spare;
+    while (spare != NULL && spare->n > 0)
+        sio_free_mem(m, spare->block[--spare->n].p);
+    if (spare != NULL)
+        spare->bytes = 0;
 }
 
 bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)

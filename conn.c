@@ -736,8 +736,7 @@ void sio_net_bury(sio_net *net)
         drop_input(c);
         sio_free_mem(&net->memory, c);
     }
-    bool spare = net->spare.p[0] != NULL || net->spare.p[1] != NULL;
-    if (spare && net->spare_end.next == NULL)
+    if (net->spare.n > 0 && net->spare_end.next == NULL)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
     if (net->held > net->options->max_memory)
         relieve(net);

@@ -379,8 +379,12 @@ void sio_handles_free(sio_handles *h);
 /* Long blocks that were freed a moment ago: messages of a megabyte come one behind the other, and
  * getting that memory from the system anew each time costs more than everything else about them. */
 typedef struct sio_spare {
-    void *p[2];
-    size_t size[2];
+    size_t n;      // blocks
+    size_t bytes;  // of all of them
+    struct {
+        void *p;
+        size_t size;
+    } block[16];
 } sio_spare;
 
 /* The one allocator of a server, and the secret of its tables. */
