@@ -8,7 +8,7 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete, and at most four times what has come of it. What a read
+ * only while a head or frame is incomplete, and in proportion to what has come of it. What a read
  * left over, and what is short, goes back to the shared buffer, in front of the next read, for much
  * may follow; what is long and was not completed by a read stays, and the rest is read right behind
  * it. So the cost is linear in the bytes, however the input is cut.

@@ -99,8 +99,8 @@ typedef struct sio_options {
     void (*headers)(sio_http *http, bool initial);
 
     /* Limits. A connection can make the server hold
-     *     2 * max_payload   of a request or message that is incomplete, and
-     *     max_output        that it does not read,
+     *     2 * max_payload   of a request or message that is incomplete (max_head where that is more),
+     *     max_output        that it does not read, or one longer message,
      * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
      * max_output wait for it besides. Once it has joined a namespace, so can max_attachments times
      * max_payload, until the last attachment is there. When all of this together exceeds max_memory,
