@@ -24,8 +24,6 @@
  *    that can overtake our last words. */
 #include "layers.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
@@ -42,65 +40,15 @@ enum {
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIECES = 64,       // of one send
-    LINGER_MS = 2000,      // for the client to end its side, when all is sent
-    SPARE_MS = 2000,       // memory that is kept for the next long message
-    LINES_A_SECOND = 10,   // of one kind; the others are counted
-    CLIENT_BYTES = 1024,   // of a connection, session, socket or room, more or less
-    FALL_BYTES = 8 << 20,  // less than there were: free memory is given back
-    TRIM_MS = 3000,        // after that
-    PAUSE_MS = 100         // between two tries to accept without descriptors
+    MAX_PIECES = 64,   // of one send
+    LINGER_MS = 2000,  // for the client to end its side, when all is sent
+    SPARE_MS = 2000,   // memory that is kept for the next long message
+    PAUSE_MS = 100     // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
 {
     return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline));
-}
-
-/* ---- The log ------------------------------------------------------------------------------------- */
-
-static void put_line(sio_net *net, const char *line)
-{
-    sio_put(&net->lines.sink, line, strlen(line) + 1);
-}
-
-/* The kind of lines with that format, counted from now on; when all places are taken, the last one. */
-static sio_log_kind *kind_of(sio_net *net, const char *format)
-{
-    sio_log_kind *k = net->log_kinds;
-    while (k < net->log_kinds + SIO_LOG_KINDS - 1 && k->format != NULL && k->format != format)
-        k++;
-    if (k->format == NULL) {
-        k->format = format;
-        sio_deadline_set(&net->clock, &net->second_fifo, &k->end);
-    }
-    return k;
-}
-
-void sio_log(sio_net *net, const char *format, ...)
-{
-    char line[512];
-    if (net->options->log == NULL || kind_of(net, format)->count++ >= LINES_A_SECOND)
-        return;
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(line, sizeof line, format, ap);
-    va_end(ap);
-    put_line(net, line);
-}
-
-/* A second is over: tells how many lines of a kind were left out. */
-static void on_second(void *owner, sio_deadline *d)
-{
-    sio_net *net = owner;
-    sio_log_kind *k = (sio_log_kind *)(void *)d;
-    uint64_t more = k->count < LINES_A_SECOND ? 0 : k->count - LINES_A_SECOND;
-    char line[512];
-    snprintf(line, sizeof line, "... and %llu more like it: %.*s", (unsigned long long)more,
-             (int)strcspn(k->format, "%"), k->format);
-    if (more > 0)
-        put_line(net, line);
-    k->format = NULL, k->count = 0;
 }
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
@@ -148,6 +96,12 @@ static void mark(sio_conn *c)
     c->next = NULL;
     *c->net->dirty_end = c;
     c->net->dirty_end = &c->next;
+}
+
+void sio_conn_break(sio_conn *c)
+{
+    c->broken = true;
+    mark(c);
 }
 
 /* Closes the descriptor and marks the connection; whoever owned it has been told, or tells itself. */
@@ -510,42 +464,6 @@ static void on_spare_end(void *owner, sio_deadline *d)
     sio_block_trim(&net->memory);
 }
 
-/* ---- After the worst ----------------------------------------------------------------------------- */
-
-/* Bytes that clients have the server hold, more or less. */
-static size_t weight(const sio_net *net)
-{
-    const sio_stats *s = &net->stats;
-    uint64_t things = s->connections + s->sessions + s->sockets + s->rooms;
-    return net->held + (size_t)things * CLIENT_BYTES;
-}
-
-static void on_trim(void *owner, sio_deadline *d)
-{
-    sio_net *net = owner;
-    size_t cap = net->n_conns < 4 ? 4 : net->n_conns;
-    (void)d;
-    net->peak = weight(net);
-    if (net->cap_conns / 4 > cap) {
-        sio_conn **fewer = sio_resize(&net->memory, net->conns, cap * sizeof *fewer);
-        if (fewer != NULL)
-            net->conns = fewer, net->cap_conns = cap;
-    }
-    sio_loop_give_back(net->loop);
-}
-
-/* When much less is held than there was, free memory goes back to the system, once in a while: libc
- * would keep it, and after an attack the process would stay as large as it was at its worst. */
-static void watch_weight(sio_net *net)
-{
-    size_t now = weight(net);
-    if (now > net->peak)
-        net->peak = now;
-    else if (now < net->peak / 2 && net->peak - now > FALL_BYTES && net->trim.next == NULL &&
-             net->libc_memory)
-        sio_deadline_set(&net->clock, &net->trim_fifo, &net->trim);
-}
-
 /* ---- The net ------------------------------------------------------------------------------------- */
 
 int sio_net_init(sio_net *net)
@@ -563,8 +481,7 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->close_fifo, o->close_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
-    sio_fifo_init(clock, &net->second_fifo, 1000, on_second, net);
-    sio_fifo_init(clock, &net->trim_fifo, TRIM_MS, on_trim, net);
+    sio_net_init_shared(net);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
     net->memory.held = &net->held;
@@ -574,12 +491,6 @@ int sio_net_init(sio_net *net)
         return -1;
     clock->now = sio_loop_now(net->loop);
     return 0;
-}
-
-void sio_net_add_holder(sio_net *net, sio_holder *h)
-{
-    h->next = net->holders;
-    net->holders = h;
 }
 
 int sio_net_listen(sio_net *net, const char *host, int port)
@@ -673,60 +584,6 @@ int sio_net_poll(sio_net *net, int64_t timeout_ms)
     return 0;
 }
 
-static size_t held_by(const sio_conn *c)
-{
-    size_t held = c->out.n + (c->in == NULL ? 0 : sizeof *c->in + c->in->cap);
-    if (c->state == SIO_CONN_HEAD || c->state == SIO_CONN_BODY)
-        held += sio_exchanges_held(c);
-    if (c->state != SIO_CONN_WEBSOCKET)
-        return held;
-    const sio_fragments *f = c->u.ws.fragments;
-    if (c->u.ws.events->held != NULL)
-        held += c->u.ws.events->held(c->u.ws.owner);
-    return held + (f == NULL ? 0 : f->cap);
-}
-
-/* As a sio_holder weighs, for connections. */
-static size_t weigh_conns(sio_net *net, size_t least, size_t *excess)
-{
-    size_t most = 0;
-    for (size_t i = 0; i < net->n_conns; i++) {
-        sio_conn *c = net->conns[i];
-        size_t held = c->broken ? 0 : held_by(c);
-        if (held >= least && *excess > 0) {
-            *excess -= held < *excess ? held : *excess;
-            net->stats.overflows++;
-            sio_log(net, "connection closed: max_memory is reached, and it holds most of it");
-            c->broken = true;
-            mark(c);
-        } else if (held > most) {
-            most = held;
-        }
-    }
-    return most;
-}
-
-static size_t weigh(sio_net *net, size_t least, size_t *excess)
-{
-    size_t most = weigh_conns(net, least, excess);
-    for (sio_holder *h = net->holders; h != NULL; h = h->next) {
-        size_t other = h->weigh(h, least, excess);
-        most = other > most ? other : most;
-    }
-    return most;
-}
-
-/* Has the clients that hold most end, until the others hold three quarters of the limit, so that this
- * is not done in each turn of an attack. Whoever holds nearly as much as the largest goes with it:
- * however many clients there are, all of them are looked at a few times and not once for each. */
-static void relieve(sio_net *net)
-{
-    size_t excess = net->held - net->options->max_memory / 4 * 3;
-    size_t most = weigh(net, SIZE_MAX, &excess);
-    while (most > 0 && excess > 0)
-        most = weigh(net, most - most / 8, &excess);
-}
-
 void sio_net_bury(sio_net *net)
 {
     while (net->dead != NULL) {
@@ -738,9 +595,8 @@ void sio_net_bury(sio_net *net)
     }
     if (net->spare.n > 0 && net->spare_end.next == NULL)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
-    if (net->held > net->options->max_memory)
-        relieve(net);
-    watch_weight(net);
+    sio_net_relieve(net);
+    sio_net_watch_weight(net);
 }
 
 void sio_net_abort_all(sio_net *net)

@@ -12,6 +12,7 @@
  *     handshake.c     opening sessions                  eio.c        sessions, heartbeat
  *     poll.c          the polling transport             upgrade.c    polling to WebSocket
  *     conn.c          connections                       request.c frames.c  their two protocols
+ *     net.c           what all connections share
  *     loop.c          the outside: every system call    (test/sim.c stands in for it)
  *     buf.c           memory, output buffers            table.c timer.c  hash tables, deadlines
  *     http.c ws.c json.c packet.c sha1.c base64.c       pure codecs
@@ -707,8 +708,7 @@ struct sio_net {
 
 /* memory and options are set. 0 or -1. */
 int sio_net_init(sio_net *net);
-void sio_net_add_holder(sio_net *net, sio_holder *h);  // keeps h
-void sio_net_free(sio_net *net);                       // after sio_net_abort_all and sio_net_flush
+void sio_net_free(sio_net *net);  // after sio_net_abort_all and sio_net_flush
 int sio_net_listen(sio_net *net, const char *host, int port);
 void sio_net_stop_listening(sio_net *net);
 /* Waits, and handles what is ready and what is due. -1: the loop fails. */
@@ -721,6 +721,13 @@ void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
+/* ---- net.c: the log, and the memory that all hold ---- */
+void sio_net_init_shared(sio_net *net);
+void sio_net_add_holder(sio_net *net, sio_holder *h);  // keeps h
+/* The turn's end: marks those who hold most, when all together hold more than max_memory. */
+void sio_net_relieve(sio_net *net);
+/* The same: has free memory given back to the system when much less is held than there was. */
+void sio_net_watch_weight(sio_net *net);
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
  * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
  * then how many there were besides. */
@@ -808,6 +815,8 @@ struct sio_conn {
 void sio_conn_die(sio_conn *c, bool clean);
 /* Sends what is queued, then ends; what comes is not looked at any more. */
 void sio_conn_drain(sio_conn *c);
+/* Has it end when the turn ends, without another byte. */
+void sio_conn_break(sio_conn *c);
 /* Queues a piece for the turn's end. */
 void sio_conn_queue(sio_conn *c, sio_ref piece);
 /* How much room to make for input of which n bytes are there; whole: all that are announced, or 0. */

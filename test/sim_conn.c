@@ -1,4 +1,4 @@
-/* sim_conn.c - connections and turns: who is served when, and what a failing kernel does
+/* sim_conn.c - connections and turns: who is served when, what is logged, and a kernel that refuses
  * SPDX-License-Identifier: MIT
  *
  * Limits are in sim_limits.c, what ends a connection in sim_http.c and sim_ws.c. */
@@ -157,6 +157,28 @@ static void lines_of_a_kind_are_counted_after_the_tenth(void **state)
     }
 }
 
+/* Each kind has a second of its own. */
+static void the_second_of_one_kind_does_not_end_anothers(void **state)
+{
+    sio_server *io = sim_new(NULL);
+    (void)state;
+    sim.on_line = keep_line;
+    n_lines = 0;
+    sim_sendf(sim_connect(), "\1\r\n\r\n");
+    sim_run_ms(io, 600);
+    for (int k = 0; k < 20; k++)
+        sim_http(io, "GET", "/socket.io/?EIO=1", NULL, NULL);
+    sim_run_ms(io, 600);
+    assert_int_equal(n_lines, 11);
+    for (int k = 0; k < 20; k++)
+        sim_http(io, "GET", "/socket.io/?EIO=1", NULL, NULL);
+    assert_int_equal(n_lines, 11);
+    sim_run_ms(io, 600);
+    assert_int_equal(n_lines, 12);
+    assert_string_equal(lines[11], "... and 30 more like it: request refused: ");
+    sim_free(io);
+}
+
 /* ---- A kernel that refuses ------------------------------------------------------------------ */
 
 /* A connection that can't be watched for room would wait for ever: it ends, and no other. */
@@ -190,6 +212,7 @@ int main(void)
         cmocka_unit_test(a_turn_comes_to_all_where_there_is_time),
         cmocka_unit_test(what_a_turn_reads_is_bounded),
         cmocka_unit_test(lines_of_a_kind_are_counted_after_the_tenth),
+        cmocka_unit_test(the_second_of_one_kind_does_not_end_anothers),
         cmocka_unit_test(a_connection_that_is_not_watched_as_asked_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
