@@ -13,8 +13,10 @@
  *  - A piece holds a reference to its buffer; the buffer goes with its last reference.
  *  - Every message is whole WebSocket frames, also for polling clients: their transport reads the
  *    frame headers again and takes the payloads.
- *  - What could not be sent by the turn's end is settled: small pieces of the shared buffer are
- *    copied into buffers of the queue's own, so that a slow client holds only what it is owed. */
+ *  - What could not be sent by the turn's end is settled: pieces of less than half of the shared
+ *    buffer are copied into buffers of the queue's own. So a client that does not read holds at most
+ *    twice what it is owed, and besides the message that is being sent, or one buffer.
+ *  - Long pieces are shared by all who are owed them: a broadcast does not become a copy for each. */
 #include "layers.h"
 
 #include <string.h>
@@ -23,9 +25,10 @@ enum {
     TURN_BYTES = 65000,  // the turn's buffer; a longer message gets its own
     LONG_HEADER = 10,    // of a frame in a buffer of its own
     SHORT_HEADER = 2,
-    SPARE_BYTES = 65536,   // blocks from this size on are kept for a moment
-    SETTLE_BYTES = 16384,  // buffers that small pieces are copied into, at the most
-    MAX_BYTES = 1 << 30    // of one message
+    SPARE_BYTES = 65536,     // blocks from this size on are kept for a moment,
+    SPARE_TOTAL = 16 << 20,  // so many bytes of them, or two
+    SETTLE_BYTES = 16384,    // buffers that small pieces are copied into, at the most
+    MAX_BYTES = 1 << 30      // of one message
 };
 
 /* ---- Memory -------------------------------------------------------------------------------------- */
@@ -51,17 +54,22 @@ void sio_free_mem(const sio_memory *m, const void *p)
         m->resize(m->user, q, 0);
 }
 
+/* A spare block may be twice as long as what is asked for, and not more: it is held for as long. */
 void *sio_block_get(const sio_memory *m, size_t *size)
 {
+    size_t asked = *size;
     if (*size < SPARE_BYTES)
         return sio_resize(m, NULL, *size);
     *size = (*size + SPARE_BYTES - 1) / SPARE_BYTES * SPARE_BYTES;
-    for (int i = 0; m->spare != NULL && i < 2; i++) {
-        void *p = m->spare->p[i];
-        if (p == NULL || m->spare->size[i] < *size || m->spare->size[i] / 4 > *size)
+    sio_spare *spare = m->spare;
+    for (size_t i = 0; spare != NULL && i < spare->n; i++) {
+        size_t has = spare->block[i].size;
+        if (has < *size || has / 2 > asked)
             continue;
-        *size = m->spare->size[i];
-        m->spare->p[i] = NULL;
+        void *p = spare->block[i].p;
+        spare->block[i] = spare->block[--spare->n];
+        spare->bytes -= has;
+        *size = has;
         return p;
     }
     return sio_resize(m, NULL, *size);
@@ -69,22 +77,26 @@ void *sio_block_get(const sio_memory *m, size_t *size)
 
 void sio_block_put(const sio_memory *m, void *p, size_t size)
 {
-    for (int i = 0; size >= SPARE_BYTES && m->spare != NULL && i < 2; i++) {
-        if (m->spare->p[i] == NULL) {
-            m->spare->p[i] = p;
-            m->spare->size[i] = size;
-            return;
-        }
+    sio_spare *spare = m->spare;
+    bool room = size >= SPARE_BYTES && spare != NULL &&
+                spare->n < sizeof spare->block / sizeof *spare->block &&
+                (spare->n < 2 || spare->bytes + size <= SPARE_TOTAL);
+    if (!room) {
+        sio_free_mem(m, p);
+        return;
     }
-    sio_free_mem(m, p);
+    spare->block[spare->n].p = p;
+    spare->block[spare->n++].size = size;
+    spare->bytes += size;
 }
 
 void sio_block_trim(const sio_memory *m)
 {
-    for (int i = 0; m->spare != NULL && i < 2; i++) {
-        sio_free_mem(m, m->spare->p[i]);
-        m->spare->p[i] = NULL;
-    }
+    sio_spare *spare = m->spare;
+    while (spare != NULL && spare->n > 0)
+        sio_free_mem(m, spare->block[--spare->n].p);
+    if (spare != NULL)
+        spare->bytes = 0;
 }
 
 bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)
@@ -260,6 +272,7 @@ bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref)
         q->more->at[q->more->n++] = ref;
     }
     q->n += ref.n;
+    sio_hold(m, ref.n, 0);
     return true;
 }
 
@@ -270,6 +283,7 @@ void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n)
         return;
     }
     q->n -= n;
+    sio_hold(m, 0, n);
     uint32_t gone = 0;  // of more
     while (n >= q->first.n) {
         n -= q->first.n;
@@ -292,11 +306,12 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
         release(q->more->at[i].buf);
     if (q->more != NULL)
         sio_free_mem(m, q->more);
+    sio_hold(m, 0, q->n);
     *q = (sio_queue){ .n = 0 };
 }
 
 /* Copies the piece behind last if that one's buffer is the queue's own and has room, or into a new
- * buffer. Returns the piece in its new place; buf NULL: no memory. */
+ * buffer, which has room for more only where several small pieces come together. Returns the piece in its new place; buf NULL: no memory. */
 static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
 {
     sio_buf *b = last == NULL ? NULL : last->buf;
@@ -304,7 +319,7 @@ static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piec
     if (own && last->at + last->n == b->n && b->cap - b->n >= piece.n) {
         retain(b);
     } else {
-        size_t cap = last == NULL ? piece.n : SETTLE_BYTES;
+        size_t cap = !own ? 0 : b->cap < SETTLE_BYTES / 2 ? b->cap * 2 : SETTLE_BYTES;
         b = new_buf(m, cap > piece.n ? cap : piece.n);
         if (b == NULL)
             return (sio_ref){ NULL, 0, 0 };
@@ -323,7 +338,7 @@ bool sio_queue_settle(const sio_memory *m, sio_queue *q)
     for (uint32_t i = 0; i <= count_more(q); i++) {
         sio_ref piece = sio_queue_at(q, i);
         const sio_ref *last = last_piece(&settled);
-        bool small = piece.buf->shared && piece.n < piece.buf->cap / 4;
+        bool small = piece.buf->shared && piece.n < piece.buf->cap / 2;
         sio_ref next = small ? copy_piece(m, last, piece) : piece;
         bool added = next.buf != NULL && sio_queue_add(m, &settled, next);
         if (small)

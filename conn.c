@@ -8,13 +8,15 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete. What a read left over goes back to the shared buffer, in
- * front of the next read, for much may follow; what a read did not complete stays, and the rest is
- * read right behind it. So the cost is linear in the bytes, however the input is cut.
+ * only while a head or frame is incomplete, and in proportion to what has come of it. What a read
+ * left over, and what is short, goes back to the shared buffer, in front of the next read, for much
+ * may follow; what is long and was not completed by a read stays, and the rest is read right behind
+ * it. So the cost is linear in the bytes, however the input is cut.
  *
  * What holds here:
- *  - A connection gets one read of at most READ_BYTES in a turn, so a busy one delays the others by
- *    no more than that.
+ *  - A turn has a budget: those who are ready share TURN_BYTES of input, each in one read, and after
+ *    TURN_MS it ends. Then the next one begins with whoever was given least: busy clients take
+ *    turns, and one who is not busy waits for one turn and not for all of them.
  *  - Output is queued, and sent at the turn's end. What does not leave then waits, up to a limit.
  *  - A connection that dies in a callback is marked, and freed when the turn is over, so functions
  *    up the stack may still look at it. After every callback the state is read again.
@@ -22,38 +24,31 @@
  *    that can overtake our last words. */
 #include "layers.h"
 
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
-    READ_BYTES = 262144,   // one connection's share of a turn
+    READ_BYTES = 262144,   // of one connection in a turn, at the most,
+    LEAST_BYTES = 4096,    // and at the least
+    TURN_BYTES = 1 << 20,  // of all connections, unless there are very many
+    TURN_MS = 5,           // after which the rest waits for the next turn
+    UNIT_BYTES = 64,       // of input, in which is counted who was given how much
+    CREDIT = 1024,         // units that who was idle may have before the others
+    CHECK_BYTES = 16384,   // of input after which the clock is asked,
+    SMALL_WORK = 512,      // where each connection counts as so many more
     INPUT_BYTES = 512,     // room for an incomplete head, at first
+    SHORT_BYTES = 1024,  // of incomplete input that is moved for each read rather than read behind
     EARLY_BYTES = 262144,  // output that does not wait for the turn's end
     ACCEPTS_PER_TURN = 64,
     READY_PER_TURN = 256,
-    MAX_PIECES = 64,    // of one send
-    LINGER_MS = 2000,   // for the client to end its side, when all is sent
-    SPARE_MS = 2000,    // memory that is kept for the next long message
-    LOG_BYTES = 65536,  // of one turn's lines; those behind are dropped
-    PAUSE_MS = 100      // between two tries to accept without descriptors
+    MAX_PIECES = 64,   // of one send
+    LINGER_MS = 2000,  // for the client to end its side, when all is sent
+    SPARE_MS = 2000,   // memory that is kept for the next long message
+    PAUSE_MS = 100     // between two tries to accept without descriptors
 };
 
 static sio_conn *conn_of(sio_deadline *d)
 {
     return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline));
-}
-
-void sio_log(sio_net *net, const char *format, ...)
-{
-    char line[512];
-    if (net->options->log == NULL || net->lines.sink.n > LOG_BYTES)
-        return;
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(line, sizeof line, format, ap);
-    va_end(ap);
-    sio_put(&net->lines.sink, line, strlen(line) + 1);
 }
 
 /* ---- Life and death ------------------------------------------------------------------------------ */
@@ -79,6 +74,12 @@ static void mark(sio_conn *c)
     c->next = NULL;
     *c->net->dirty_end = c;
     c->net->dirty_end = &c->next;
+}
+
+void sio_conn_break(sio_conn *c)
+{
+    c->broken = true;
+    mark(c);
 }
 
 /* Closes the descriptor and marks the connection; whoever owned it has been told, or tells itself. */
@@ -137,6 +138,7 @@ static void open_conn(sio_net *net, int fd, const sio_ip *ip)
         c->watch.fd = fd;
         c->net = net;
         c->ip = *ip;
+        c->used = net->used - CREDIT;
         if (sio_reserve(&net->memory, &net->conns, net->n_conns, &net->cap_conns, sizeof c) &&
             sio_loop_watch(net->loop, &c->watch) == 0) {
             c->place = (uint32_t)net->n_conns;
@@ -219,7 +221,8 @@ static void push(sio_conn *c)
         if ((size_t)sent < size)
             break;
     }
-    sio_loop_want_write(net->loop, &c->watch, c->out.n > 0);
+    if (sio_loop_want_write(net->loop, &c->watch, c->out.n > 0) < 0)
+        c->broken = true;
     bool idle = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
     if (c->out.n > 0 && (idle || c->state == SIO_CONN_DRAINING))  // it goes on, however slowly
         sio_deadline_set(&net->clock, &net->close_fifo, &c->u.http.deadline);
@@ -320,35 +323,47 @@ static size_t consume(sio_conn *c, char *p, size_t n, size_t seen)
 
 static void drop_input(sio_conn *c)
 {
-    if (c->in != NULL)
-        sio_block_put(&c->net->memory, c->in, sizeof *c->in + c->in->cap);
+    if (c->in == NULL)
+        return;
+    size_t size = sizeof *c->in + c->in->cap;
+    sio_hold(&c->net->memory, 0, size);
+    sio_block_put(&c->net->memory, c->in, size);
     c->in = NULL;
 }
 
-/* Keeps n bytes at p, which may lie in c->in itself, with room for what is known to follow. Bytes
- * that stay where they are cost nothing, and room doubles: whoever sends byte by byte costs linear
- * time. stuck: nothing was completed. */
+/* Room for n bytes of something that will have whole bytes, or, whole 0, nobody knows how many. It
+ * doubles, so that whoever sends byte by byte costs linear time; what is announced gets its room
+ * when a quarter of it has come, so that who wants memory has to pay for it. */
+size_t sio_conn_room(size_t n, size_t whole)
+{
+    size_t room = n < INPUT_BYTES / 2 ? INPUT_BYTES : n * 2;
+    if (whole > n && (whole / 4 <= n || whole < room))
+        return whole;
+    return room;
+}
+
+/* Keeps n bytes at p, which may lie in c->in itself, with room for more. Bytes that stay where they
+ * are cost nothing. stuck: nothing was completed. */
 static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
 {
     if (n == 0 || c->state >= SIO_CONN_DRAINING) {
         drop_input(c);
         return;
     }
-    size_t want = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
-    if (c->in != NULL && c->in->cap > n && c->in->cap >= want) {
+    if (c->in != NULL && c->in->cap > n) {
         if (p != c->in->bytes)
             memmove(c->in->bytes, p, n);
         c->in->n = n, c->in->stuck = stuck;
         return;
     }
-    if (want <= n)
-        want = n < INPUT_BYTES / 2 ? INPUT_BYTES : n * 2;
-    size_t size = sizeof(sio_input) + want;
+    size_t whole = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
+    size_t size = sizeof(sio_input) + sio_conn_room(n, whole);
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
         sio_conn_die(c, false);
         return;
     }
+    sio_hold(&c->net->memory, size, 0);
     in->n = n, in->cap = size - sizeof *in, in->stuck = stuck;
     memcpy(in->bytes, p, n);
     drop_input(c);
@@ -365,19 +380,42 @@ static void on_input_end(sio_conn *c, bool clean)
         return;
     }
     sio_conn_drain(c);
-    sio_loop_stop_reading(c->net->loop, &c->watch);
+    if (sio_loop_stop_reading(c->net->loop, &c->watch) < 0)
+        sio_conn_die(c, false);
+}
+
+/* How much more than the others a connection was given. Who was idle has credit, but not without
+ * limit. A listener is always the first. */
+static int32_t lead(const sio_net *net, const sio_watch *w)
+{
+    if (w->listener)
+        return INT32_MIN;
+    int32_t units = (int32_t)(((const sio_conn *)(const void *)w)->used - net->used);
+    return units < -CREDIT ? -CREDIT : units;
+}
+
+static void charge(sio_conn *c, size_t bytes)
+{
+    sio_net *net = c->net;
+    int32_t units = lead(net, &c->watch);
+    if (units > 0)
+        net->used += (uint32_t)units, units = 0;
+    c->used = net->used + (uint32_t)units + (uint32_t)(bytes / UNIT_BYTES) + 1;
 }
 
 static void on_readable(sio_conn *c)
 {
     sio_net *net = c->net;
     char *p = net->input;
-    size_t have = 0, room = READ_BYTES;
-    if (c->in != NULL && c->in->stuck) {
+    size_t have = 0, room = net->share;
+    if (c->in != NULL && c->in->stuck && c->in->n > SHORT_BYTES) {
         p = c->in->bytes, have = c->in->n;
-        room = c->in->cap - have < READ_BYTES ? c->in->cap - have : READ_BYTES;
+        if (room > c->in->cap - have)
+            room = c->in->cap - have;
     } else if (c->in != NULL) {
-        have = c->in->n, room -= have;
+        have = c->in->n;
+        if (room > READ_BYTES - have)
+            room = READ_BYTES - have;
         memcpy(p, c->in->bytes, have);
     }
     ptrdiff_t got = sio_loop_read(net->loop, &c->watch, p + have, room);
@@ -389,6 +427,7 @@ static void on_readable(sio_conn *c)
         return;
     }
     net->stats.bytes_in += (uint64_t)got;
+    charge(c, (size_t)got);
     size_t seen = have;
     have += (size_t)got;
     size_t used = consume(c, p, have, seen);
@@ -420,8 +459,10 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->close_fifo, o->close_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
+    sio_net_init_shared(net);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
+    net->memory.held = &net->held;
     if (net->loop == NULL || net->input == NULL)
         return -1;
     if (sio_loop_random(net->loop, net->memory.secret, sizeof net->memory.secret) < 0)
@@ -458,6 +499,52 @@ void sio_net_stop_listening(sio_net *net)
     }
 }
 
+/* Those first who were given least. */
+static void sort(const sio_net *net, sio_ready *ready, int n)
+{
+    for (int i = 1; i < n; i++) {
+        sio_ready r = ready[i];
+        int k = i;
+        for (; k > 0 && lead(net, ready[k - 1].watch) > lead(net, r.watch); k--)
+            ready[k] = ready[k - 1];
+        ready[k] = r;
+    }
+}
+
+static void on_ready(sio_net *net, const sio_ready *r)
+{
+    sio_watch *w = r->watch;
+    if (w->fd < 0)
+        return;  // closed by a callback of this turn
+    if (w->listener) {
+        on_acceptable((sio_listener *)(void *)w);
+        return;
+    }
+    sio_conn *c = (sio_conn *)(void *)w;
+    if (r->writable) {
+        c->broken |= sio_loop_want_write(net->loop, w, false) < 0;
+        mark(c);
+    }
+    if (r->readable)
+        on_readable(c);
+}
+
+/* Serves those who are ready until the turn's time is over. False: some are left. */
+static bool serve(sio_net *net, const sio_ready *ready, int n)
+{
+    uint64_t checked = net->stats.bytes_in;
+    for (int i = 0; i < n; i++) {
+        on_ready(net, &ready[i]);
+        checked -= SMALL_WORK;
+        if (!net->crowded && net->stats.bytes_in - checked < CHECK_BYTES)
+            continue;
+        checked = net->stats.bytes_in;
+        if (sio_loop_now(net->loop) - net->clock.now >= TURN_MS)
+            return i + 1 == n;
+    }
+    return true;
+}
+
 int sio_net_poll(sio_net *net, int64_t timeout_ms)
 {
     sio_ready ready[READY_PER_TURN];
@@ -465,22 +552,12 @@ int sio_net_poll(sio_net *net, int64_t timeout_ms)
     if (n < 0)
         return -1;
     net->clock.now = sio_loop_now(net->loop);
-    for (int i = 0; i < n; i++) {
-        sio_watch *w = ready[i].watch;
-        if (w->fd < 0)
-            continue;  // closed by a callback of this turn
-        if (w->listener) {
-            on_acceptable((sio_listener *)(void *)w);
-            continue;
-        }
-        sio_conn *c = (sio_conn *)(void *)w;
-        if (ready[i].writable) {
-            sio_loop_want_write(net->loop, w, false);
-            mark(c);
-        }
-        if (ready[i].readable)
-            on_readable(c);
-    }
+    net->share = n <= TURN_BYTES / READ_BYTES ? READ_BYTES : TURN_BYTES / (size_t)n;
+    if (net->share < LEAST_BYTES)
+        net->share = LEAST_BYTES;
+    if (net->crowded)
+        sort(net, ready, n);
+    net->crowded = !serve(net, ready, n);
     sio_clock_expire(&net->clock, net);
     return 0;
 }
@@ -494,9 +571,10 @@ void sio_net_bury(sio_net *net)
         drop_input(c);
         sio_free_mem(&net->memory, c);
     }
-    bool spare = net->spare.p[0] != NULL || net->spare.p[1] != NULL;
-    if (spare && net->spare_end.next == NULL)
+    if (net->spare.n > 0 && net->spare_end.next == NULL)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
+    sio_net_relieve(net);
+    sio_net_watch_weight(net);
 }
 
 void sio_net_abort_all(sio_net *net)

@@ -390,6 +390,43 @@ void sio_eio_static_frame(sio_session *s, char type)
     sio_session_frames(s, (sio_ref){ &buf, type == '2' ? 0 : 3, 3 });
 }
 
+/* ---- What is on its way ----------------------------------------------------------------------------- */
+
+static size_t held_by(const sio_session *s)
+{
+    const sio_eio_events *events = s->eio->events;
+    size_t input = events->held == NULL ? 0 : events->held(s);
+    return input + (s->polling == NULL ? 0 : s->polling->queue.n);
+}
+
+static size_t held_for_ws(const void *owner)
+{
+    return held_by(owner);
+}
+
+/* Polling sessions; the others' are weighed with their connections. */
+static size_t weigh(sio_holder *h, size_t least, size_t *excess)
+{
+    sio_eio *eio = (sio_eio *)(void *)((char *)h - offsetof(sio_eio, holder));
+    size_t most = 0;
+    for (sio_node *n = NULL; (n = sio_table_next(&eio->sessions, n)) != NULL;) {
+        sio_session *s = (sio_session *)n;
+        if (s->state == SIO_SESSION_WEBSOCKET || s->polling == NULL || s->polling->overflow)
+            continue;
+        size_t held = held_by(s);
+        if (held >= least && *excess > 0) {
+            *excess -= held < *excess ? held : *excess;
+            eio->net->stats.overflows++;
+            sio_log(eio->net, "session closed: max_memory is reached, and it holds most of it");
+            s->polling->overflow = true;
+            sio_session_mark(s);
+        } else if (held > most) {
+            most = held;
+        }
+    }
+    return most;
+}
+
 /* ---- The endpoint --------------------------------------------------------------------------------- */
 
 int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio_events *events,
@@ -409,10 +446,13 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     eio->sessions.memory = eio->crowds.memory = &net->memory;
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
-                                      .max_message = o->max_payload };
+                                      .max_message = o->max_payload,
+                                      .held = held_for_ws };
     eio->upgrade_events = (sio_ws_events){ .message = sio_upgrade_message,
                                            .close = sio_upgrade_closed,
                                            .max_message = o->max_payload };
+    eio->holder.weigh = weigh;
+    sio_net_add_holder(net, &eio->holder);
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
         eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns
@@ -440,7 +480,7 @@ void sio_eio_flush(sio_eio *eio)
         k->dirty = false;
         if (s->state == SIO_SESSION_WEBSOCKET) {
             sio_poll_free(s);  // the upgrade's leftover
-        } else if (s->state == SIO_SESSION_POLLING && k->overflow) {
+        } else if (k->overflow && s->state != SIO_SESSION_CLOSED) {
             sio_session_abort(s, "transport error");
         } else if (sio_session_open(s)) {
             sio_poll_flush(s);

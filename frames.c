@@ -14,13 +14,17 @@ enum {
     MAX_LAST_FRAME = 262144  // of what we look over while we wait for a close frame
 };
 
+static void free_fragments(const sio_memory *m, sio_fragments *f)
+{
+    sio_hold(m, 0, f->cap);
+    sio_free_mem(m, f->p);
+    sio_free_mem(m, f);
+}
+
 void sio_conn_drop_fragments(sio_conn *c)
 {
-    sio_fragments *f = c->u.ws.fragments;
-    if (f == NULL)
-        return;
-    sio_free_mem(&c->net->memory, f->p);
-    sio_free_mem(&c->net->memory, f);
+    if (c->u.ws.fragments != NULL)
+        free_fragments(&c->net->memory, c->u.ws.fragments);
     c->u.ws.fragments = NULL;
 }
 
@@ -84,10 +88,14 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
             f->op = h->op;
     }
     if (f != NULL && f->cap - f->n < n) {
-        size_t cap = (f->n + n) * 2;
+        size_t cap = sio_conn_room(f->n + n, 0), most = c->u.ws.events->max_message;
+        if (cap > most)
+            cap = most;  // check_frame has seen to it that this is enough
         char *more = sio_resize(m, f->p, cap);
-        if (more != NULL)
+        if (more != NULL) {
+            sio_hold(m, cap, f->cap);
             f->p = more, f->cap = cap;
+        }
     }
     if (f == NULL || f->cap - f->n < n) {
         sio_conn_die(c, false);
@@ -104,8 +112,7 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
         return;
     c->u.ws.fragments = NULL;
     on_message(c, f->op, f->p == NULL ? "" : f->p, f->n);
-    sio_free_mem(m, f->p);
-    sio_free_mem(m, f);
+    free_fragments(m, f);
 }
 
 static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t n)
@@ -197,12 +204,19 @@ size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
 
 /* ---- For the layers above ------------------------------------------------------------------------ */
 
+/* RFC 9110, 5.6.2: whether a byte may stand in a token. */
+static bool in_token(char byte)
+{
+    unsigned char b = (unsigned char)byte;
+    return b > ' ' && b < 0x7f && strchr(",;=\"()<>@:/[]?{}\\", b) == NULL;
+}
+
 /* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
 static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
 {
     sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
     size_t n = 0;
-    while (n < list.n && list.p[n] > ' ' && strchr(",;=\"()<>@:/[]?{}\\\x7f", list.p[n]) == NULL)
+    while (n < list.n && in_token(list.p[n]))
         n++;
     if (n == 0)
         return;

@@ -13,6 +13,7 @@
  *     poll.c          the polling transport             upgrade.c    polling to WebSocket
  *     conn.c          connections                       request.c frames.c  their two protocols
  *     address.c       where clients come from
+ *     net.c           what all connections share
  *     loop.c          the outside: every system call    (test/sim.c stands in for it)
  *     buf.c           memory, output buffers            table.c timer.c  hash tables, deadlines
  *     http.c ws.c json.c packet.c sha1.c base64.c       pure codecs
@@ -397,8 +398,12 @@ void sio_handles_free(sio_handles *h);
 /* Long blocks that were freed a moment ago: messages of a megabyte come one behind the other, and
  * getting that memory from the system anew each time costs more than everything else about them. */
 typedef struct sio_spare {
-    void *p[2];
-    size_t size[2];
+    size_t n;      // blocks
+    size_t bytes;  // of all of them
+    struct {
+        void *p;
+        size_t size;
+    } block[16];
 } sio_spare;
 
 /* The one allocator of a server, and the secret of its tables. */
@@ -407,7 +412,15 @@ struct sio_memory {
     void *user;
     uint64_t secret[2];
     sio_spare *spare;  // of the net; NULL: none are kept
+    size_t *held;      // of the net: bytes that are on their way in or out; NULL: nobody counts
 };
+
+/* Counts memory that was got for what is on its way, or given back. Queues do so themselves. */
+static inline void sio_hold(const sio_memory *m, size_t got, size_t given_back)
+{
+    if (m->held != NULL)
+        *m->held += got - given_back;
+}
 
 void *sio_alloc(const sio_memory *m, size_t size);            // zeroed
 void *sio_resize(const sio_memory *m, void *p, size_t size);  // as realloc
@@ -583,8 +596,9 @@ int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port);
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip);
 int sio_loop_watch(sio_loop *loop, sio_watch *w);  // for reading; 0 or -1
 void sio_loop_unwatch(sio_loop *loop, sio_watch *w);
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
+/* 0; or -1: the kernel did not take it, and the connection can't go on. */
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
 /* Bytes read; 0: the end; -1: nothing now; -2: the connection is broken. */
 ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n);
 /* Sends up to count pieces. Bytes sent, 0 or more; -2: the connection is broken. */
@@ -592,12 +606,14 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int
 void sio_loop_shutdown(sio_loop *loop, sio_watch *w);  // nothing more will be sent
 void sio_loop_close(sio_loop *loop, sio_watch *w);
 void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and never watched
-/* A file's size and time of change in nanoseconds; its bytes, when p is not NULL and room enough.
- * -1: it can't be read. */
+/* A file's size, and when it changed, in nanoseconds as far as the system knows them; and its first n
+ * bytes. 0, or -1: it can't be read, is no plain file, or is shorter by now. */
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
 void sio_ip_text(const sio_ip *ip, char out[46]);
 bool sio_ip_parse(const char *text, sio_ip *ip);  // false: it is none
+/* Gives memory that is free back to the system, where libc keeps it otherwise. Costs milliseconds. */
+void sio_loop_give_back(sio_loop *loop);
 
 /* ---- conn.c: connections ------------------------------------------------------------------------- */
 
@@ -647,7 +663,16 @@ typedef struct sio_ws_events {
     /* NULL, or called for each frame that has come whole, before what it says. part: its message goes
      * on. It must do no more than note that. */
     void (*frame)(void *owner, bool part);
+    size_t (*held)(const void *owner);  // what it holds of input for it; NULL: nothing
 } sio_ws_events;
+
+/* Somebody above who holds what is on its way for clients beside their connections. */
+typedef struct sio_holder {
+    /* The most that one of its clients holds. Those who hold least or more are marked to be ended
+     * while *excess is above 0, and it becomes less by what they hold. */
+    size_t (*weigh)(struct sio_holder *h, size_t least, size_t *excess);
+    struct sio_holder *next;
+} sio_holder;
 
 typedef struct sio_listener {
     sio_watch watch;  // first
@@ -656,6 +681,15 @@ typedef struct sio_listener {
     int batch;  // connections to accept in a turn
     sio_deadline pause;
 } sio_listener;
+
+#define SIO_LOG_KINDS 24  // of lines: more than there are
+
+/* Lines of one format in the current second. */
+typedef struct sio_log_kind {
+    sio_deadline end;    // first; of the second
+    const char *format;  // NULL: free
+    uint64_t count;
+} sio_log_kind;
 
 /* Everything below Socket.IO that there is once: part of sio_server. */
 struct sio_net {
@@ -678,13 +712,24 @@ struct sio_net {
     sio_conn *dirty, **dirty_end, *dead;  // lists
     sio_table addresses;                  // how many connections each has, where that is limited
     sio_fifo header_fifo, request_fifo, keep_alive_fifo, close_fifo, linger_fifo, pause_fifo;
-    char *input;  // one read at a time goes here
+    char *input;    // one read at a time goes here
+    size_t share;   // how much of it each may have in this turn
+    uint32_t used;  // by whoever was served last, in units of input; wraps around
+    bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
+    size_t held;  // bytes that are on their way in or out, of all connections
+    size_t peak;  // the most that there was since memory was given back
+    sio_fifo trim_fifo;
+    sio_deadline trim;
+    bool libc_memory;     // not the application's own
+    sio_holder *holders;  // list
     sio_fifo spare_fifo;
     sio_deadline spare_end;
     sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
+    sio_log_kind log_kinds[SIO_LOG_KINDS];
+    sio_fifo second_fifo;
     int64_t date_second;
-    char date[40];
+    char date[30];
     bool stopping;  // no session opens any more
 };
 
@@ -697,13 +742,22 @@ void sio_net_stop_listening(sio_net *net);
 int sio_net_poll(sio_net *net, int64_t timeout_ms);
 /* The turn's end: sends what is queued. */
 void sio_net_flush(sio_net *net);
-/* Frees what died in this turn; nothing of it is used any more. */
+/* Frees what died in this turn; nothing of it is used any more. When those that are left hold more
+ * than max_memory, marks the ones that hold most: they end as soon as the next turn begins. */
 void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
+/* ---- net.c: the log, and the memory that all hold ---- */
+void sio_net_init_shared(sio_net *net);
+void sio_net_add_holder(sio_net *net, sio_holder *h);  // keeps h
+/* The turn's end: marks those who hold most, when all together hold more than max_memory. */
+void sio_net_relieve(sio_net *net);
+/* The same: has free memory given back to the system when much less is held than there was. */
+void sio_net_watch_weight(sio_net *net);
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
- * is said in the middle of everything. */
+ * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
+ * then how many there were besides. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
 
 /* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.
@@ -759,9 +813,11 @@ typedef struct sio_fragments {
 struct sio_conn {
     sio_watch watch;  // first
     unsigned char state;
-    unsigned char waiting;     // requests without an answer
-    bool dirty, broken, last;  // in net->dirty; can't be written; takes no further request
+    unsigned char waiting;  // requests without an answer
+    bool dirty : 1, broken : 1,
+        last : 1;  // in net->dirty; can't be written; takes no more requests
     sio_ip ip;
+    uint32_t used;   // of the net, in units of input; counts beside net->used
     uint32_t place;  // in net->conns
     sio_net *net;
     sio_conn *next;  // in net->dirty, later in net->dead
@@ -784,14 +840,21 @@ struct sio_conn {
 void sio_conn_die(sio_conn *c, bool clean);
 /* Sends what is queued, then ends; what comes is not looked at any more. */
 void sio_conn_drain(sio_conn *c);
+/* Has it end when the turn ends, without another byte. */
+void sio_conn_break(sio_conn *c);
 /* Queues a piece for the turn's end. */
 void sio_conn_queue(sio_conn *c, sio_ref piece);
+/* How much room to make for input of which n bytes are there; whole: all that are announced, or 0. */
+size_t sio_conn_room(size_t n, size_t whole);
 
 /* ---- request.c ---- Each takes bytes from n at p; returns how many, 0: more are needed. */
 size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen);
 size_t sio_conn_on_body(sio_conn *c, char *p, size_t n);
 void sio_conn_drop_exchanges(sio_conn *c);
+size_t sio_exchanges_held(const sio_conn *c);  // bytes of bodies, and of answers that wait
 void sio_exchange_free(sio_exchange *x);
+/* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
+void sio_date_text(int64_t second, char out[30]);
 
 /* ---- frames.c ---- */
 size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n);
@@ -830,6 +893,7 @@ typedef struct sio_eio_events {
     void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
     /* The session is over. It stays valid until the turn ends. */
     void (*close)(void *owner, sio_session *s, const char *reason);
+    size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
 } sio_eio_events;
 
 /* The request that opened a session: texts that end with NUL, one behind the other: address,
@@ -921,6 +985,7 @@ struct sio_eio {
     sio_fifo ping_fifo, pong_fifo, silence_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
     size_t n_rests;  // payloads that are read in slices
     sio_ws_events ws_events, upgrade_events;
+    sio_holder holder;
 };
 
 /* keeps options and events. 0 or -1. */

@@ -7,7 +7,9 @@
  * them.
  *
  * What holds here:
- *  - No call blocks but the waiting one. EINTR is never an error.
+ *  - While the server turns, no call blocks but the waiting one; only files are read as fast as
+ *    their disk is. A name to listen at asks the resolver, which may take seconds, and the first
+ *    random bytes may wait for a system that has just been started. EINTR is never an error.
  *  - A write to a connection that is gone is an answer (-2) and not a signal.
  *  - What clients make fail ends at worst in their own connection. */
 #include "layers.h"
@@ -35,6 +37,10 @@
 #include <poll.h>
 #endif
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0  // there, SO_NOSIGPIPE does it
 #endif
@@ -59,6 +65,7 @@ struct sio_loop {
     struct pollfd *polled;
     sio_watch **watch;
     size_t n, cap_polled, cap_watch;
+    size_t turn;  // where to begin, so that nobody is always last
 #endif
 };
 
@@ -100,18 +107,18 @@ void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
     backend_set(loop, w, EPOLL_CTL_DEL);
 }
 
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
 {
     if (w->want_write == on || w->fd < 0)
-        return;
+        return 0;
     w->want_write = on;
-    backend_set(loop, w, EPOLL_CTL_MOD);
+    return backend_set(loop, w, EPOLL_CTL_MOD);
 }
 
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
 {
     w->no_read = true;
-    backend_set(loop, w, EPOLL_CTL_MOD);
+    return backend_set(loop, w, EPOLL_CTL_MOD);
 }
 
 static int backend_wait(sio_loop *loop, int timeout, sio_ready *ready, int max)
@@ -168,31 +175,31 @@ void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
     w->place = NOWHERE;
 }
 
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
 {
     if (w->fd < 0)
-        return;
+        return 0;
     w->want_write = on;
     loop->polled[w->place].events = (short)((w->no_read ? 0 : POLLIN) | (on ? POLLOUT : 0));
+    return 0;
 }
 
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
 {
     w->no_read = true;
-    sio_loop_want_write(loop, w, w->want_write);
+    return sio_loop_want_write(loop, w, w->want_write);
 }
 
 static int backend_wait(sio_loop *loop, int timeout, sio_ready *ready, int max)
 {
-    static size_t turn;  // where to begin, so that nobody is always last
     int n = 0, got = poll(loop->polled, (nfds_t)loop->n, timeout);
     for (size_t k = 0; got > 0 && k < loop->n && n < max; k++) {
-        size_t i = (turn + k) % loop->n;
+        size_t i = (loop->turn + k) % loop->n;
         int e = loop->polled[i].revents;
         if (e != 0)
             ready[n++] = (sio_ready){ loop->watch[i], e & ~POLLOUT, e & POLLOUT };
     }
-    turn++;
+    loop->turn++;
     return got < 0 ? got : n;
 }
 
@@ -590,7 +597,35 @@ void sio_loop_refuse(sio_loop *loop, int fd)
     close(fd);
 }
 
+/* ---- Memory -------------------------------------------------------------------------------------- */
+
+#ifdef __GLIBC__
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+    malloc_trim(0);
+}
+#else
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+}
+#endif
+
 /* ---- Files --------------------------------------------------------------------------------------- */
+
+#if defined(_POSIX_VERSION) && _POSIX_VERSION >= 200809L
+static int64_t time_of_change(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+#else
+static int64_t
+time_of_change(const struct stat *st)  // elsewhere the parts of a second vary in name
+{
+    return (int64_t)st->st_mtime * 1000000000;
+}
+#endif
 
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed)
 {
@@ -603,7 +638,7 @@ int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *chang
         return -1;
     }
     *size = (size_t)st.st_size;
-    *changed = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    *changed = time_of_change(&st);
     return 0;
 }
 

@@ -13,12 +13,16 @@
  *  - Each is answered once, or its endpoint is told that it is gone. */
 #include "layers.h"
 
-#include <stdio.h>
-#include <time.h>
-
 enum {
     MAX_PIPELINED = 16  // requests of one connection without an answer
 };
+
+static void drop_body(sio_exchange *x)
+{
+    sio_hold(&x->conn->net->memory, 0, x->body_cap);
+    sio_free_mem(&x->conn->net->memory, x->body);
+    x->body = NULL, x->body_cap = 0;
+}
 
 void sio_exchange_free(sio_exchange *x)
 {
@@ -26,7 +30,7 @@ void sio_exchange_free(sio_exchange *x)
     x->conn->waiting--;
     sio_queue_clear(m, &x->out);
     sio_free_mem(m, x->extra.p);
-    sio_free_mem(m, x->body);
+    drop_body(x);
     sio_free_mem(m, x);
 }
 
@@ -41,22 +45,54 @@ void sio_conn_drop_exchanges(sio_conn *c)
     }
 }
 
+size_t sio_exchanges_held(const sio_conn *c)
+{
+    size_t held = 0;
+    for (const sio_exchange *x = c->u.http.first; x != NULL; x = x->next)
+        held += x->body_cap + x->out.n;
+    return held;
+}
+
 /* ---- Answers ------------------------------------------------------------------------------------- */
+
+static void put_two(char *out, unsigned n)
+{
+    out[0] = (char)('0' + n / 10 % 10);
+    out[1] = (char)('0' + n % 10);
+}
+
+/* By hand: gmtime reads the file of a time zone, strftime asks the locale for the names. Years begin
+ * in March here, so that the leap day is the last of its year, and months of 31, 30, 31, 30, 31 days
+ * repeat every five: (5 * days + 2) / 153. 719468 days are from 1 March 0000 to 1970. */
+void sio_date_text(int64_t second, char out[30])
+{
+    static const char names[] = "MarAprMayJunJulAugSepOctNovDecJanFeb",
+                      week[] = "ThuFriSatSunMonTueWed";
+    unsigned of_day = (unsigned)(second % 86400), since = (unsigned)(second / 86400);
+    unsigned days = since + 719468, era = days / 146097;  // of 400 years
+    unsigned in_era = days % 146097;
+    unsigned year = (in_era - in_era / 1460 + in_era / 36524 - in_era / 146096) / 365;
+    unsigned in_year = in_era - (365 * year + year / 4 - year / 100),
+             month = (5 * in_year + 2) / 153;
+    unsigned day = in_year - (153 * month + 2) / 5 + 1;
+    year += era * 400 + (month >= 10);  // January is its eleventh month
+    memcpy(out, "Day, 00 Mon 0000 00:00:00 GMT", 30);
+    memcpy(out, week + 3 * (since % 7), 3);
+    memcpy(out + 8, names + 3 * month, 3);
+    put_two(out + 5, day);
+    put_two(out + 12, year / 100);
+    put_two(out + 14, year % 100);
+    put_two(out + 17, of_day / 3600);
+    put_two(out + 20, of_day / 60 % 60);
+    put_two(out + 23, of_day % 60);
+}
 
 static const char *date_now(sio_net *net)
 {
     int64_t second = sio_loop_wall(net->loop) / 1000;
     if (second != net->date_second) {
-        static const char days[] = "SunMonTueWedThuFriSat";
-        static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-        time_t t = (time_t)second;
-        struct tm *u = gmtime(&t);  // strftime would ask the locale for the names
         net->date_second = second;
-        net->date[0] = '\0';
-        if (u != NULL)
-            snprintf(net->date, sizeof net->date, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                     days + 3 * u->tm_wday, u->tm_mday, months + 3 * u->tm_mon, u->tm_year + 1900,
-                     u->tm_hour, u->tm_min, u->tm_sec);
+        sio_date_text(second, net->date);
     }
     return net->date;
 }
@@ -230,8 +266,7 @@ static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
         if (c->state == SIO_CONN_DEAD || c->state == SIO_CONN_WEBSOCKET)
             return;
     }
-    sio_free_mem(&c->net->memory, x->body);
-    x->body = NULL;
+    drop_body(x);
     x->reading = false;
     settle_exchange(c, x);
 }
@@ -279,13 +314,24 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     settle_exchange(c, x);
 }
 
+/* RFC 9112, 2.2: bytes of empty lines in front of a request. */
+static size_t empty_lines(const char *p, size_t n)
+{
+    size_t i = 0;
+    while (n - i >= 2 && p[i] == '\r' && p[i + 1] == '\n')
+        i += 2;
+    return i;
+}
+
 /* seen: how many of the bytes were there before, and held no whole head. */
 size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen)
 {
-    size_t max_head = c->net->options->max_head;
+    size_t max_head = c->net->options->max_head, empty = seen > 1 ? 0 : empty_lines(p, n);
     sio_http_head head;
     if (c->last)
         return n;
+    if (empty > 0)
+        return empty;
     int used = worth_parsing(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
     if (used == 0 && n <= max_head) {
         if (seen == 0 && c->u.http.first == NULL)  // it has begun: idle no more
@@ -313,21 +359,22 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
         c->net->stats.refused++;
         x->endpoint = &no_endpoint;
         x->wants_body = false;
+        drop_body(x);
         sio_respond_empty(x, 413);
         settle_exchange(c, x);
         return c->state == SIO_CONN_BODY;
     }
     if (x->body_cap - x->body_n < data.n) {
-        size_t cap = x->body_n + data.n;
-        if (!x->chunked && x->left < x->max_body - x->body_n)
-            cap = x->body_n + (size_t)x->left;  // all that is to come
-        else if (cap < x->max_body / 2)
-            cap *= 2;
+        size_t whole = x->left < x->max_body - x->body_n ? x->body_n + (size_t)x->left : 0;
+        size_t cap = sio_conn_room(x->body_n + data.n, x->chunked ? 0 : whole);
+        if (cap > x->max_body)
+            cap = x->max_body;
         char *p = sio_resize(m, x->body, cap);
         if (p == NULL) {
             sio_conn_die(c, false);
             return false;
         }
+        sio_hold(m, cap, x->body_cap);
         x->body = p, x->body_cap = cap;
     }
     memcpy(x->body + x->body_n, data.p, data.n);

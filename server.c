@@ -60,6 +60,7 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_sessions, 100000);
     complete_size(&o->max_sessions_per_address, 25000);
     complete_size(&o->recovery_bytes, 16u << 20);
+    complete_size(&o->max_memory, 512u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
     complete_int(&o->keep_alive_ms, 5000);
@@ -172,6 +173,7 @@ sio_server *sio_new(const sio_options *options)
     memset(io, 0, sizeof *io);
     io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
     io->net.options = &io->options;
+    io->net.libc_memory = options == NULL || options->memory == NULL;
     io->net.route = sio_route_find;
     io->net.show = sio_route_show;
     io->depth = 1;

@@ -399,10 +399,17 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
     }
 }
 
+/* The bytes that it keeps. */
+static size_t size_of(const partial *b)
+{
+    return sizeof *b + b->wanted * sizeof *b->blobs + b->size;
+}
+
 static void free_partial(const sio_memory *m, partial *b)
 {
     if (b == NULL)
         return;
+    sio_hold(m, 0, size_of(b));
     sio_deadline_clear(&b->deadline);
     for (size_t i = 0; i < b->got; i++)
         sio_free_mem(m, b->blobs[i].p);
@@ -412,8 +419,7 @@ static void free_partial(const sio_memory *m, partial *b)
 
 size_t sio_client_held(const sio_client *c)
 {
-    const partial *b = c->partial;
-    return b == NULL ? 0 : sizeof *b + b->wanted * sizeof *b->blobs + b->size;
+    return c->partial == NULL ? 0 : size_of(c->partial);
 }
 
 /* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
@@ -441,6 +447,7 @@ static void begin_partial(sio_client *c, const sio_packet *k, const char *p, siz
     *b = (partial){ .client = c, .n = n, .wanted = k->attachments, .size = n, .blobs = blobs };
     memcpy(b->text, p, n);
     c->partial = b;
+    sio_hold(m, size_of(b), 0);
     sio_deadline_set(&io->net.clock, &io->partial_fifo, &b->deadline);
 }
 
@@ -505,6 +512,7 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
     }
     memcpy(copy, p, n);
     b->blobs[b->got++] = (sio_span){ copy, n };
+    sio_hold(&io->net.memory, n, 0);
     b->size += n;
     if (b->got == b->wanted)
         end_partial(c);
@@ -583,9 +591,14 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     io->dead_clients = c;
 }
 
-const sio_eio_events sio_client_events = { .open = on_open,
-                                           .message = on_message,
-                                           .close = on_close };
+static size_t held_for(const sio_session *session)
+{
+    return session->user == NULL ? 0 : sio_client_held(session->user);
+}
+
+const sio_eio_events sio_client_events = {
+    .open = on_open, .message = on_message, .close = on_close, .held = held_for
+};
 
 void sio_connect_expired(void *owner, sio_deadline *d)
 {

@@ -108,7 +108,13 @@ typedef struct sio_options {
      * answer opens a session. */
     void (*headers)(sio_http *http, bool initial);
 
-    /* Limits */
+    /* Limits. A connection can make the server hold
+     *     2 * max_payload   of a request or message that is incomplete (max_head where that is more),
+     *     max_output        that it does not read, or one longer message,
+     * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
+     * max_output wait for it besides. Once it has joined a namespace, so can max_packet,
+     * until the last attachment is there. When all of this together exceeds max_memory, those who hold
+     * most are ended, until three quarters are left. */
     size_t max_payload;      // 1000000: a request's body, a WebSocket message
     size_t max_head;         // 16384: a request line with its header fields
     size_t max_output;       // 16 MiB waiting for one client, or one longer message
@@ -127,6 +133,7 @@ typedef struct sio_options {
     size_t max_sessions_per_address;
     size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
     size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
+    size_t max_memory;       // 512 MiB of all clients' input and output on its way
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
                              // plain WebSocket's message are
@@ -139,7 +146,7 @@ typedef struct sio_options {
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
      * log: one line without a line end for each refusal, with its cause and remedy, when the turn
-     * ends; what exceeds 64 KiB in a turn is dropped. */
+     * ends; of each kind ten in a second, then a line with the number of the others. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user
@@ -213,7 +220,8 @@ sio_namespace *sio_find(sio_server *io, const char *name);
  * the CONNECT payload as the event's argument 0, and where it returns true the namespace is made,
  * with the handlers and middlewares of the family. Families are asked in the order in which they
  * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
- * every namespace of it that there is at the call. A client that asks for a longer name than SIO_NS_NAME is disconnected. */
+ * every namespace of it that there is at the call. A client that asks for a longer name than
+ * SIO_NS_NAME is disconnected. */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
 
 const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns

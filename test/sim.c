@@ -415,20 +415,25 @@ void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
     world.acted = true;
 }
 
-void sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
 {
     (void)loop;
     if (w->fd < 0 || w->want_write == on)
-        return;
+        return 0;
+    if (fails())
+        return -1;
     w->want_write = on;
     activate(client_of(w));
+    return 0;
 }
 
-void sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
 {
     (void)loop;
+    if (fails())
+        return -1;
     w->no_read = true;
-    world.acted = true;
+    return 0;
 }
 
 ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
@@ -533,6 +538,12 @@ bool sio_ip_parse(const char *text, sio_ip *ip)
         return false;
     keep_ipv6(ip, in6.s6_addr);
     return true;
+}
+
+void sio_loop_give_back(sio_loop *loop)
+{
+    (void)loop;
+    sim.given_back++;
 }
 
 /* ---- Files ---------------------------------------------------------------------------------- */

@@ -34,6 +34,7 @@ typedef struct sim_world {
     unsigned long fail_more;            // how many behind that one fail as well
     size_t live, bytes;                 // allocations that are not freed, and their size
     size_t open, max_open;              // descriptors of connections; 0: no limit
+    unsigned long given_back;           // how often free memory was given to the system
     unsigned long turns;                // of the loop
     unsigned long logged;               // lines
     char log[512];                      // the last one

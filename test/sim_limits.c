@@ -129,6 +129,206 @@ static void a_slow_reader_holds_only_its_own(void **state)
     app_free(io);
 }
 
+/* ---- What is on its way ----------------------------------------------------------------------- */
+
+static sio_net *net_of(sio_server *io)
+{
+    return &io->net;
+}
+
+static void join_as(sio_server *io, sim_peer *p, int transport)
+{
+    sim_open(io, p, transport, NULL);
+    sim_say(p, "40");
+    sim_hear_all(p);
+}
+
+/* What clients make the server hold: n bytes, or room for up to twice as many. */
+static void leave_output(sio_server *io, sim_peer *p, size_t n)
+{
+    char text[64];
+    join_as(io, p, SIM_WS);
+    sim_room(p->ws, 0);
+    snprintf(text, sizeof text, "42[\"flood\",1,%zu]", n);
+    sim_say(p, text);
+}
+
+static void leave_polled(sio_server *io, sim_peer *p, size_t n)
+{
+    char text[64];
+    join_as(io, p, SIM_POLL);
+    p->waiting = true;
+    sim_say(p, "42[\"message\"]");  // its GET is answered, and none is waiting
+    snprintf(text, sizeof text, "42[\"flood\",1,%zu]", n);
+    sim_say(p, text);
+}
+
+static void leave_frame(sio_server *io, sim_peer *p, size_t n)
+{
+    unsigned char header[14] = { 0x82, 0xff, [6] = 1 };  // 16 MiB
+    char *bytes = calloc(1, n);
+    join_as(io, p, SIM_WS);
+    sim_send(p->ws, header, sizeof header);
+    sim_send(p->ws, bytes, n);
+    free(bytes);
+}
+
+static void leave_fragment(sio_server *io, sim_peer *p, size_t n)
+{
+    char *bytes = calloc(1, n);
+    join_as(io, p, SIM_WS);
+    sim_ws_frame(p->ws, 0x02, bytes, n);
+    free(bytes);
+}
+
+static void leave_attachment(sio_server *io, sim_peer *p, size_t n)
+{
+    char *bytes = calloc(1, n);
+    join_as(io, p, SIM_WS);
+    sim_ws_say(p->ws, "452-[\"message\",{\"_placeholder\":true,\"num\":0},"
+                      "{\"_placeholder\":true,\"num\":1}]");
+    sim_ws_frame(p->ws, 0x82, bytes, n);
+    free(bytes);
+}
+
+static void leave_body(sio_server *io, sim_peer *p, size_t n)
+{
+    char *bytes = calloc(1, n);
+    join_as(io, p, SIM_POLL);
+    sim_sendf(p->post,
+              "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n"
+              "Content-Length: %zu\r\n\r\n",
+              p->sid, n * 5);
+    sim_send(p->post, bytes, n);
+    free(bytes);
+}
+
+static void leave_head(sio_server *io, sim_peer *p, size_t n)
+{
+    char *bytes = malloc(n);
+    assert_non_null(bytes);
+    memset(bytes, 'x', n);
+    join_as(io, p, SIM_POLL);
+    sim_sendf(p->post, "GET /");
+    sim_send(p->post, bytes, n);
+    free(bytes);
+}
+
+typedef void (*way)(sio_server *io, sim_peer *p, size_t n);
+static const way ways[] = { leave_output,     leave_polled, leave_frame, leave_fragment,
+                            leave_attachment, leave_body,   leave_head };
+
+/* However clients make the server hold memory: it is counted, it is counted no more when they are
+ * gone, and at the limit of all the one that holds most is ended, and nobody else. */
+static void who_holds_most_is_ended_at_the_limit_of_all(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        sim_peer small[3], large, p;
+        app_options()->max_memory = 1000000;
+        options.max_payload = 20000000;
+        options.max_head = 10000000;
+        sio_server *io = app_begin();
+        for (size_t k = 0; k < 3; k++)
+            ways[(i + k) % COUNT(ways)](io, &small[k], 100000);
+        join_as(io, &p, SIM_WS);
+        sim_run_ms(io, 100);
+        size_t before = net_of(io)->held;
+        assert_in_range(before, 300000, 700000);
+        assert_int_equal(sio_get_stats(io)->overflows, 0);
+        uint64_t sessions = sio_get_stats(io)->sessions;
+        ways[i](io, &large, 950000);
+        sim_run_ms(io, 100);
+        assert_int_equal(sio_get_stats(io)->overflows, 1);
+        assert_true(sio_get_stats(io)->sessions >= sessions);
+        assert_non_null(strstr(sim.log, "max_memory"));
+        assert_int_equal(net_of(io)->held, before);
+        sim_say(&p, "42[\"message\",1]");
+        assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
+        sio_stop(io);
+        sim_run_ms(io, 60000);
+        assert_int_equal(net_of(io)->held, 0);
+        app_free(io);
+    }
+}
+
+/* At the limit nobody is ended, one byte more ends as many as hold more than a quarter. */
+static void the_limit_of_all_is_exact(void **state)
+{
+    (void)state;
+    for (int more = 0; more < 2; more++) {
+        sim_peer p[8];
+        app_options()->max_memory = 8 * (4 + strlen("42['flood',0,'']") + 1000);
+        sio_server *io = app_begin();
+        for (int i = 0; i < 8; i++)
+            leave_output(io, &p[i], i < 7 ? 1000 : 1000 + (size_t)more);
+        sim_run_ms(io, 100);
+        assert_int_equal(sio_get_stats(io)->overflows, more == 0 ? 0 : 3);
+        assert_int_equal(sio_get_stats(io)->connections, more == 0 ? 8 : 5);
+        app_free(io);
+    }
+}
+
+/* What sio.h says that one connection can make the server hold. */
+static void one_client_pins_what_the_options_say(void **state)
+{
+    static char bytes[600000];
+    (void)state;
+    app_options()->max_output = 300000;
+    sio_server *io = app_begin();
+    sim_peer p;
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_run_ms(io, 5000);
+    size_t before = sim.bytes, most = 2 * (2 * 1000000 + 300000) + 128 * 1024;
+    sim_room(p.ws, 0);
+    for (int i = 0; i < 300000 / 127; i++)
+        sim_ws_frame(p.ws, 0x89, bytes, 125);
+    sim_ws_frame(p.ws, 0x02, bytes, 500001);
+    sim_run_ms(io, 0);
+    unsigned char header[14] = { 0x80, 0xff, [7] = 7, 0xa1, 0x1f };  // 499,999 bytes
+    sim_send(p.ws, header, sizeof header);
+    sim_send(p.ws, bytes, 499998);
+    sim_run_ms(io, 5000);
+    assert_false(sim_closed(p.ws));
+    assert_in_range(sim.bytes - before, 1750000, most);
+    assert_true(net_of(io)->held <= 2 * 1000000 + 65536 + 300000);
+    app_free(io);
+}
+
+/* When much was held and little is left, free memory goes back to the system: once, after a while, and
+ * only where it is libc's. */
+static void memory_goes_back_after_a_great_fall(void **state)
+{
+    static const struct {
+        const char *say;  // megabytes
+        bool libc;
+        unsigned long times;
+    } cases[] = { { "42[\"flood\",9,1000000]", true, 1 },
+                  { "42[\"flood\",9,1000000]", false, 0 },
+                  { "42[\"flood\",8,1000000]", true, 0 } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        sim_peer p, other;
+        sio_server *io = app_new();
+        net_of(io)->libc_memory = cases[i].libc;
+        join_as(io, &other, SIM_WS);
+        for (int round = 0; round < 2; round++) {
+            sim.given_back = 0;
+            join_as(io, &p, SIM_WS);
+            sim_room(p.ws, 0);
+            sim_say(&p, cases[i].say);
+            sim_run_ms(io, 10000);
+            assert_int_equal(sim.given_back, 0);
+            sim_abort(p.ws);
+            sim_run_ms(io, 1000);
+            assert_int_equal(sim.given_back, 0);
+            sim_run_ms(io, 20000);
+            assert_int_equal(sim.given_back, cases[i].times);
+        }
+        app_free(io);
+    }
+}
+
 /* ---- Connections ---------------------------------------------------------------------------- */
 
 static void connections_are_limited(void **state)
@@ -340,6 +540,10 @@ int main(void)
         cmocka_unit_test(volatile_events_do_not_wait_for_a_slow_reader),
         cmocka_unit_test(who_does_not_poll_is_closed_at_its_limit),
         cmocka_unit_test(a_slow_reader_holds_only_its_own),
+        cmocka_unit_test(who_holds_most_is_ended_at_the_limit_of_all),
+        cmocka_unit_test(the_limit_of_all_is_exact),
+        cmocka_unit_test(one_client_pins_what_the_options_say),
+        cmocka_unit_test(memory_goes_back_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(connections_per_address_are_limited),
         cmocka_unit_test(out_of_descriptors_accepting_pauses),

@@ -202,6 +202,27 @@ static void reading_can_be_stopped(void **state)
     sio_loop_free(loop);
 }
 
+/* epoll says so when it can't watch as asked; poll(2) is asked anew each time. */
+static void what_is_not_watched_as_asked_is_told(void **state)
+{
+    (void)state;
+    sio_loop *loop = sio_loop_new(&all_memory);
+    sio_watch listener, a;
+    int to_a, port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
+    meet(loop, &listener, port, &to_a, &a);
+    assert_int_equal(sio_loop_want_write(loop, &a, true), 0);
+    assert_int_equal(sio_loop_want_write(loop, &a, false), 0);
+    close(a.fd);  // behind its back
+    int told = sio_loop_fd(loop) < 0 ? 0 : -1;
+    assert_int_equal(sio_loop_want_write(loop, &a, true), told);
+    assert_int_equal(sio_loop_stop_reading(loop, &a), told);
+    sio_loop_give_back(loop);
+    close(to_a);
+    sio_loop_close(loop, &a);
+    sio_loop_close(loop, &listener);
+    sio_loop_free(loop);
+}
+
 /* A listener that pauses is not heard, and may be closed so; nobody else is forgotten for it. */
 static void a_listener_can_pause(void **state)
 {
@@ -441,6 +462,7 @@ int main(void)
         cmocka_unit_test(a_reset_is_an_answer_and_no_signal),
         cmocka_unit_test(a_full_socket_is_written_when_there_is_room),
         cmocka_unit_test(reading_can_be_stopped),
+        cmocka_unit_test(what_is_not_watched_as_asked_is_told),
         cmocka_unit_test(a_listener_can_pause),
         cmocka_unit_test(addresses_are_taken_or_refused),
         cmocka_unit_test(unix_sockets_replace_the_dead_alone),
