@@ -36,7 +36,7 @@ static struct monkey {
     uint64_t handle[HANDLES], timer[TIMERS];
     size_t n_handles;
     sio_later later[LATERS];
-    bool is_next[LATERS];  // a later one of a middleware
+    sio_admission admission[LATERS];
     sio_value kept[KEPT];
     sio_ws *ws[PLAIN];
     sio_session *session[PLAIN];
@@ -254,20 +254,15 @@ static void do_answer(sio_socket *s, sio_event *e)
         return;
     }
     m.later[i] = sio_ack_later(e);
-    m.is_next[i] = false;
 }
 
 static void do_answer_later(sio_socket *s, sio_event *e)
 {
-    size_t i = pick(LATERS);
-    if (m.later[i].io == NULL)
-        return;
-    if (m.is_next[i])
-        sio_next(m.later[i], pick(3) ? NULL : "no", pick(2) ? "{'x': 1}" : " ");
+    size_t i = pick(LATERS);  // a zeroed one does nothing, nor does one that was used
+    if (pick(2) == 0)
+        sio_next(m.admission[i], pick(3) ? NULL : "no", pick(2) ? "{'x': 1}" : " ");
     else
         sio_ack_now(m.later[i], "%p", any_value(s, e));
-    if (pick(2) == 0)
-        m.later[i].io = NULL;
 }
 
 static void do_time(sio_socket *s, sio_event *e)
@@ -352,7 +347,7 @@ static void do_plain(sio_socket *s, sio_event *e)
     (void)s, (void)e;
     sio_ws_broadcast(m.io, "/raw", pick(2) == 0, "broadcast", 9);
     if (ws != NULL && pick(2) == 0)
-        pick(3) ? (void)sio_ws_send(ws, true, "hello", 5) : sio_ws_close(ws, 1000);
+        pick(3) ? sio_ws_send(ws, true, "hello", 5) : sio_ws_close(ws, 1000);
     if (session != NULL && pick(2) == 0)
         pick(3) ? (void)sio_session_send(session, true, "hello", 5) : sio_session_close(session);
 }
@@ -445,8 +440,7 @@ static const char *middleware(sio_socket *s, sio_event *e)
         return "refused";
     case 1:
         i = pick(LATERS);
-        m.later[i] = sio_next_later(e);
-        m.is_next[i] = true;
+        m.admission[i] = sio_next_later(e);
         return SIO_LATER;
     case 2:
         return pick(4) ? NULL : SIO_DROP;

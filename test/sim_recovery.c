@@ -140,7 +140,7 @@ static void events_are_found_by_their_rooms(void **state)
 
 /* ---- Applications of their own --------------------------------------------------------------- */
 
-static sio_later later;
+static sio_admission later;
 
 static const char *answer_later(sio_socket *s, sio_event *e)
 {
