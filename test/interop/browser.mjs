@@ -4,14 +4,14 @@ import { after, afterEach, before, describe, test as plainTest } from "node:test
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import { chromium } from "playwright-core";
-import { browserOptions, build, sleep, start, until, wire } from "./lib.mjs";
+import { browserOptions, build, PATIENCE, patient, sleep, start, until, wire } from "./lib.mjs";
 
 const shots = `${build}/screenshots`;
 const clients = {
   "sio.js": "sio.js",
   "official client": "test/interop/node_modules/socket.io-client/dist/socket.io.js",
 };
-const test = (title, fn) => plainTest(title, { timeout: 20000 }, fn);
+const test = patient(plainTest);
 let browser,
   server,
   proxy,
@@ -35,7 +35,7 @@ async function open(url = proxy.url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
   contexts.push(context);
   const page = await context.newPage();
-  page.setDefaultTimeout(10000);
+  page.setDefaultTimeout(PATIENCE);
   page.on("pageerror", (error) => trouble.push(String(error)));
   await page.goto(url);
   return page;
@@ -281,11 +281,11 @@ for (const [client, file] of Object.entries(clients)) {
 
     test("the server restarts", async () => {
       const page = await enter("loyal");
-      const { port } = server;
       await server.stop();
       await page.waitForSelector("#banner:not([hidden])");
       await say(page, "said to nobody yet");
-      server = await start(`${build}/chat`, ["--port", port, "--client", file]);
+      server = await start(`${build}/chat`, ["--port", 0, "--client", file]);
+      proxy.to = server.port;
       await hears(page, "said to nobody yet");
       await page.waitForSelector("#banner", { state: "hidden" });
       await until(async () => (await page.locator(".line.pending").count()) === 0);
