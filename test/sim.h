@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * sim.c stands in for loop.c: a clock that moves when nobody is busy, clients that do what a test
- * says, random bytes from a seed, and calls that fail when they are told to. All of it is one
- * process and repeats exactly. A test reads like this:
+ * says, random bytes from a seed, and calls that fail when they are told to, each in every way in
+ * which the system fails it. All of it is one process and repeats exactly. A test reads like this:
  *
  *     sio_server *io = sim_new(NULL);
  *     sim_play(io, "W01: a WebSocket is open at once", "A ws\n> 40\n< 40{'sid':'*'}");
@@ -24,19 +24,31 @@
 
 typedef struct sim_client sim_client;
 
+/* The ways to fail, and which calls know them. */
+enum {
+    SIM_ERROR,    // what layers.h calls -1, -2 or NULL: new, wait, listen, accept, watch, random,
+                  // read, send, file, file_read
+    SIM_NOT_NOW,  // nothing, though there is something: wait, accept, read, send
+    SIM_PART,     // the least there can be: one of wait; a byte of read and of send
+    SIM_JUMP,     // now: the machine slept for an hour; wall: somebody put it back by a day
+    SIM_WAYS
+};
+
 /* What a test may set and look at. All is 0 again with each sim_new. */
 typedef struct sim_world {
     int64_t now;    // milliseconds
     uint64_t seed;  // of random bytes
     size_t cut;     // bytes of one read at the most; 0: all there are; SIM_RANDOM: any number
-    unsigned long calls, fail_call;     // system calls so far; the one that fails, 0: none
-    unsigned long allocs, fail_alloc;   // the same of allocations
-    unsigned long fail_more;            // how many behind that one fail as well
-    size_t live, bytes;                 // allocations that are not freed, and their size
-    size_t open, max_open;              // descriptors of connections; 0: no limit
-    unsigned long turns;                // of the loop
-    unsigned long logged;               // lines
-    char log[512];                      // the last one
+    int fail_how;   // one of the ways to fail
+    const char *fail_only;             // the one call that does, like "read"; NULL: any
+    unsigned long calls, fail_call;    // system calls that could so far; the one that does, 0: none
+    unsigned long allocs, fail_alloc;  // the same of allocations
+    unsigned long fail_more;           // how many behind that one fail as well
+    size_t live, bytes;                // allocations that are not freed, and their size
+    size_t open, max_open;             // descriptors of connections; 0: no limit
+    unsigned long turns;               // of the loop
+    unsigned long logged;              // lines
+    char log[512];                     // the last one
     void (*on_line)(const char *line);  // the application's part of the log
 } sim_world;
 extern sim_world sim;
