@@ -79,6 +79,7 @@ valgrind:  ## the C tests under valgrind
 	$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
+	@mkdir -p $(B)
 	@for cc in gcc clang tcc musl-gcc; do log=$(B)/$$cc.log; \
 	    command -v $$cc >/dev/null || { echo "$$cc is not installed: skipped"; continue; }; \
 	    echo "$$cc *.c"; $$cc *.c -o $(B)/chat-$$cc 2>$$log || { cat $$log; exit 1; }; \

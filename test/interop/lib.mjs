@@ -99,6 +99,7 @@ export const browserOptions = {
   args: [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage", // which is too small in many containers
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
