@@ -39,17 +39,19 @@ typedef struct sim_world {
     int64_t now;    // milliseconds
     uint64_t seed;  // of random bytes
     size_t cut;     // bytes of one read at the most; 0: all there are; SIM_RANDOM: any number
-    int fail_how;   // one of the ways to fail
-    const char *fail_only;             // the one call that does, like "read"; NULL: any
-    unsigned long calls, fail_call;    // system calls that could so far; the one that does, 0: none
-    unsigned long allocs, fail_alloc;  // the same of allocations
-    unsigned long fail_more;           // how many behind that one fail as well
-    size_t live, bytes;                // allocations that are not freed, and their size
-    size_t open, max_open;             // descriptors of connections; 0: no limit
-    unsigned long turns;               // of the loop
-    unsigned long logged;              // lines
-    char log[512];                     // the last one
+    unsigned long calls, fail_call;     // system calls so far; the one that fails, 0: none
+    unsigned long allocs, fail_alloc;   // the same of allocations
+    unsigned long fail_more;            // how many behind that one fail as well
+    size_t live, bytes;                 // allocations that are not freed, and their size
+    size_t open, max_open;              // descriptors of connections; 0: no limit
+    unsigned long turns;                // of the loop
+    unsigned long logged;               // lines
+    char log[512];                      // the last one
     void (*on_line)(const char *line);  // the application's part of the log
+
+    // What counts as a call: one that can fail in this way, and has this name, like "read", if any.
+    int fail_how;
+    const char *fail_only;
 } sim_world;
 extern sim_world sim;
 
