@@ -30,8 +30,7 @@ enum {
                   // read, send, file, file_read
     SIM_NOT_NOW,  // nothing, though there is something: wait, accept, read, send
     SIM_PART,     // the least there can be: one of wait; a byte of read and of send
-    SIM_JUMP,     // now: the machine slept for an hour; wall: somebody put it back by a day
-    SIM_WAYS
+    SIM_JUMP      // now: the machine slept for an hour; wall: somebody put it back by a day
 };
 
 /* What a test may set and look at. All is 0 again with each sim_new. */

@@ -84,10 +84,17 @@ static bool speak(sio_server *io)
         say(io, c, lines[i]);
     sim_ws_frame(c, 0x89, "ping", 4);
     sim_run_ms(io, 300);
+    sim_room(c, 500);  // reads slowly
+    say(io, c, "42[\"flood\",30,4000]");
+    sim_room(c, 50000);
+    say(io, c, "4210[\"rooms\"]");
+    sim_room(c, SIZE_MAX);
+    sim_run_ms(io, 0);
     say(io, c, "42[\"disconnect-me\",true]");
     sim_finish(c);
     say(io, other, "4abc");
-    return came(c, "433[\"late\"]") && came(c, "439[") && came(other, "42[\"all\",1");
+    return came(c, "433[\"late\"]") && came(c, "439[") && came(c, "4310[") &&
+           came(other, "42[\"all\",1");
 }
 
 /* Attachments in both directions and in fragments; one for a packet that has none. */
@@ -188,6 +195,13 @@ static bool poll(sio_server *io)
     sim_sendf(c, "8\r\nessage\"]\r\n0\r\n\r\n");
     sim_run_ms(io, 0);
     bool all = came(waits, "42[\"message-back\",1") && came(c, "ok");
+    ask(io, "POST", target, NULL, "42[\"flood\",3,4000]");
+    c = sim_connect();  // reads its answer slowly
+    sim_room(c, 500);
+    sim_request(c, "GET", target, NULL, NULL);
+    sim_run_ms(io, 0);
+    sim_room(c, SIZE_MAX);
+    sim_run_ms(io, 0);
     ask(io, "GET", target, NULL, NULL);
     ask(io, "GET", target, NULL, NULL);
     ask(io, "GET", target, NULL, NULL);  // a second one beside one that waits ends the session
@@ -293,6 +307,8 @@ static bool stop(sio_server *io)
     sim_sendf(sim_connect(), "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n42", target);
     sim_sendf(sim_connect(), "GET / HT");
     say(io, c, "42[\"ask\",\"q\",[],5000]");
+    sim_room(c, 500);  // and somebody who does not read
+    say(io, c, "42[\"flood\",30,4000]");
     sio_stop(io);
     int result = 1;
     for (int i = 0; i < 100 && result != 0; i++)
