@@ -105,7 +105,8 @@ class Asynchronous:
             data = bytes(i % 256 for i in range(size))
             await client.emit("message", (data, {"deep": [data, "글"]}))
             self.assertEqual(await self.next(back), (data, {"deep": [data, "글"]}))
-        self.assertEqual(await client.call("message-with-ack", b"\x00\xff", timeout=PATIENCE), b"\x00\xff")
+        same = await client.call("message-with-ack", b"\x00\xff", timeout=PATIENCE)
+        self.assertEqual(same, b"\x00\xff")
         await client.emit("emit-binary", (3, 10))
         blobs = [bytes((31 * i + j) % 256 for j in range(10)) for i in range(3)]
         self.assertEqual(await self.next(binary),
