@@ -141,7 +141,7 @@ class Asynchronous:
         refused = self.queue(wrong, "connect_error", "/auth")
         with self.assertRaises(socketio.exceptions.ConnectionError):
             await wrong.connect(url, transports=self.transports, namespaces=["/auth"],
-                                auth={"token": "wrong"}, wait_timeout=PATIENCE)
+                                auth={"token": "wrong"}, wait_timeout=15)  # it waits all of that
         data = {"code": 401, "hint": "send the token"}
         self.assertEqual(await self.next(refused), ({"message": "not authorized", "data": data},))
 
