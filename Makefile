@@ -24,7 +24,7 @@ SYSTEM2 = open|close|pipe2?|fcntl|ioctl|f?stat|fopen|clock.*|time|getrandom|s?ra
 SYSTEM3 = gettimeofday|f?printf|f?puts|putchar|perror
 
 .PHONY: chat fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
-	interop differential rows bench size format help clean
+	interop steady differential rows bench size format help clean
 
 chat: $(B)/chat  ## the chat room, build/chat
 
@@ -79,6 +79,7 @@ valgrind:  ## the C tests under valgrind
 	$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
+	@mkdir -p $(B)
 	@for cc in gcc clang tcc musl-gcc; do log=$(B)/$$cc.log; \
 	    command -v $$cc >/dev/null || { echo "$$cc is not installed: skipped"; continue; }; \
 	    echo "$$cc *.c"; $$cc *.c -o $(B)/chat-$$cc 2>$$log || { cat $$log; exit 1; }; \
@@ -96,6 +97,9 @@ symbols: $(LIB)  ## what is exported begins with sio_; only loop.c calls the sys
 	    END { exit bad }'
 interop:  ## the official clients against build/fixture and build/chat
 	@[ ! -x test/interop/run ] || { $(MAKE) chat fixture && test/interop/run; }
+steady: chat fixture  ## interop ten times beside one busy process, then five times beside two
+	test/steady 10 1 $(MAKE) interop
+	test/steady 5 2 $(MAKE) interop
 
 differential: fixture  ## our answers beside the reference server's
 	test/reference/run

@@ -283,8 +283,10 @@ static const char *say(sio_socket *socket, sio_event *event)
     if (!is_place || n != 3 || !line.text[0])
         return "A line has 1 to 500 letters and goes to a #room or a @name.";
     for (size_t i = 0; i < LINES; i++)
-        if (strcmp(lines[i].id, line.id) == 0 && is_same(lines[i].from, user->name))
-            return "";  // said before; the acknowledgement was lost
+        if (strcmp(lines[i].id, line.id) == 0 && is_same(lines[i].from, user->name)) {
+            tell_line(sio_self(socket), &lines[i]);  // the page knows lines that it has seen
+            return "";  // said before: the acknowledgement was lost, and what came with it
+        }
     if (line.to[0] == '@' && (!(other = find(line.to + 1, false)) || is_gone(other)))
         return "Nobody of that name is here.";
 

@@ -63,6 +63,7 @@ static struct {
     } file[MAX_FILES];
     size_t n_files, n_open_clients;
     unsigned idle_turns;
+    int64_t put_back;  // milliseconds, of the clock on the wall
     bool acted, woken;
     sim_peer peers[26];
 } world;
@@ -179,10 +180,11 @@ static void note_line(void *user, const char *line)
         sim.on_line(line);
 }
 
-/* Whether this system call is the one that fails. */
-static bool fails(void)
+/* Whether this system call is the one that fails, in that way. */
+static bool fails(const char *name, int how)
 {
-    world.acted = true;
+    if (how != sim.fail_how || (sim.fail_only != NULL && strcmp(name, sim.fail_only) != 0))
+        return false;
     if (!hits(++sim.calls, sim.fail_call))
         return false;
     errno = EMFILE;
@@ -197,7 +199,7 @@ struct sio_loop {
 
 sio_loop *sio_loop_new(const sio_memory *m)
 {
-    sio_loop *loop = fails() ? NULL : sio_alloc(m, sizeof *loop);
+    sio_loop *loop = fails("new", SIM_ERROR) ? NULL : sio_alloc(m, sizeof *loop);
     if (loop != NULL)
         loop->memory = m;
     return loop;
@@ -277,7 +279,13 @@ int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max)
 {
     (void)loop;
     sim.turns++;
+    if (fails("wait", SIM_ERROR))
+        return -1;
+    if (fails("wait", SIM_NOT_NOW))  // a signal came
+        return 0;
     int n = collect(ready, max);
+    if (n > 1 && fails("wait", SIM_PART))
+        n = 1;
     if (n > 0 || world.woken) {
         world.idle_turns = world.acted ? 0 : world.idle_turns + 1;
         sim_must(world.idle_turns < MAX_IDLE_TURNS, "the server spins");
@@ -299,6 +307,8 @@ void sio_loop_wake(sio_loop *loop)
 int64_t sio_loop_now(sio_loop *loop)
 {
     (void)loop;
+    if (fails("now", SIM_JUMP))
+        sim.now += 3600000;
     return sim.now;
 }
 
@@ -310,14 +320,18 @@ int64_t sio_loop_now_up(sio_loop *loop)
 int64_t sio_loop_wall(sio_loop *loop)
 {
     (void)loop;
-    return 784111777000 + sim.now;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
+    if (fails("wall", SIM_JUMP))
+        world.put_back += 86400000;
+    return 784111777000 + sim.now -
+           world.put_back;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
 }
 
 int sio_loop_random(sio_loop *loop, void *p, size_t n)
 {
     unsigned char *out = p;
     (void)loop;
-    if (fails())
+    world.acted = true;
+    if (fails("random", SIM_ERROR))
         return -1;
     for (size_t i = 0; i < n; i++)
         out[i] = (unsigned char)sim_random();
@@ -329,7 +343,7 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
 int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
 {
     (void)loop, (void)host;
-    if (fails() || world.n_listeners == MAX_LISTENERS)
+    if (fails("listen", SIM_ERROR) || world.n_listeners == MAX_LISTENERS)
         return -1;
     int i = world.n_listeners++;
     *w = (sio_watch){ .fd = LISTENER_FD + i, .listener = true };
@@ -375,9 +389,10 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 {
     (void)loop;
     sim_must(listener->fd >= LISTENER_FD, "accept at a listener that is closed");
-    if (world.n_waiting == 0)
+    world.acted |= world.n_waiting > 0;
+    if (world.n_waiting == 0 || fails("accept", SIM_NOT_NOW))
         return 0;
-    if (fails() || (sim.max_open > 0 && sim.open >= sim.max_open)) {
+    if (fails("accept", SIM_ERROR) || (sim.max_open > 0 && sim.open >= sim.max_open)) {
         errno = EMFILE;
         return -1;
     }
@@ -392,7 +407,8 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 int sio_loop_watch(sio_loop *loop, sio_watch *w)
 {
     (void)loop;
-    if (fails())
+    world.acted = true;
+    if (fails("watch", SIM_ERROR))
         return -1;
     if (w->listener) {
         world.listener[w->fd - LISTENER_FD].watched = true;
@@ -420,7 +436,7 @@ int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     (void)loop;
     if (w->fd < 0 || w->want_write == on)
         return 0;
-    if (fails())
+    if (fails("want_write", SIM_ERROR))
         return -1;
     w->want_write = on;
     activate(client_of(w));
@@ -430,9 +446,10 @@ int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
 int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
 {
     (void)loop;
-    if (fails())
+    if (fails("stop_reading", SIM_ERROR))
         return -1;
     w->no_read = true;
+    world.acted = true;
     return 0;
 }
 
@@ -441,14 +458,19 @@ ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
     sim_client *c = client_of(w);
     (void)loop;
     sim_must(!w->no_read || c->reset, "a connection is read that was to be read no more");
-    if (fails() || c->reset)
+    world.acted = true;
+    if (fails("read", SIM_ERROR) || c->reset)
         return -2;
+    if (fails("read", SIM_NOT_NOW))
+        return -1;
     size_t k = c->sent.n - c->read_at;
     if (k == 0)
         return c->fin ? 0 : -1;
     if (k > n)
         k = n;
-    if (sim.cut == SIM_RANDOM && k > 1)
+    if (k > 1 && fails("read", SIM_PART))
+        k = 1;
+    else if (sim.cut == SIM_RANDOM && k > 1)
         k = 1 + (size_t)(sim_random() % k);
     else if (sim.cut > 0 && k > sim.cut)
         k = sim.cut;
@@ -464,13 +486,19 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int
     (void)loop;
     sim_must(!c->shut, "bytes are sent behind the end of the output");
     sim_must(count > 0 && count <= 64, "%d pieces are sent at once", count);
-    if (fails() || c->reset || c->lost) {
+    world.acted = true;
+    if (fails("send", SIM_ERROR) || c->reset || c->lost) {
         c->lost = true;
         return -2;
     }
+    if (fails("send", SIM_NOT_NOW))
+        return 0;
+    size_t least = fails("send", SIM_PART) ? 1 : SIZE_MAX;
     c->lost |= c->left;  // the first bytes for one who has left find nobody, the next an error
-    for (int i = 0; i < count && (c->room > 0 || c->left); i++) {
+    for (int i = 0; i < count && sent < least && (c->room > 0 || c->left); i++) {
         size_t k = c->left || piece[i].n < c->room ? piece[i].n : c->room;
+        if (k > least)
+            k = least;
         if (!c->left)
             append(&c->got, piece[i].p, k);
         if (!c->left && c->room != SIZE_MAX)
@@ -559,8 +587,9 @@ static const struct file *find_file(const char *name)
 
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed)
 {
-    const struct file *f = fails() ? NULL : find_file(name);
+    const struct file *f = fails("file", SIM_ERROR) ? NULL : find_file(name);
     (void)loop;
+    world.acted = true;
     if (f == NULL || f->p == NULL)
         return -1;
     *size = f->n;
@@ -570,8 +599,9 @@ int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *chang
 
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n)
 {
-    const struct file *f = fails() ? NULL : find_file(name);
+    const struct file *f = fails("file_read", SIM_ERROR) ? NULL : find_file(name);
     (void)loop;
+    world.acted = true;
     if (f == NULL || f->n < n)
         return -1;
     memcpy(p, f->p, n);

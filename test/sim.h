@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * sim.c stands in for loop.c: a clock that moves when nobody is busy, clients that do what a test
- * says, random bytes from a seed, and calls that fail when they are told to. All of it is one
- * process and repeats exactly. A test reads like this:
+ * says, random bytes from a seed, and calls that fail when they are told to, each in every way in
+ * which the system fails it. All of it is one process and repeats exactly. A test reads like this:
  *
  *     sio_server *io = sim_new(NULL);
  *     sim_play(io, "W01: a WebSocket is open at once", "A ws\n> 40\n< 40{'sid':'*'}");
@@ -24,6 +24,15 @@
 
 typedef struct sim_client sim_client;
 
+/* The ways to fail, and which calls know them. */
+enum {
+    SIM_ERROR,    // what layers.h calls -1, -2 or NULL: new, wait, listen, accept, watch, random,
+                  // read, send, want_write, stop_reading, file, file_read
+    SIM_NOT_NOW,  // nothing, though there is something: wait, accept, read, send
+    SIM_PART,     // the least there can be: one of wait; a byte of read and of send
+    SIM_JUMP      // now: the machine slept for an hour; wall: somebody put it back by a day
+};
+
 /* What a test may set and look at. All is 0 again with each sim_new. */
 typedef struct sim_world {
     int64_t now;    // milliseconds
@@ -39,6 +48,10 @@ typedef struct sim_world {
     unsigned long logged;               // lines
     char log[512];                      // the last one
     void (*on_line)(const char *line);  // the application's part of the log
+
+    // What counts as a call: one that can fail in this way, and has this name, like "read", if any.
+    int fail_how;
+    const char *fail_only;
 } sim_world;
 extern sim_world sim;
 

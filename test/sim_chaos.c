@@ -243,7 +243,8 @@ static void play_seed(bool failing)
         if (failing && pick(10) == 0)
             sim.fail_alloc = sim.allocs + 1 + pick(20), sim.fail_more = pick(3);
         else if (failing && pick(10) == 0)
-            sim.fail_call = sim.calls + 1 + pick(10), sim.fail_more = pick(3);
+            sim.fail_how = (int)pick(SIM_JUMP), sim.fail_call = sim.calls + 1 + pick(10),
+            sim.fail_more = pick(3);
         step(io, &guests[pick(GUESTS)]);
     }
     sim.fail_alloc = 0;

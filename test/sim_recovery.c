@@ -205,6 +205,7 @@ static void memory_that_ends_makes_no_hole(void **state)
 {
     enum { MISSED = 20 };
     bool failed = true;
+    char *text = filled(2000, 'x');
     (void)state;
     for (unsigned long k = 1; failed; k++) {
         sim_peer a, b;
@@ -214,13 +215,13 @@ static void memory_that_ends_makes_no_hole(void **state)
         sim_close(a.ws);
         sim_run_ms(io, 10);
         for (int i = 0; i < MISSED; i++)
-            sio_emit(sio_to(sio_all(sio_of(io, "/")), "r"), "missed", "'%2000d'", i);
+            sio_emit(sio_to(sio_all(sio_of(io, "/")), "r"), "missed", "%s, %d", text, i);
         sim_run_ms(io, 10);
         sim_open(io, &b, SIM_WS, NULL);
         sim.fail_alloc = sim.allocs + k;
-        char text[100];
-        snprintf(text, sizeof text, "40{\"pid\":\"%s\",\"offset\":\"%s\"}", a.pid, a.offset);
-        sim_say(&b, text);
+        char packet[100];
+        snprintf(packet, sizeof packet, "40{\"pid\":\"%s\",\"offset\":\"%s\"}", a.pid, a.offset);
+        sim_say(&b, packet);
         failed = sim.allocs >= sim.fail_alloc;
         int missed = 0;
         for (const char *got; *(got = sim_hear(&b)) != '\0';) {
@@ -231,6 +232,7 @@ static void memory_that_ends_makes_no_hole(void **state)
         sim.fail_alloc = 0;
         sim_free(io);
     }
+    free(text);
 }
 
 static void emit_more(sio_socket *s, sio_event *e)

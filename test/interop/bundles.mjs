@@ -1,11 +1,11 @@
 // bundles.mjs - our client and each version of the official one, in a browser, at another origin
 // SPDX-License-Identifier: MIT
-import { after, before, describe, test } from "node:test";
+import { after, before, describe, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import http from "node:http";
 import { chromium } from "playwright-core";
-import { browserOptions, root, startFixture, texts } from "./lib.mjs";
+import { browserOptions, PATIENCE, patient, root, startFixture, texts } from "./lib.mjs";
 
 const modules = `${root}test/interop/node_modules`;
 const bundles = {
@@ -17,6 +17,7 @@ const bundles = {
   2.5: `${modules}/socket.io-client-2.5/dist/socket.io.js`,
   1.7: `${modules}/socket.io-client-1.7/dist/socket.io.js`,
 };
+const test = patient(plainTest);
 let browser, server, site, origin;
 
 before(async () => {
@@ -29,10 +30,6 @@ before(async () => {
   origin = `http://127.0.0.1:${site.address().port}`;
   server = await startFixture(
     "--allow-eio3",
-    "--ping-interval",
-    400,
-    "--ping-timeout",
-    4000,
     "--cors",
     origin,
     "--cors-credentials",
@@ -48,10 +45,10 @@ after(async () => {
 });
 
 /* Runs in the page. */
-async function talk({ url, transports, texts, word, old }) {
+async function talk({ url, transports, texts, word, old, patience }) {
   const ask = (socket, ...args) =>
     new Promise((resolve, reject) => {
-      setTimeout(reject, 8000, new Error(`no answer to ${args[0]}`));
+      setTimeout(reject, patience, new Error(`no answer to ${args[0]}`));
       socket.emit(...args, (...answer) => resolve(answer));
     });
   const bytes = (size) => Uint8Array.from({ length: size }, (_, i) => i % 256);
@@ -107,9 +104,10 @@ Object.keys(bundles).forEach((name, i) =>
     const url = `/${i}`,
       old = ["2.5", "1.7"].includes(name);
     for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]])
-      test(transports.join(" and "), { timeout: 20000 }, async () => {
+      test(transports.join(" and "), async () => {
         const page = await browser.newPage(),
           trouble = [];
+        page.setDefaultTimeout(PATIENCE);
         page.on("pageerror", (error) => trouble.push(String(error)));
         await page.goto(origin);
         if (name.includes("module"))
@@ -127,6 +125,7 @@ Object.keys(bundles).forEach((name, i) =>
           texts: say,
           word,
           old,
+          patience: PATIENCE,
         });
         assert.deepEqual(trouble, []);
         assert.deepEqual(result, {

@@ -4,10 +4,10 @@ import { afterEach, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
-import { ask, build, collect, next, require, start, until } from "./lib.mjs";
+import { ask, build, collect, next, patient, require, start, until } from "./lib.mjs";
 
 const { io } = require("socket.io-client");
-const test = (title, fn) => plainTest(title, { timeout: 60000 }, fn);
+const test = patient(plainTest);
 let server,
   sockets = [];
 

@@ -16,6 +16,10 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.path.join(ROOT, os.environ.get("B", "build"))
 FIXTURE = os.environ.get("SIO_FIXTURE", os.path.join(BUILD, "fixture")).split()
 TEXTS = ["plain", "안녕하세요, 값 뷁", "😀 👩‍👩‍👧‍👦 🇰🇷", "\x00\x01\n\u2028\ufeff\x7f", "가😀" * 20000]
+PATIENCE = 60  # seconds; how long anything may take before it counts as hung
+LONGEST = 10000  # milliseconds that the fixture takes as a delay or a limit of its own, at the most
+UNHURRIED = [word for name in ("ping", "connect", "upgrade")
+             for word in (f"--{name}-timeout", str(1000 * PATIENCE))]
 
 logging.disable(logging.CRITICAL)
 
@@ -23,7 +27,7 @@ logging.disable(logging.CRITICAL)
 def setUpModule():
     global server, url
     server = subprocess.Popen(
-        FIXTURE + ["--port", "0", "--ping-interval", "400", "--ping-timeout", "4000"],
+        FIXTURE + ["--port", "0", "--ping-interval", "400"] + UNHURRIED,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     url = "http://127.0.0.1:" + re.search(r"\d+", server.stdout.readline())[0]
 
@@ -31,7 +35,7 @@ def setUpModule():
 def tearDownModule():
     server.terminate()
     try:
-        error = server.communicate(timeout=5)[1]
+        error = server.communicate(timeout=PATIENCE)[1]
     except subprocess.TimeoutExpired:
         server.kill()
         raise
@@ -64,7 +68,7 @@ class Asynchronous:
         client = socketio.AsyncClient(reconnection_delay=0.02, reconnection_delay_max=0.05)
         self.clients.append(client)
         await client.connect(url, transports=self.transports, namespaces=[namespace],
-                             wait_timeout=5, **options)
+                             wait_timeout=PATIENCE, **options)
         self.assertEqual(client.transport(), self.expected)
         return client
 
@@ -75,7 +79,7 @@ class Asynchronous:
         return events
 
     async def next(self, events):
-        return await asyncio.wait_for(events.get(), 5)
+        return await asyncio.wait_for(events.get(), PATIENCE)
 
     async def test_text_and_answers(self):
         client = await self.connect()
@@ -83,15 +87,15 @@ class Asynchronous:
         for text in TEXTS:
             await client.emit("message", (text, {text[:20]: [1, 2.5, None, True]}))
             self.assertEqual(await self.next(back), (text, {text[:20]: [1, 2.5, None, True]}))
-            self.assertEqual(await client.call("message-with-ack", text, timeout=5), text)
-        self.assertEqual(await client.call("ack-later", (100, "late"), timeout=5), "late")
+            self.assertEqual(await client.call("message-with-ack", text, timeout=PATIENCE), text)
+        self.assertEqual(await client.call("ack-later", (100, "late"), timeout=PATIENCE), "late")
         with self.assertRaises(socketio.exceptions.TimeoutError):
-            await client.call("ack-later", (3000, "too late"), timeout=0.1)
+            await client.call("ack-later", (LONGEST, "too late"), timeout=0.1)
 
     async def test_the_server_asks(self):
         client = await self.connect()
         client.on("question", lambda a, b: (a + b, "네"))
-        self.assertEqual(await client.call("ask", ("question", [1, 2], 2000), timeout=5),
+        self.assertEqual(await client.call("ask", ("question", [1, 2], LONGEST), timeout=PATIENCE),
                          {"ok": True, "args": [3, "네"]})
 
     async def test_binary(self):
@@ -101,7 +105,8 @@ class Asynchronous:
             data = bytes(i % 256 for i in range(size))
             await client.emit("message", (data, {"deep": [data, "글"]}))
             self.assertEqual(await self.next(back), (data, {"deep": [data, "글"]}))
-        self.assertEqual(await client.call("message-with-ack", b"\x00\xff", timeout=5), b"\x00\xff")
+        same = await client.call("message-with-ack", b"\x00\xff", timeout=PATIENCE)
+        self.assertEqual(same, b"\x00\xff")
         await client.emit("emit-binary", (3, 10))
         blobs = [bytes((31 * i + j) % 256 for j in range(10)) for i in range(3)]
         self.assertEqual(await self.next(binary),
@@ -119,24 +124,24 @@ class Asynchronous:
     async def test_rooms_of_a_namespace(self):
         a, b = await self.connect("/custom"), await self.connect("/custom")
         news = self.queue(a, "news", "/custom")
-        self.assertEqual(await a.call("join", "방", namespace="/custom", timeout=5), ["방"])
-        await b.call("to", ("방", "news", ["소식", b"\x01"]), namespace="/custom", timeout=5)
+        self.assertEqual(await a.call("join", "방", namespace="/custom", timeout=PATIENCE), ["방"])
+        await b.call("to", ("방", "news", ["소식", b"\x01"]), namespace="/custom", timeout=PATIENCE)
         self.assertEqual(await self.next(news), ("소식", b"\x01"))
-        await b.call("broadcast", ("news", [2]), namespace="/custom", timeout=5)
+        await b.call("broadcast", ("news", [2]), namespace="/custom", timeout=PATIENCE)
         self.assertEqual(await self.next(news), (2,))
-        me = await a.call("whoami", namespace="/custom", timeout=5)
+        me = await a.call("whoami", namespace="/custom", timeout=PATIENCE)
         self.assertEqual((me["id"], me["nsp"]), (a.get_sid("/custom"), "/custom"))
 
     async def test_auth(self):
         client = await self.connect("/auth", auth={"token": "secret"})
-        self.assertEqual(await client.call("get-data", namespace="/auth", timeout=5),
+        self.assertEqual(await client.call("get-data", namespace="/auth", timeout=PATIENCE),
                          {"trail": ["first", "second"]})
         wrong = socketio.AsyncClient(reconnection=False)
         self.clients.append(wrong)
         refused = self.queue(wrong, "connect_error", "/auth")
         with self.assertRaises(socketio.exceptions.ConnectionError):
             await wrong.connect(url, transports=self.transports, namespaces=["/auth"],
-                                auth={"token": "wrong"}, wait_timeout=5)
+                                auth={"token": "wrong"}, wait_timeout=15)  # it waits all of that
         data = {"code": 401, "hint": "send the token"}
         self.assertEqual(await self.next(refused), ({"message": "not authorized", "data": data},))
 
@@ -146,7 +151,7 @@ class Asynchronous:
         await client.emit("engine-close")
         await self.next(connected)
         self.assertNotEqual(client.get_sid(), sid)
-        log = await client.call("last-disconnects", [sid], timeout=5)
+        log = await client.call("last-disconnects", [sid], timeout=PATIENCE)
         self.assertEqual([entry["reason"] for entry in log], ["forced close"])
 
     async def test_goodbye(self):
@@ -155,7 +160,7 @@ class Asynchronous:
         await client.disconnect()
         log = []
         while not log:
-            log = await other.call("last-disconnects", [sid], timeout=5)
+            log = await other.call("last-disconnects", [sid], timeout=PATIENCE)
         self.assertIn(log[0]["reason"], self.reasons)
         gone = self.queue(other, "disconnect")
         await other.emit("disconnect-me", True)
@@ -165,7 +170,7 @@ class Asynchronous:
         client = await self.connect()
         gone = self.queue(client, "disconnect")
         await asyncio.sleep(1.3)
-        self.assertEqual(await client.call("message-with-ack", 1, timeout=5), 1)
+        self.assertEqual(await client.call("message-with-ack", 1, timeout=PATIENCE), 1)
         self.assertTrue(gone.empty())
 
 
@@ -188,15 +193,15 @@ class Threads(unittest.TestCase):
 
     def test_text_and_binary(self):
         client = socketio.Client()
-        client.connect(url, transports=["polling"], wait_timeout=5)
+        client.connect(url, transports=["polling"], wait_timeout=PATIENCE)
         self.addCleanup(client.disconnect)
         got, arrived = [], threading.Event()
         client.on("message-back", lambda *args: (got.append(args), arrived.set()))
         client.emit("message", ("안녕 😀", b"\x00\xff"))
-        self.assertTrue(arrived.wait(5))
+        self.assertTrue(arrived.wait(PATIENCE))
         self.assertEqual(got, [("안녕 😀", b"\x00\xff")])
         for text in TEXTS:
-            self.assertEqual(client.call("message-with-ack", text, timeout=5), text)
+            self.assertEqual(client.call("message-with-ack", text, timeout=PATIENCE), text)
 
 
 if __name__ == "__main__":

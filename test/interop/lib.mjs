@@ -13,14 +13,24 @@ export const require = createRequire(import.meta.url);
 
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+/* How long anything may take before it counts as hung. No test says how fast something is: others
+ * have their part of the machine, and a process may be put off for seconds. A wait is for what
+ * shall happen; a pause, where there is one, may be as long as it will. */
+export const PATIENCE = 60000;
+export const LONGEST = 10000; // what the fixture takes as a delay or a limit of its own, at the most
+
 /* Waits until fn returns something true, and returns it. */
-export async function until(fn, what = fn.toString(), ms = 8000) {
-  for (const end = Date.now() + ms; Date.now() < end; await sleep(10)) {
+export async function until(fn, what = fn.toString()) {
+  for (const end = performance.now() + PATIENCE; performance.now() < end; await sleep(10)) {
     const value = await fn();
     if (value) return value;
   }
-  assert.fail(`in vain for ${ms} ms: ${what}`);
+  assert.fail(`in vain for ${PATIENCE} ms: ${what}`);
 }
+
+/* node:test's function with room for a few such waits. */
+export const patient = (test) => (title, options, fn) =>
+  test(title, { timeout: 4 * PATIENCE, ...options }, fn ?? options);
 
 /* ---- Servers --------------------------------------------------------------------------------- */
 
@@ -60,7 +70,7 @@ export async function start(command, args = []) {
   server.url = `http://127.0.0.1:${server.port}`;
   server.stop = async (expected = 0) => {
     child.kill("SIGTERM");
-    const timer = setTimeout(() => child.kill("SIGKILL"), 5000);
+    const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE);
     const status = await ended;
     clearTimeout(timer);
     assert.deepEqual(
@@ -72,16 +82,24 @@ export async function start(command, args = []) {
   return server;
 }
 
+/* Many heartbeats, and as much time to answer them, to join and to upgrade as anything has here. */
+const unhurried = ["--ping-interval", 400].concat(
+  ["--ping-timeout", "--connect-timeout", "--upgrade-timeout"].flatMap((name) => [name, PATIENCE]),
+);
+
 /* SIO_FIXTURE: another implementation of the same application, such as the reference's. */
 export function startFixture(...args) {
-  return start(process.env.SIO_FIXTURE ?? `${build}/fixture`, ["--port", 0, ...args]);
+  const command = process.env.SIO_FIXTURE ?? `${build}/fixture`;
+  return start(command, ["--port", 0, ...unhurried, ...args]);
 }
 
 export const browserOptions = {
   executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+  timeout: 4 * PATIENCE, // its first start on a machine reads all of it from the disk
   args: [
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-dev-shm-usage", // which is too small in many containers
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
@@ -92,12 +110,14 @@ export const browserOptions = {
 
 /* ---- A wire: passes TCP connections on, and can cut or freeze them --------------------------- */
 
+/* Its own port stays, whatever port it leads to: a server that starts anew has another one. While it is
+ * frozen, neither bytes nor ends come through. */
 export async function wire(port) {
   const pairs = new Set();
-  const self = { down: false, frozen: false };
+  const self = { to: port, down: false, frozen: false };
   const server = net.createServer((a) => {
     if (self.down) return a.resetAndDestroy();
-    const b = net.connect(port, "127.0.0.1"),
+    const b = net.connect(self.to, "127.0.0.1"),
       pair = [a, b];
     pairs.add(pair);
     for (const [from, to] of [
@@ -108,9 +128,12 @@ export async function wire(port) {
       from.on("data", (data) => {
         if (!self.frozen) to.write(data);
       });
-      from.on("end", () => to.end());
+      from.on("end", () => {
+        if (!self.frozen) to.end();
+      });
       from.on("error", () => {});
       from.on("close", () => {
+        if (self.frozen) return;
         to.destroy();
         pairs.delete(pair);
       });
@@ -130,9 +153,9 @@ export async function wire(port) {
 /* ---- Clients --------------------------------------------------------------------------------- */
 
 /* The arguments of the next event of that name. */
-export function next(socket, event, ms = 6000) {
+export function next(socket, event) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no "${event}" for ${ms} ms`)), ms);
+    const timer = setTimeout(() => reject(new Error(`no "${event}"`)), PATIENCE);
     socket.once(event, (...args) => {
       clearTimeout(timer);
       resolve(args);
@@ -143,7 +166,7 @@ export function next(socket, event, ms = 6000) {
 /* Emits, and returns the arguments of the acknowledgement. */
 export function ask(socket, event, ...args) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer to "${event}"`)), 6000);
+    const timer = setTimeout(() => reject(new Error(`no answer to "${event}"`)), PATIENCE);
     socket.emit(event, ...args, (...answer) => {
       clearTimeout(timer);
       resolve(answer);

@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { until } from "./lib.mjs";
 
+/* Free a moment ago: somebody else may have it by now. */
 async function freePort() {
   const server = net.createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -16,9 +17,18 @@ async function freePort() {
   return port;
 }
 
-export async function startNginx(backend) {
-  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "nginx-")),
-    port = await freePort();
+const listens = (port) =>
+  new Promise((resolve) => {
+    const probe = net.connect(port, "127.0.0.1", () => {
+      probe.end();
+      resolve(true);
+    });
+    probe.on("error", () => resolve(false));
+  });
+
+/* Starts it at that port. False: it has ended. */
+async function startAt(port, backend) {
+  const dir = fs.mkdtempSync(path.join(os.tmpdir(), "nginx-"));
   const shown = fs.readFileSync(new URL("nginx.conf", import.meta.url), "utf8");
   const site = shown
     .replace("listen 80;", `listen 127.0.0.1:${port};`)
@@ -45,26 +55,24 @@ export async function startNginx(backend) {
     fs.rmSync(dir, { recursive: true });
   };
   process.on("exit", kill);
-  await until(
-    () =>
-      new Promise((resolve) => {
-        const probe = net.connect(port, "127.0.0.1", () => {
-          probe.end();
-          resolve(true);
-        });
-        probe.on("error", () => resolve(false));
-      }),
-    "nginx",
-  );
-  return {
-    port,
-    url: `http://127.0.0.1:${port}`,
-    stop: async () => {
-      const ended = new Promise((resolve) => child.on("close", resolve));
-      child.kill("SIGTERM");
-      await ended;
-      process.off("exit", kill);
-      fs.rmSync(dir, { recursive: true });
-    },
+  const ended = new Promise((resolve) => child.on("close", resolve));
+  const end = async () => {
+    child.kill("SIGTERM");
+    await ended;
+    process.off("exit", kill);
+    fs.rmSync(dir, { recursive: true });
   };
+  await until(async () => child.exitCode !== null || (await listens(port)), "nginx");
+  if (child.exitCode === null) return { port, url: `http://127.0.0.1:${port}`, stop: end };
+  console.error(fs.readFileSync(`${dir}/error.log`, "utf8"));
+  await end();
+  return false;
+}
+
+export async function startNginx(backend) {
+  for (let i = 0; i < 5; i++) {
+    const nginx = await startAt(await freePort(), backend);
+    if (nginx) return nginx;
+  }
+  assert.fail("nginx does not start");
 }

@@ -1,15 +1,28 @@
 // recovery.mjs - connection state recovery with the official client 4.8
 // SPDX-License-Identifier: MIT
-import { after, afterEach, before, test } from "node:test";
+import { after, afterEach, before, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
-import { ask, collect, next, require, sleep, startFixture, texts, until, wire } from "./lib.mjs";
+import {
+  ask,
+  collect,
+  next,
+  PATIENCE,
+  patient,
+  require,
+  sleep,
+  startFixture,
+  texts,
+  until,
+  wire,
+} from "./lib.mjs";
 
 const { io } = require("socket.io-client");
+const test = patient(plainTest);
 let server, proxy;
 const clients = new Set();
 
 before(async () => {
-  server = await startFixture("--ping-interval", 400, "--ping-timeout", 4000, "--recovery", 1500);
+  server = await startFixture("--recovery", 2 * PATIENCE);
   proxy = await wire(server.port);
 });
 after(async () => {
@@ -36,16 +49,16 @@ const connect = async (options = {}, url = proxy.url) => {
   return socket;
 };
 const witness = () => connect({ transports: ["websocket"] }, server.url);
-const lose = async (socket) => {
+const lose = async (socket, over = proxy) => {
   const gone = next(socket, "disconnect");
   await sleep(50);
-  proxy.down = true;
-  proxy.cut();
+  over.down = true;
+  over.cut();
   await gone;
 };
-const comeBack = async (socket) => {
+const comeBack = async (socket, over = proxy) => {
   const back = next(socket, "connect");
-  proxy.down = false;
+  over.down = false;
   await back;
   if (socket.io.opts.transports?.length !== 1)
     await until(() => socket.io.engine.transport.name === "websocket");
@@ -124,15 +137,23 @@ test("a session in which nothing was said is recovered as well", async () => {
 });
 
 test("too late is a new session", async () => {
-  const socket = await connect(),
+  const short = await startFixture("--recovery", 50),
+    far = await wire(short.port);
+  const socket = await connect({}, far.url),
+    other = await connect({ transports: ["websocket"] }, short.url),
     { id } = socket;
   await ask(socket, "join", "red");
-  await lose(socket);
-  await sleep(1800);
-  await comeBack(socket);
+  await lose(socket, far);
+  await until(async () => (await ask(other, "last-disconnects", [id]))[0][0], "its end");
+  await sleep(200);
+  await comeBack(socket, far);
   assert.equal(socket.recovered, false);
   assert.notEqual(socket.id, id);
   assert.deepEqual(await ask(socket, "rooms"), [[]]);
+  socket.disconnect();
+  other.disconnect();
+  far.close();
+  await short.stop();
 });
 
 test("who said goodbye, or was sent away, is not recovered", async () => {
