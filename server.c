@@ -325,7 +325,11 @@ static int go_on_stopping(sio_server *io)
     if (now >= io->stop_by)
         sio_net_abort_all(&io->net);
     end_turn(io);
-    return io->net.n_conns > 0;
+    if (io->net.n_conns > 0)
+        return 1;
+    close_all(io);  // nobody can come for what waits
+    end_turn(io);
+    return 0;
 }
 
 static int turn(sio_server *io, int timeout_ms)

@@ -5,6 +5,8 @@
 #include "lib.h"
 #include "sim.h"
 
+#include <limits.h>
+
 /* ---- The budget of a turn ------------------------------------------------------------------- */
 
 enum { BUSY = 100 };
@@ -27,7 +29,7 @@ static void on_message(sio_ws *ws, bool text, const void *p, size_t n)
 static sio_server *serve(sim_client *c[], int n)
 {
     static const sio_ws_handlers handlers = { .message = on_message };
-    sio_server *io = sim_new(NULL);
+    sio_server *io = sim_new(&(sio_options){ .ping_interval_ms = INT_MAX });  // no pings
     assert_int_equal(sio_websocket(io, "/plain", &handlers), 0);
     for (int i = 0; i < n; i++) {
         c[i] = sim_ws_open(io, "/plain", NULL);
