@@ -395,8 +395,11 @@ void sio_eio_static_frame(sio_session *s, char type)
 static size_t held_by(const sio_session *s)
 {
     const sio_eio_events *events = s->eio->events;
+    const sio_polling *k = s->polling;
     size_t input = events->held == NULL ? 0 : events->held(s);
-    return input + (s->polling == NULL ? 0 : s->polling->queue.n);
+    if (k != NULL && k->rest != NULL)
+        input += k->rest->payload.bytes.n;
+    return input + (k == NULL ? 0 : k->queue.n);
 }
 
 static size_t held_for_ws(const void *owner)

@@ -401,6 +401,7 @@ static void free_rest(sio_rest *r)
     sio_eio *eio = r->session->eio;
     sio_timer_clear(&eio->net->clock, &r->turn);
     eio->n_rests--;
+    sio_hold(&eio->net->memory, 0, r->payload.bytes.n);
     sio_free_mem(&eio->net->memory, r);
 }
 
@@ -455,6 +456,7 @@ static bool keep_rest(sio_session *s, const sio_payload *p)
                      .session = s,
                      .payload = { { r->bytes, n }, 0, p->binary } };
     eio->n_rests++;
+    sio_hold(&eio->net->memory, n, 0);
     if (sio_timer_set(&eio->net->clock, &r->turn, 0)) {
         s->polling->rest = r;
         return true;

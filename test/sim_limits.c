@@ -252,6 +252,34 @@ static void who_holds_most_is_ended_at_the_limit_of_all(void **state)
     }
 }
 
+/* What is left of a payload of many packets, for later turns, is held as well. */
+static void what_is_left_of_a_payload_counts(void **state)
+{
+    enum { BYTES = 199999 };
+    sim_peer p;
+    app_options();
+    sio_server *io = app_begin();
+    char *bytes = filled(BYTES, '6');
+    (void)state;
+    join_as(io, &p, SIM_POLL);
+    for (size_t i = 1; i < BYTES; i += 2)
+        bytes[i] = 0x1e;
+    sim_sendf(p.post,
+              "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n"
+              "Content-Length: %d\r\n\r\n",
+              p.sid, BYTES);
+    sim_send(p.post, bytes, BYTES);
+    size_t most = 0;
+    for (int i = 0; i < 1000; i++) {
+        sio_turn(io, 0);
+        most = net_of(io)->held > most ? net_of(io)->held : most;
+    }
+    assert_in_range(most, BYTES * 9 / 10, BYTES);
+    assert_int_equal(net_of(io)->held, 0);
+    free(bytes);
+    app_free(io);
+}
+
 /* At the limit nobody is ended, one byte more ends as many as hold more than a quarter. */
 static void the_limit_of_all_is_exact(void **state)
 {
@@ -541,6 +569,7 @@ int main(void)
         cmocka_unit_test(who_does_not_poll_is_closed_at_its_limit),
         cmocka_unit_test(a_slow_reader_holds_only_its_own),
         cmocka_unit_test(who_holds_most_is_ended_at_the_limit_of_all),
+        cmocka_unit_test(what_is_left_of_a_payload_counts),
         cmocka_unit_test(the_limit_of_all_is_exact),
         cmocka_unit_test(one_client_pins_what_the_options_say),
         cmocka_unit_test(memory_goes_back_after_a_great_fall),
