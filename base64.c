@@ -7,7 +7,7 @@
  * Decoding is lenient where the clients of Socket.IO need it: both alphabets, padding or none. It
  * is strict otherwise: a foreign character, padding inside, or a single digit left over is refused.
  * Bits left over behind the last byte are ignored, as all decoders in the field do. */
-#include "layers.h"
+#include "codec.h"
 
 static const char standard[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -43,17 +43,6 @@ size_t sio_base64_encode(const void *p, size_t n, char *out)
     while (used % 4 != 0)
         out[used++] = '=';
     return used;
-}
-
-void sio_put_base64(sio_sink *sink, const void *p, size_t n)
-{
-    const unsigned char *from = p;
-    char digits[1024];
-    while (n > 0) {
-        size_t part = n < sizeof digits / 4 * 3 ? n : sizeof digits / 4 * 3;
-        sio_put(sink, digits, sio_base64_encode(from, part, digits));
-        from += part, n -= part;
-    }
 }
 
 size_t sio_base64url_encode(const void *p, size_t n, char *out)

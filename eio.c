@@ -13,7 +13,7 @@
  *  - A session costs nobody anything to open, so there are three bounds: how many there are, how many
  *    of an address, and how long one by polling waits for its client to come back.
  *  - Sessions that are over are freed when the turn ends. */
-#include "layers.h"
+#include "eio.h"
 
 #include <string.h>
 
@@ -455,7 +455,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
                                            .close = sio_upgrade_closed,
                                            .max_message = o->max_payload };
     eio->holder.weigh = weigh;
-    sio_net_add_holder(net, &eio->holder);
+    sio_holder_add(net, &eio->holder);
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
         eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns

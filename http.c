@@ -17,7 +17,7 @@
  *    caller may ask again after each line without the cost running away.
  *
  * Left out: transfer codings but chunked, trailers' contents, absolute targets, CONNECT. */
-#include "layers.h"
+#include "codec.h"
 
 #include <string.h>
 

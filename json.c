@@ -13,7 +13,7 @@
  *
  * Lone surrogates (\ud800 without its other half) are valid by the grammar and pass through in
  * forwarded text; decoded they become U+FFFD, for UTF-8 has no form for them. */
-#include "layers.h"
+#include "codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -714,5 +714,16 @@ void sio_json_put_number(sio_sink *sink, double d, int precision)
             sio_put(sink, "-", 1);
         size_t n = shortest_digits(d, digits, &point);
         put_layout(sink, digits, n, point);
+    }
+}
+
+void sio_put_base64(sio_sink *sink, const void *p, size_t n)
+{
+    const unsigned char *from = p;
+    char digits[1024];
+    while (n > 0) {
+        size_t part = n < sizeof digits / 4 * 3 ? n : sizeof digits / 4 * 3;
+        sio_put(sink, digits, sio_base64_encode(from, part, digits));
+        from += part, n -= part;
     }
 }

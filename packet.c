@@ -14,7 +14,7 @@
  *
  * Stricter than the reference where that is allowed: an event without a payload, white space before
  * the payload or in the id, and a count of attachments with a sign or a leading zero are refused. */
-#include "layers.h"
+#include "codec.h"
 
 #include <string.h>
 

@@ -6,7 +6,7 @@
  *
  * Broken as a signature: two messages of one digest can be made. The WebSocket handshake only
  * needs an answer that no cache or script gives by accident, and for that it is good enough. */
-#include "layers.h"
+#include "codec.h"
 
 #include <string.h>
 

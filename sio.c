@@ -14,7 +14,7 @@
  *  - A packet that breaks the protocol ends the whole connection; the other packets of the same read
  *    that came before it have been delivered.
  *  - Clients that are over are freed when the turn ends. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <string.h>
@@ -32,34 +32,6 @@ typedef struct sio_partial {
     sio_span *blobs;
     char text[];
 } partial;
-
-int sio_fail(int error)
-{
-    errno = error;
-    return -1;
-}
-
-/* The turn's clock stands still in a callback, and between turns: a timer that counted from it would
- * be early. Whole milliseconds are rounded up for the same reason. */
-bool sio_timer_after(sio_server *io, sio_timer *t, int64_t ms)
-{
-    int64_t passed = ms > 0 ? sio_loop_now_up(io->net.loop) - io->net.clock.now : 0;
-    return sio_timer_set(&io->net.clock, t, ms + passed);
-}
-
-void sio_enter(sio_server *io)
-{
-    io->depth++;
-}
-
-void sio_leave_callback(sio_server *io)
-{
-    if (--io->depth > 0)
-        return;
-    sio_arena_reset(&io->net.arena);
-    if (io->dropped != NULL)
-        sio_values_bury(io);
-}
 
 /* ---- CONNECT --------------------------------------------------------------------------------------- */
 
@@ -191,7 +163,7 @@ int sio_next(sio_admission a, const char *error, const char *template, ...)
     if (!sio_owed_take(io, a.socket, a.serial, SIO_OWED_ADMISSION, &next))
         return 0;
     sio_socket *s = sio_handle_get(&io->handles, a.socket);
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     if (error != NULL) {
         sio_arguments args;
         va_start(args.ap, template);
@@ -200,7 +172,7 @@ int sio_next(sio_admission a, const char *error, const char *template, ...)
     } else {
         run_middlewares(s, (size_t)next);
     }
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     return 0;
 }
 
@@ -539,13 +511,13 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
     sio_client *c = session->user;
     if (c == NULL || !sio_client_alive(c))
         return;
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     if (text)
         on_text(c, p, n);
     else
         on_attachment(c, p, n);
-    sio_leave_callback(io);
-    if (io->depth == 0)  // nobody up the stack looks at sockets; one payload can bring many
+    sio_scope_leave(&io->net);
+    if (io->net.depth == 0)  // nobody up the stack looks at sockets; one payload can bring many
         sio_sockets_bury(io);
 }
 
@@ -569,9 +541,9 @@ static void on_open(void *owner, sio_session *session)
     session->user = c;
     sio_deadline_set(&io->net.clock, &io->connect_fifo, &c->u.joining->deadline);
     if (session->protocol == 3) {  // joins "/" without being asked
-        sio_enter(io);
+        sio_scope_enter(&io->net);
         on_connect(c, SIO_SPAN("/"), SIO_NONE);
-        sio_leave_callback(io);
+        sio_scope_leave(&io->net);
     }
 }
 

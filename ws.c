@@ -16,7 +16,7 @@
  *  - A length from the wire is compared with a limit before it is added to anything.
  *
  * Left out: extensions (permessage-deflate). RSV1-3 set is therefore a protocol error. */
-#include "layers.h"
+#include "codec.h"
 
 #include <string.h>
 

@@ -3,7 +3,7 @@
 #ifndef TEST_FUZZ_H
 #define TEST_FUZZ_H
 
-#include "layers.h"
+#include "sio_core.h"
 
 #include <stdio.h>
 #include <stdlib.h>

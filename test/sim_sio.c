@@ -4,7 +4,7 @@
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. Each
  * table is played over WebSocket, over WebSocket byte by byte, and over polling. */
 #include "sim_app.h"
-#include "layers.h"
+#include "sio_core.h"
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 

@@ -3,5 +3,5 @@
  *
  * This file's loop is the one that is linked: the library's is left out for it. */
 #define SIO_POLL
-#include "../loop.c"
+#include "../net_loop.c"
 #include "test_loop.c"

@@ -11,7 +11,7 @@
  * What holds here:
  *  - An exchange goes when it is answered, its body has been read, and no callback is in it (busy).
  *  - Each is answered once, or its endpoint is told that it is gone. */
-#include "layers.h"
+#include "net.h"
 
 enum {
     MAX_PIPELINED = 16  // requests of one connection without an answer
@@ -24,7 +24,7 @@ static void drop_body(sio_exchange *x)
     x->body = NULL, x->body_cap = 0;
 }
 
-void sio_exchange_free(sio_exchange *x)
+static void free_exchange(sio_exchange *x)
 {
     const sio_memory *m = &x->conn->net->memory;
     x->conn->waiting--;
@@ -34,23 +34,36 @@ void sio_exchange_free(sio_exchange *x)
     sio_free_mem(m, x);
 }
 
-void sio_conn_drop_exchanges(sio_conn *c)
+/* Whether the connection is still there for requests: a callback may have ended or upgraded it. */
+static bool speaks(const sio_conn *c)
+{
+    return !c->dead && c->protocol == &sio_requests;
+}
+
+static void drop_exchanges(sio_conn *c)
 {
     while (c->u.http.first != NULL) {
         sio_exchange *x = c->u.http.first;
         c->u.http.first = x->next;
         if (!x->answered)
             x->endpoint->gone(x->owner, x, 0);
-        sio_exchange_free(x);
+        free_exchange(x);
     }
 }
 
-size_t sio_exchanges_held(const sio_conn *c)
+static void end(sio_conn *c, bool clean)
 {
-    size_t held = 0;
+    (void)clean;
+    sio_deadline_clear(&c->u.http.deadline);
+    drop_exchanges(c);
+}
+
+static size_t held(const sio_conn *c)
+{
+    size_t n = 0;
     for (const sio_exchange *x = c->u.http.first; x != NULL; x = x->next)
-        held += x->body_cap + x->out.n;
-    return held;
+        n += x->body_cap + x->out.n;
+    return n;
 }
 
 /* ---- Answers ------------------------------------------------------------------------------------- */
@@ -100,7 +113,7 @@ static const char *date_now(sio_net *net)
 /* Takes the exchanges that are done off the connection, in order, and lets their answers go. */
 static void advance(sio_conn *c)
 {
-    if (c->state == SIO_CONN_DEAD)
+    if (c->dead)
         return;  // its exchanges are being dropped
     while (c->u.http.first != NULL && c->u.http.first->answered && !c->u.http.first->busy) {
         sio_exchange *x = c->u.http.first;
@@ -108,17 +121,17 @@ static void advance(sio_conn *c)
             sio_conn_queue(c, sio_queue_at(&x->out, i));
         sio_queue_clear(&c->net->memory, &x->out);
         if (!x->keep_alive) {
-            sio_conn_drop_exchanges(c);
+            drop_exchanges(c);
             sio_conn_drain(c);
             return;
         }
         if (x->reading)
             return;
         c->u.http.first = x->next;
-        sio_exchange_free(x);
+        free_exchange(x);
     }
     if (c->u.http.first == NULL) {
-        c->u.http.newest = NULL;
+        c->idle = true;
         sio_deadline_set(&c->net->clock, &c->net->keep_alive_fifo, &c->u.http.deadline);
     }
 }
@@ -222,18 +235,18 @@ static sio_exchange *new_exchange(sio_conn *c)
         x = sio_alloc(&c->net->memory, sizeof *x);
     if (x == NULL) {
         sio_log(c->net, "connection closed: no memory, or too many requests without an answer");
-        sio_conn_die(c, false);
+        sio_conn_end(c, false);
         return NULL;
     }
     c->waiting++;
+    c->idle = false;
     x->conn = c;
     x->endpoint = &no_endpoint;
     x->keep_alive = true;
-    if (c->u.http.first == NULL)
-        c->u.http.first = x;
-    else
-        c->u.http.newest->next = x;
-    c->u.http.newest = x;
+    sio_exchange **end = &c->u.http.first;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = x;
     return x;
 }
 
@@ -252,30 +265,23 @@ static void refuse(sio_conn *c, int status)
 static void settle_exchange(sio_conn *c, sio_exchange *x)
 {
     x->busy = false;
-    if (c->state == SIO_CONN_HEAD || c->state == SIO_CONN_BODY)
+    if (speaks(c))
         advance(c);
 }
 
 static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
 {
-    c->state = SIO_CONN_HEAD;
+    c->in_body = false;
     sio_deadline_clear(&c->u.http.deadline);
     if (x->wants_body && !x->answered) {
         x->busy = true;
         x->endpoint->body(x->owner, x, body);
-        if (c->state == SIO_CONN_DEAD || c->state == SIO_CONN_WEBSOCKET)
+        if (!speaks(c))
             return;
     }
     drop_body(x);
     x->reading = false;
     settle_exchange(c, x);
-}
-
-/* Whether a head may be complete now, or wrong already: so a sender of single bytes does not have
- * the whole parsed again for each. */
-static bool worth_parsing(const char *p, size_t n, size_t seen)
-{
-    return sio_http_is_news(p, n, seen);
 }
 
 /* A request has begun: hands its head to whoever answers it. */
@@ -293,10 +299,10 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     x->reading = x->busy = true;
     x->max_body = net->options->max_payload;
     sio_deadline_set(&net->clock, &net->request_fifo, &c->u.http.deadline);
-    c->state = SIO_CONN_BODY;
+    c->in_body = true;
     x->endpoint = net->route(net, head, &x->owner);
     x->endpoint->head(x->owner, x, head, raw);
-    if (c->state != SIO_CONN_BODY)
+    if (!speaks(c))
         return;
     if (!head->chunked && head->length == 0) {
         end_body(c, x, (sio_span){ raw.p, 0 });
@@ -324,7 +330,7 @@ static size_t empty_lines(const char *p, size_t n)
 }
 
 /* seen: how many of the bytes were there before, and held no whole head. */
-size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen)
+static size_t on_head(sio_conn *c, char *p, size_t n, size_t seen)
 {
     size_t max_head = c->net->options->max_head, empty = seen > 1 ? 0 : empty_lines(p, n);
     sio_http_head head;
@@ -332,7 +338,7 @@ size_t sio_conn_on_head(sio_conn *c, char *p, size_t n, size_t seen)
         return n;
     if (empty > 0)
         return empty;
-    int used = worth_parsing(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
+    int used = sio_http_is_news(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
     if (used == 0 && n <= max_head) {
         if (seen == 0 && c->u.http.first == NULL)  // it has begun: idle no more
             sio_deadline_set(&c->net->clock, &c->net->header_fifo, &c->u.http.deadline);
@@ -362,7 +368,7 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
         drop_body(x);
         sio_respond_empty(x, 413);
         settle_exchange(c, x);
-        return c->state == SIO_CONN_BODY;
+        return speaks(c);
     }
     if (x->body_cap - x->body_n < data.n) {
         size_t whole = x->left < x->max_body - x->body_n ? x->body_n + (size_t)x->left : 0;
@@ -371,7 +377,7 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
             cap = x->max_body;
         char *p = sio_resize(m, x->body, cap);
         if (p == NULL) {
-            sio_conn_die(c, false);
+            sio_conn_end(c, false);
             return false;
         }
         sio_hold(m, cap, x->body_cap);
@@ -386,7 +392,7 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
 static void refuse_body(sio_conn *c, sio_exchange *x)
 {
     c->net->stats.bad_requests++;
-    c->state = SIO_CONN_HEAD;
+    c->in_body = false;
     c->last = true;
     x->reading = false;
     x->keep_alive = false;
@@ -399,9 +405,11 @@ static void refuse_body(sio_conn *c, sio_exchange *x)
     }
 }
 
-size_t sio_conn_on_body(sio_conn *c, char *p, size_t n)
+static size_t on_body(sio_conn *c, char *p, size_t n)
 {
-    sio_exchange *x = c->u.http.newest;
+    sio_exchange *x = c->u.http.first;
+    while (x->next != NULL)
+        x = x->next;  // only the newest has bytes to come
     sio_span data = { p, n < x->left ? n : (size_t)x->left };
     ptrdiff_t used = (ptrdiff_t)data.n;
     bool done;
@@ -426,4 +434,103 @@ size_t sio_conn_on_body(sio_conn *c, char *p, size_t n)
     if (done)
         end_body(c, x, (sio_span){ x->body, x->body_n });
     return (size_t)used;
+}
+
+/* ---- The protocol -------------------------------------------------------------------------------- */
+
+static size_t take(sio_conn *c, char *p, size_t n, size_t seen)
+{
+    return c->in_body ? on_body(c, p, n) : on_head(c, p, n, seen);
+}
+
+const sio_conn_protocol sio_requests = { .take = take, .end = end, .held = held };
+
+/* ---- Upgrades ------------------------------------------------------------------------------------ */
+
+/* RFC 9110, 5.6.2: whether a byte may stand in a token. */
+static bool in_token(char byte)
+{
+    unsigned char b = (unsigned char)byte;
+    return b > ' ' && b < 0x7f && strchr(",;=\"()<>@:/[]?{}\\", b) == NULL;
+}
+
+/* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
+static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
+{
+    sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
+    size_t n = 0;
+    while (n < list.n && in_token(list.p[n]))
+        n++;
+    if (n == 0)
+        return;
+    sio_put_text(sink, "Sec-WebSocket-Protocol: ");
+    sio_put(sink, list.p, n);
+    sio_put(sink, "\r\n", 2);
+}
+
+sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
+                           void *owner)
+{
+    sio_conn *c = x->conn;
+    sio_out *out = &c->net->out;
+    char accept[28];
+    sio_ref ref;
+    if (x != c->u.http.first) {
+        sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
+        return NULL;
+    }
+    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);
+    sio_out_begin(out);
+    sio_put_text(&out->sink, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                             "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
+    sio_put(&out->sink, accept, sizeof accept);
+    sio_put(&out->sink, "\r\n", 2);
+    put_subprotocol(&out->sink, head);
+    sio_put(&out->sink, x->extra.p, x->extra.n);
+    sio_put(&out->sink, "\r\n", 2);
+    if (!sio_out_end(out, &ref)) {
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+        return NULL;
+    }
+    free_exchange(x);
+    sio_deadline_clear(&c->u.http.deadline);
+    sio_frames_begin(c, events, owner);
+    sio_conn_queue(c, ref);
+    sio_ref_release(ref);
+    return c;
+}
+/* ---- Behind a proxy ------------------------------------------------------------------------------ */
+
+/* The last entry of all X-Forwarded-For fields: the proxy that is trusted wrote it. Those before it
+ * are what its client said. n == 0: there is none. */
+static sio_span forwarded(const sio_http_head *head)
+{
+    sio_span last = SIO_NONE;
+    for (size_t i = 0; i < head->n_fields; i++)
+        if (sio_span_is_nocase(head->field[i].name, "X-Forwarded-For"))
+            last = head->field[i].value;
+    while (last.n > 0 && (last.p[last.n - 1] == ' ' || last.p[last.n - 1] == '\t'))
+        last.n--;
+    size_t n = 0;
+    while (n < last.n && strchr(", \t", last.p[last.n - 1 - n]) == NULL)
+        n++;
+    return (sio_span){ last.n == 0 ? NULL : last.p + last.n - n, n };
+}
+
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64])
+{
+    sio_span entry = c->net->options->trust_proxy ? forwarded(head) : SIO_NONE;
+    sio_ip_text(&c->ip, out);
+    if (entry.n > 0 && entry.n < 46) {
+        memcpy(out, entry.p, entry.n);
+        out[entry.n] = '\0';
+    }
+}
+
+sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head)
+{
+    sio_ip ip;
+    char text[64];
+    sio_client_address(c, head, text);
+    return c->net->options->trust_proxy && sio_ip_parse(text, &ip) ? ip : c->ip;
 }

@@ -12,7 +12,7 @@
  *    random bytes may wait for a system that has just been started. EINTR is never an error.
  *  - A write to a connection that is gone is an answer (-2) and not a signal.
  *  - What clients make fail ends at worst in their own connection. */
-#include "layers.h"
+#include "net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,7 +8,7 @@
  *  - Nothing is sent unless the whole packet could be written.
  *  - Every sio_answer is called exactly once, never from inside of sio_request; every acknowledgement
  *    is sent at most once. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <string.h>
@@ -256,12 +256,12 @@ int sio_emit(sio_target t, const char *event, const char *template, ...)
     sio_arguments args;
     if (check_target(&t, k.name) < 0)
         return -1;
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     va_start(args.ap, template);
     int result = t.ns->accept == NULL ? emit_to_one(&t, &k, template, &args)
                                       : emit_to_family(t, &k, template, &args);
     va_end(args.ap);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     return result;
 }
 
@@ -374,9 +374,9 @@ static void finish(request *r, const char *error, sio_event *answer)
     sio_event e = {
         .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
     };
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     free_request(r);
 }
 
@@ -455,7 +455,7 @@ static bool limit_time(request *r, const sio_target *t)
     r->timer.expire = r->expected == 0 ? on_request_empty : on_request_timeout;
     if (r->expected > 0 && t->timeout_ms == 0)
         return true;
-    return sio_timer_after(r->io, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
+    return sio_timer_after(&r->io->net, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
 }
 
 /* Expects an answer from each receiver, and sends them the question. */
@@ -501,11 +501,11 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     if (r == NULL)
         return sio_fail(ENOMEM);
     *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self };
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     va_start(args.ap, template);
     int result = ask(&t, r, &k, template, &args);
     va_end(args.ap);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     if (result < 0) {
         drop_all(r);
         free_request(r);
@@ -530,11 +530,11 @@ int sio_ack(sio_event *event, const char *template, ...)
     sio_arguments args;
     if (!sio_wants_ack(event))
         return 0;
-    sio_enter(event->io);
+    sio_scope_enter(&event->io->net);
     va_start(args.ap, template);
     int result = send_ack(event->socket, event->packet->id, template, &args);
     va_end(args.ap);
-    sio_leave_callback(event->io);
+    sio_scope_leave(&event->io->net);
     event->acked = result == 0;
     return result;
 }
@@ -579,12 +579,12 @@ int sio_ack_now(sio_later later, const char *template, ...)
     sio_awaited *a = find_owed(io, later.socket, later.serial, SIO_OWED_ACK);
     if (a == NULL)
         return 0;
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     va_start(args.ap, template);
     int result = send_ack(sio_handle_get(&io->handles, later.socket), a->id, template, &args);
     va_end(args.ap);
     if (result == 0)
         drop_awaited(io, a);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     return result;
 }

@@ -9,7 +9,7 @@
  *  - A handler runs when the body is complete, and is done when it returns: it has answered, or the
  *    answer is 500.
  *  - Files are those that were registered, by name; no part of a request becomes a part of a path. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -258,14 +258,14 @@ static void run_route(const route *r, sio_exchange *x, const sio_http_head *head
 {
     sio_http http = { .io = r->io, .x = x, .head = head, .body = body };
     http.lines = sio_text_new(&r->io->net.memory);
-    sio_enter(r->io);
+    sio_scope_enter(&r->io->net);
     if (r->content != NULL)
         answer_content(&http, r->content);
     else
         r->fn(&http);
     if (!http.answered)
         sio_respond_empty(x, 500);
-    sio_leave_callback(r->io);
+    sio_scope_leave(&r->io->net);
     sio_text_free(&http.lines);
 }
 
@@ -452,7 +452,7 @@ static void on_nobody_head(void *owner, sio_exchange *x, const sio_http_head *he
         sio_log(&io->net,
                 "websocket handshake refused: its path is nobody's; Socket.IO listens on %s/",
                 io->options.path);
-        sio_conn_drop(x->conn);
+        sio_conn_end(x->conn, false);
         return;
     }
     char text[256];
@@ -487,9 +487,9 @@ void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, si
     sio_server *io = (sio_server *)(void *)net;
     sio_http http = { .io = io, .x = x, .head = head, .answered = true };
     http.lines = sio_text_new(&net->memory);
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     hook(&http, data);
-    io->depth--;  // without sio_leave_callback: what it returned may be in the arena
+    io->net.depth--;  // without sio_leave_callback: what it returned may be in the arena
     if (lines != NULL)
         sio_put(lines, http.lines.sink.p, http.lines.sink.n);
     sio_text_free(&http.lines);

@@ -8,7 +8,7 @@
  *
  * Stopping: listeners close, every session is told, and turns go on until polling clients have fetched
  * what is queued for them and the last connection is gone, or stop_timeout_ms are over. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -114,9 +114,9 @@ static void on_timer(void *owner, sio_timer *timer)
     sio_server *io = t->io;
     (void)owner;
     sio_handle_free(&io->timers, t->handle);
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     t->fn(io, t->data);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     sio_free_mem(&io->net.memory, t);
 }
 
@@ -127,7 +127,7 @@ uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data
         return 0;
     *t = (user_timer){ .timer = { .expire = on_timer }, .io = io, .fn = fn, .data = data };
     t->handle = sio_handle_new(&io->timers, t);
-    if (t->handle != 0 && sio_timer_after(io, &t->timer, ms))
+    if (t->handle != 0 && sio_timer_after(&io->net, &t->timer, ms))
         return t->handle;
     sio_handle_free(&io->timers, t->handle);
     sio_free_mem(&io->net.memory, t);
@@ -176,7 +176,7 @@ sio_server *sio_new(const sio_options *options)
     io->net.libc_memory = options == NULL || options->memory == NULL;
     io->net.route = sio_route_find;
     io->net.show = sio_route_show;
-    io->depth = 1;
+    io->net.depth = 1;
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = m;
     io->awaited.memory = io->saved.memory = io->log.memory = m;
@@ -199,7 +199,7 @@ int sio_listen(sio_server *io, const char *host, int port)
 {
     if (io->stop)
         return sio_fail(EINVAL);
-    return sio_net_listen(&io->net, host, port);
+    return sio_net_listen(&io->net, &sio_requests, host, port);
 }
 
 /* Hands out the lines of the log. */
@@ -207,10 +207,10 @@ static void tell(sio_server *io)
 {
     sio_textbuf lines = io->net.lines;
     io->net.lines = sio_text_new(&io->net.memory);
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     for (size_t at = 0; at < lines.sink.n; at += strlen(lines.sink.p + at) + 1)
         io->options.log(io->options.user, lines.sink.p + at);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     sio_text_free(&lines);
 }
 
@@ -239,14 +239,13 @@ static void end_turn(sio_server *io)
     sio_beside_bury(io);
     sio_net_bury(net);
     sio_out_turn(&net->out);
-    sio_arena_reset(&net->arena);
-    sio_values_bury(io);
+    sio_scope_end(net);
 }
 
 /* Whether one of the application's functions runs that the library called. */
 static bool in_callback(const sio_server *io)
 {
-    return io->turning || io->depth > 1;
+    return io->turning || io->net.depth > 1;
 }
 
 static const char shutting_down[] = "server shutting down";
@@ -267,7 +266,7 @@ void sio_free(sio_server *io)
         return;
     }
     io->turning = true;
-    io->depth = 0;
+    io->net.depth = 0;
     io->freeing = true;
     if (io->eio.net != NULL) {
         close_all(io);
@@ -278,7 +277,6 @@ void sio_free(sio_server *io)
         free_timers(io);
         sio_eio_free(&io->eio);
     }
-    sio_values_bury(io);
     sio_beside_free(io);
     sio_routes_free(io);
     sio_node *node;
@@ -354,10 +352,10 @@ int sio_turn(sio_server *io, int timeout_ms)
     if (in_callback(io))
         return sio_fail(EDEADLK);
     io->turning = true;
-    io->depth = 0;
+    io->net.depth = 0;
     int result = turn(io, timeout_ms);
     io->turning = false;
-    io->depth = 1;
+    io->net.depth = 1;
     return result;
 }
 
@@ -399,14 +397,4 @@ void *sio_user(const sio_server *io)
 const sio_stats *sio_get_stats(const sio_server *io)
 {
     return &io->net.stats;
-}
-
-sio_arena *sio_server_arena(sio_server *io)
-{
-    return &io->net.arena;
-}
-
-const sio_memory *sio_server_memory(sio_server *io)
-{
-    return &io->net.memory;
 }

@@ -24,7 +24,7 @@
  *  - The log is in the order of the offsets, which is that in which clients get the events.
  *  - A saved session is used once. The application's code runs at one place only: when the turn
  *    ends, to release the data of those that did not come back. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -142,9 +142,9 @@ void sio_recovery_release(sio_server *io)
     while (io->released != NULL) {
         saved *v = io->released;
         io->released = v->next;
-        sio_enter(io);
+        sio_scope_enter(&io->net);
         v->release(v->data);
-        sio_leave_callback(io);
+        sio_scope_leave(&io->net);
         sio_free_mem(&io->net.memory, v);
     }
 }

@@ -9,7 +9,7 @@
  *  - A search marks the sockets that it found or excluded with its own number, so nobody is found
  *    twice and unions cost no memory. No socket has a mark of 2^32 searches ago.
  *  - Handlers run only when the search is over: they may change rooms and lists. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -274,9 +274,9 @@ int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *dat
     sio_server *io = t.ns->io;
     if (sio_target_overfull(&t))
         return sio_fail(E2BIG);
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     int result = t.ns->accept == NULL ? each_of_one(&t, fn, data) : each_of_family(t, fn, data);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     return result;
 }
 
@@ -290,20 +290,15 @@ static void leave_visitor(sio_socket *s, void *data)
     sio_leave(s, data);
 }
 
-static void disconnect_visitor(sio_socket *s, void *data)
-{
-    sio_disconnect(s, *(bool *)data);
-}
-
 /* With a copy of the room's name, which may be that of a room that the last one leaves. */
 static int each_with_room(sio_target t, sio_visitor fn, const char *room)
 {
     sio_server *io = t.ns->io;
     size_t n = strlen(room) + 1;
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     char *copy = sio_arena_get(&io->net.arena, n);
     int result = copy == NULL ? sio_fail(ENOMEM) : sio_each(t, fn, memcpy(copy, room, n));
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
     return result;
 }
 
@@ -315,11 +310,6 @@ int sio_sockets_join(sio_target t, const char *room)
 int sio_sockets_leave(sio_target t, const char *room)
 {
     return each_with_room(t, leave_visitor, room);
-}
-
-int sio_disconnect_sockets(sio_target t, bool close)
-{
-    return sio_each(t, disconnect_visitor, &close);
 }
 
 /* ---- Rooms --------------------------------------------------------------------------------------- */
@@ -476,7 +466,7 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
                    void *data)
 {
     sio_server *io = ns->io;
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     char **names = sio_arena_get(&io->net.arena, (ns->rooms.count + 1) * sizeof *names);
     size_t n = 0;  // fn may change the rooms, so their names are copied first
     for (sio_node *node = NULL; names != NULL;) {
@@ -492,7 +482,7 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
         if (r != NULL && sio_table_find(&ns->ids, names[i], strlen(names[i])) == NULL)
             fn(names[i], r->n, data);
     }
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
 }
 
 size_t sio_room_size(const sio_namespace *ns, const char *room)

@@ -6,7 +6,7 @@
  *
  * What holds here: a handler's "close" is called exactly once for each "open", and the object it is
  * called for is freed when the turn ends. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 
@@ -49,10 +49,10 @@ static void end_ws(sio_ws *ws, int code, bool clean)
         e->sockets = ws->next;
     if (ws->next != NULL)
         ws->next->prev = ws->prev;
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.close != NULL)
         e->handlers.close(ws, code, clean);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
     ws->next = e->io->dead_ws;
     e->io->dead_ws = ws;
 }
@@ -93,8 +93,7 @@ static void on_ws_silence(void *owner, sio_deadline *d)
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
     e->io->net.stats.ping_timeouts++;
-    sio_conn_drop(ws->conn);
-    end_ws(ws, SIO_WS_ABNORMAL, false);
+    sio_conn_end(ws->conn, false);  // which tells on_ws_close
 }
 
 static void on_ws_message_late(void *owner, sio_deadline *d)
@@ -123,10 +122,10 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_ws *ws = owner;
     const ws_endpoint *e = ws->endpoint;
     sio_deadline_clear(&ws->message);
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.message != NULL)
         e->handlers.message(ws, text, p, n);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
 }
 
 static void on_ws_close(void *owner, int code, bool clean)
@@ -182,10 +181,10 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
         ws->next->prev = ws;
     e->sockets = ws;
     set_beat(ws, false);
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.open != NULL)
         e->handlers.open(ws);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
 }
 
 static void no_body(void *owner, sio_exchange *x, sio_span body)
@@ -313,29 +312,29 @@ typedef struct sio_engine_endpoint {
 static void on_engine_open(void *owner, sio_session *s)
 {
     engine *e = owner;
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.open != NULL)
         e->handlers.open(s);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
 }
 
 static void on_engine_message(void *owner, sio_session *s, bool text, const char *p, size_t n)
 {
     engine *e = owner;
     sio_session_settled(s);
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.message != NULL)
         e->handlers.message(s, text, p, n);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
 }
 
 static void on_engine_close(void *owner, sio_session *s, const char *reason)
 {
     engine *e = owner;
-    sio_enter(e->io);
+    sio_scope_enter(&e->io->net);
     if (e->handlers.close != NULL)
         e->handlers.close(s, reason);
-    sio_leave_callback(e->io);
+    sio_scope_leave(&e->io->net);
 }
 
 static const sio_eio_events engine_events = { .open = on_engine_open,

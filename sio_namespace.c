@@ -7,7 +7,7 @@
  *
  * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
  * events of these names. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -144,9 +144,9 @@ sio_namespace *sio_of(sio_server *io, const char *name)
     }
     sio_namespace *ns = sio_namespace_find(io, span);
     if (ns == NULL) {
-        sio_enter(io);
+        sio_scope_enter(&io->net);
         int asked = sio_families_ask(io, span, SIO_SPAN("{}"), &ns);
-        sio_leave_callback(io);
+        sio_scope_leave(&io->net);
         if (asked < 0)  // made without its family, it would let everybody in
             return NULL;
     }
@@ -292,7 +292,7 @@ void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
     char quoted[20];
     sio_sink sink = { .p = quoted, .cap = sizeof quoted };
     sio_span key = { name, strlen(name) };
-    sio_enter(io);
+    sio_scope_enter(&io->net);
     sio_json_put_string(&sink, key.p, key.n);
     sio_packet k = { .type = SIO_EVENT, .json = { quoted, sink.n } };
     k.index.element[k.index.count++] = k.json;
@@ -301,5 +301,231 @@ void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
     e.set = set;
     e.n_set = b != NULL ? 2 : a != NULL ? 1 : 0;
     sio_run_handlers(s, true, key, &e);
-    sio_leave_callback(io);
+    sio_scope_leave(&io->net);
+}
+
+/* ---- What a socket can tell ----------------------------------------------------------------------- */
+
+const char *sio_id(const sio_socket *s)
+{
+    return s->node.key;
+}
+
+sio_namespace *sio_ns(const sio_socket *s)
+{
+    return s->ns;
+}
+
+sio_server *sio_socket_server(const sio_socket *s)
+{
+    return s->ns->io;
+}
+
+bool sio_connected(const sio_socket *s)
+{
+    return s->state == SIO_SOCKET_CONNECTED;
+}
+
+bool sio_recovered(const sio_socket *s)
+{
+    return s->recovered;
+}
+
+const char *sio_transport(const sio_socket *s)
+{
+    return s->client->session->state == SIO_SESSION_WEBSOCKET || s->client->session->polling == NULL
+               ? "websocket"
+               : "polling";
+}
+
+int sio_protocol(const sio_socket *s)
+{
+    return s->client->session->protocol;
+}
+
+uint64_t sio_handle(const sio_socket *s)
+{
+    return sio_handle_at(&s->ns->io->handles, s->slot);
+}
+
+sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
+{
+    sio_socket *s = sio_handle_get(&io->handles, handle);
+    return s != NULL && s->state == SIO_SOCKET_CONNECTED ? s : NULL;
+}
+
+sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
+{
+    return (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
+}
+
+void *sio_data(const sio_socket *s)
+{
+    return s->data;
+}
+
+size_t sio_pending(const sio_socket *s)
+{
+    return sio_session_pending(s->client->session);
+}
+
+static const sio_handshake *handshake_of(const sio_socket *s)
+{
+    return s->client->session->handshake;
+}
+
+const char *sio_address(const sio_socket *s)
+{
+    return handshake_of(s)->text;
+}
+
+const char *sio_url(const sio_socket *s)
+{
+    const char *address = handshake_of(s)->text;
+    return address + strlen(address) + 1;
+}
+
+const char *sio_header(sio_socket *s, const char *name)
+{
+    return sio_handshake_header(handshake_of(s), name, &s->ns->io->net.arena);
+}
+
+bool sio_xdomain(sio_socket *s)
+{
+    const char *origin = sio_header(s, "origin");
+    return origin != NULL && *origin != '\0';
+}
+
+bool sio_secure(const sio_socket *s)
+{
+    return handshake_of(s)->secure;
+}
+
+int64_t sio_issued(const sio_socket *s)
+{
+    return handshake_of(s)->issued;
+}
+
+sio_value sio_auth(sio_socket *s)
+{
+    sio_span auth = SIO_SPAN("{}");
+    if (s->more != NULL && s->more->auth != NULL)
+        auth = (sio_span){ s->more->auth, strlen(s->more->auth) };
+    return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
+}
+
+/* ---- Queries --------------------------------------------------------------------------------------- */
+
+enum { MAX_PARAMETERS = 200 };  // names of a query that sio_query shows
+
+/* A name of a query, decoded, and the value of its last appearance, which is not. */
+typedef struct parameter {
+    sio_node node;  // first
+    struct parameter *next;
+    sio_span value;
+} parameter;
+
+sio_span sio_repair_text(sio_arena *arena, sio_span s)
+{
+    size_t good = sio_utf8_prefix(s.p, s.n), n = 0;
+    if (good == s.n)
+        return s;
+    char *text = sio_arena_get(arena, s.n * 3);
+    while (text != NULL && s.n > 0) {
+        memcpy(text + n, s.p, good);
+        s.p += good, s.n -= good, n += good;
+        if (s.n > 0) {
+            memcpy(text + n, "\xef\xbf\xbd", 3);
+            s.p++, s.n--, n += 3;
+        }
+        good = sio_utf8_prefix(s.p, s.n);
+    }
+    return (sio_span){ text, n };
+}
+
+static parameter *add_parameter(sio_table *names, sio_arena *arena, sio_span name)
+{
+    parameter *q = sio_arena_get(arena, sizeof *q);
+    if (q == NULL)
+        return NULL;
+    *q = (parameter){ .node = { .key = name.p, .n = (uint32_t)name.n } };
+    return sio_table_add(names, &q->node) ? q : NULL;
+}
+
+/* Lists a query's parameters in the order of their first appearance. text has room for their names.
+ * False: no memory. */
+static bool read_query(sio_server *io, sio_span query, char *text, parameter **first)
+{
+    sio_table names = { .memory = &io->net.memory };
+    sio_span name, value;
+    bool good = true;
+    while (good && sio_http_query_next(&query, &name, &value)) {
+        name = (sio_span){ text, sio_http_decode(name, text) };
+        parameter *q = (parameter *)sio_table_find(&names, name.p, name.n);
+        if (q == NULL && names.count < MAX_PARAMETERS) {
+            q = *first = add_parameter(&names, &io->net.arena, name);
+            good = q != NULL;
+            first = good ? &q->next : first;
+            text += name.n;
+        }
+        if (q != NULL)
+            q->value = value;
+    }
+    sio_table_free(&names);
+    return good;
+}
+
+static void put_decoded(sio_sink *sink, sio_arena *arena, sio_span bytes)
+{
+    sio_span text = sio_repair_text(arena, bytes);
+    sink->failed |= text.p == NULL;
+    sio_put(sink, "\"", 1);
+    sio_json_put_escaped(sink, text.p, text.n);
+    sio_put(sink, "\"", 1);
+}
+
+sio_value sio_query_object(sio_server *io, sio_span query)
+{
+    sio_arena *arena = &io->net.arena;
+    char *names = sio_arena_get(arena, query.n + 1), *text = sio_arena_get(arena, query.n + 1);
+    parameter *q = NULL;
+    if (names == NULL || text == NULL || !read_query(io, query, names, &q))
+        return NULL;
+    sio_textbuf t = sio_text_new(&io->net.memory);
+    sio_put(&t.sink, "{", 1);
+    for (; q != NULL; q = q->next) {
+        if (t.sink.n > 1)
+            sio_put(&t.sink, ",", 1);
+        put_decoded(&t.sink, arena, (sio_span){ q->node.key, q->node.n });
+        sio_put(&t.sink, ":", 1);
+        put_decoded(&t.sink, arena, (sio_span){ text, sio_http_decode(q->value, text) });
+    }
+    sio_put(&t.sink, "}", 1);
+    char *copy = t.sink.failed ? NULL : sio_arena_get(arena, t.sink.n);
+    if (copy != NULL)
+        memcpy(copy, t.sink.p, t.sink.n);
+    sio_span json = { copy, t.sink.n };
+    sio_text_free(&t);
+    return copy == NULL ? NULL : sio_value_new(io, SIO_VALUE_JSON, json, NULL, 0);
+}
+
+sio_value sio_query(sio_socket *s)
+{
+    const char *url = sio_url(s);
+    return sio_query_object(s->ns->io, sio_http_target_query((sio_span){ url, strlen(url) }));
+}
+
+sio_socket_more *sio_more(sio_socket *s)
+{
+    if (s->more == NULL)
+        s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
+    return s->more;
+}
+
+bool sio_socket_send(sio_socket *s, sio_ref frames)
+{
+    if (s->state != SIO_SOCKET_CONNECTED || !sio_client_alive(s->client))
+        return false;
+    sio_session_frames(s->client->session, frames);
+    return true;
 }

@@ -1,4 +1,4 @@
-/* buf.c - memory, and the output on its way to the clients
+/* net_out.c - the output on its way to the clients
  * SPDX-License-Identifier: MIT
  *
  * What one turn of the loop sends is encoded once, one message behind the other, into the turn's
@@ -17,7 +17,7 @@
  *    buffer are copied into buffers of the queue's own. So a client that does not read holds at most
  *    twice what it is owed, and besides the message that is being sent, or one buffer.
  *  - Long pieces are shared by all who are owed them: a broadcast does not become a copy for each. */
-#include "layers.h"
+#include "net.h"
 
 #include <string.h>
 
@@ -25,174 +25,9 @@ enum {
     TURN_BYTES = 65000,  // the turn's buffer; a longer message gets its own
     LONG_HEADER = 10,    // of a frame in a buffer of its own
     SHORT_HEADER = 2,
-    SPARE_BYTES = 65536,     // blocks from this size on are kept for a moment,
-    SPARE_TOTAL = 16 << 20,  // so many bytes of them, or two
-    SETTLE_BYTES = 16384,    // buffers that small pieces are copied into, at the most
-    MAX_BYTES = 1 << 30      // of one message
+    SETTLE_BYTES = 16384,  // buffers that small pieces are copied into, at the most
+    MAX_BYTES = 1 << 30    // of one message
 };
-
-/* ---- Memory -------------------------------------------------------------------------------------- */
-
-void *sio_resize(const sio_memory *m, void *p, size_t size)
-{
-    return m->resize(m->user, p, size);
-}
-
-void *sio_alloc(const sio_memory *m, size_t size)
-{
-    void *p = m->resize(m->user, NULL, size);
-    if (p != NULL)
-        memset(p, 0, size);
-    return p;
-}
-
-void sio_free_mem(const sio_memory *m, const void *p)
-{
-    void *q;
-    memcpy(&q, &p, sizeof q);  // what is freed may have been const while it lived
-    if (q != NULL)
-        m->resize(m->user, q, 0);
-}
-
-/* A spare block may be twice as long as what is asked for, and not more: it is held for as long. */
-void *sio_block_get(const sio_memory *m, size_t *size)
-{
-    size_t asked = *size;
-    if (*size < SPARE_BYTES)
-        return sio_resize(m, NULL, *size);
-    *size = (*size + SPARE_BYTES - 1) / SPARE_BYTES * SPARE_BYTES;
-    sio_spare *spare = m->spare;
-    for (size_t i = 0; spare != NULL && i < spare->n; i++) {
-        size_t has = spare->block[i].size;
-        if (has < *size || has / 2 > asked)
-            continue;
-        void *p = spare->block[i].p;
-        spare->block[i] = spare->block[--spare->n];
-        spare->bytes -= has;
-        *size = has;
-        return p;
-    }
-    return sio_resize(m, NULL, *size);
-}
-
-void sio_block_put(const sio_memory *m, void *p, size_t size)
-{
-    sio_spare *spare = m->spare;
-    bool room = size >= SPARE_BYTES && spare != NULL &&
-                spare->n < sizeof spare->block / sizeof *spare->block &&
-                (spare->n < 2 || spare->bytes + size <= SPARE_TOTAL);
-    if (!room) {
-        sio_free_mem(m, p);
-        return;
-    }
-    spare->block[spare->n].p = p;
-    spare->block[spare->n++].size = size;
-    spare->bytes += size;
-}
-
-void sio_block_trim(const sio_memory *m)
-{
-    sio_spare *spare = m->spare;
-    while (spare != NULL && spare->n > 0)
-        sio_free_mem(m, spare->block[--spare->n].p);
-    if (spare != NULL)
-        spare->bytes = 0;
-}
-
-bool sio_reserve(const sio_memory *m, void *array, size_t used, size_t *cap, size_t element)
-{
-    void *old, *p;
-    if (used < *cap)
-        return true;
-    memcpy(&old, array, sizeof old);  // array points at a pointer of whatever type
-    size_t more = *cap == 0 ? 4 : *cap * 2;
-    if (more > SIZE_MAX / 2 / element || (p = sio_resize(m, old, more * element)) == NULL)
-        return false;
-    memcpy(array, &p, sizeof p);
-    *cap = more;
-    return true;
-}
-
-static bool grow_text(sio_sink *sink, size_t need)
-{
-    sio_textbuf *t = (sio_textbuf *)sink;
-    if (need > MAX_BYTES || sink->n + need > MAX_BYTES)
-        return false;
-    size_t cap = sink->cap < 128 ? 128 : sink->cap * 2;
-    if (cap < sink->n + need)
-        cap = sink->n + need;
-    char *p = sio_resize(t->memory, sink->p, cap);
-    if (p == NULL)
-        return false;
-    sink->p = p, sink->cap = cap;
-    return true;
-}
-
-sio_textbuf sio_text_new(const sio_memory *m)
-{
-    return (sio_textbuf){ .sink = { .grow = grow_text }, .memory = m };
-}
-
-void sio_text_free(sio_textbuf *t)
-{
-    sio_free_mem(t->memory, t->sink.p);
-    t->sink.p = NULL;
-    t->sink.n = t->sink.cap = 0;
-}
-
-/* ---- The arena ----------------------------------------------------------------------------------- */
-
-enum { ARENA_BYTES = 4000, ALIGN = 16 };
-
-struct sio_arena_block {
-    struct sio_arena_block *older;
-    size_t n, cap;
-    char bytes[];
-};
-
-void *sio_arena_get(sio_arena *a, size_t n)
-{
-    struct sio_arena_block *b = a->block;
-    if (n > MAX_BYTES)
-        return NULL;
-    n = (n + ALIGN - 1) / ALIGN * ALIGN;
-    if (b == NULL || b->cap - b->n < n) {
-        size_t cap = n > ARENA_BYTES ? n : ARENA_BYTES;
-        struct sio_arena_block *fresh = sio_resize(a->memory, NULL, sizeof *fresh + ALIGN + cap);
-        if (fresh == NULL)
-            return NULL;
-        size_t skip = (size_t)((uintptr_t)fresh->bytes % ALIGN);
-        *fresh = (struct sio_arena_block){ b, skip == 0 ? 0 : ALIGN - skip, cap + ALIGN };
-        a->block = b = fresh;
-    }
-    void *p = b->bytes + b->n;
-    b->n += n;
-    return p;
-}
-
-void sio_arena_reset(sio_arena *a)
-{
-    while (a->block != NULL && a->block->older != NULL) {
-        struct sio_arena_block *b = a->block;
-        a->block = b->older;
-        sio_free_mem(a->memory, b);
-    }
-    if (a->block != NULL && a->block->cap > ARENA_BYTES * 4)
-        sio_arena_free(a);
-    if (a->block != NULL) {
-        size_t skip = (size_t)((uintptr_t)a->block->bytes % ALIGN);
-        a->block->n = skip == 0 ? 0 : ALIGN - skip;
-    }
-}
-
-void sio_arena_free(sio_arena *a)
-{
-    while (a->block != NULL) {
-        struct sio_arena_block *b = a->block;
-        a->block = b->older;
-        sio_free_mem(a->memory, b);
-    }
-}
 
 /* ---- Buffers and queues --------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
  * What holds here:
  *  - A message is checked against its limit by the headers of its frames, before they are buffered.
  *  - After our close frame nothing is handed on, and only the client's close frame is looked for. */
-#include "layers.h"
+#include "net.h"
 
 enum {
     MAX_FRAGMENTS = 16384,   // frames of one message
@@ -21,11 +21,18 @@ static void free_fragments(const sio_memory *m, sio_fragments *f)
     sio_free_mem(m, f);
 }
 
-void sio_conn_drop_fragments(sio_conn *c)
+static void drop_fragments(sio_conn *c)
 {
     if (c->u.ws.fragments != NULL)
         free_fragments(&c->net->memory, c->u.ws.fragments);
     c->u.ws.fragments = NULL;
+}
+
+/* From here on the owner hears nothing, and the connection has a deadline. */
+static void forget_owner(sio_conn *c)
+{
+    drop_fragments(c);
+    memset(&c->u, 0, sizeof c->u);
 }
 
 /* ---- WebSocket messages -------------------------------------------------------------------------- */
@@ -62,7 +69,7 @@ static void fail(sio_conn *c, int code)
                                           : "a frame breaks the protocol");
     c->net->stats.parse_errors++;
     send_close(c, code);
-    sio_conn_drop_fragments(c);
+    forget_owner(c);
     sio_conn_drain(c);
     events->close(owner, code, false);
 }
@@ -98,7 +105,7 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
         }
     }
     if (f == NULL || f->cap - f->n < n) {
-        sio_conn_die(c, false);
+        sio_conn_end(c, false);
         return;
     }
     if (n > 0)
@@ -129,7 +136,7 @@ static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t 
     const sio_ws_events *events = c->u.ws.events;
     void *owner = c->u.ws.owner;
     send_control(c, SIO_WS_CLOSE, p, n);  // 5.5.1: the same code back
-    sio_conn_drop_fragments(c);
+    forget_owner(c);
     sio_conn_drain(c);
     events->close(owner, code == SIO_WS_NO_CODE ? SIO_WS_NO_STATUS : code, true);
 }
@@ -149,15 +156,16 @@ static int check_frame(const sio_conn *c, const sio_ws_header *h)
 }
 
 /* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
-size_t sio_conn_frame_size(const char *p, size_t n)
+static size_t frame_size(const char *p, size_t n)
 {
     sio_ws_header h;
     int used = sio_ws_parse_header((const unsigned char *)p, n, &h);
     return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
 }
 
-size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n)
+static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
+    (void)seen;
     sio_ws_header h;
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
@@ -184,8 +192,9 @@ size_t sio_conn_on_frame(sio_conn *c, char *p, size_t n)
 }
 
 /* After our close frame only the client's is of interest. */
-size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
+static size_t on_last_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
+    (void)seen;
     sio_ws_header h;
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
@@ -202,63 +211,48 @@ size_t sio_conn_on_last_frame(sio_conn *c, char *p, size_t n)
     return (size_t)used + (size_t)h.len;
 }
 
-/* ---- For the layers above ------------------------------------------------------------------------ */
+/* ---- The protocol -------------------------------------------------------------------------------- */
 
-/* RFC 9110, 5.6.2: whether a byte may stand in a token. */
-static bool in_token(char byte)
+static void end(sio_conn *c, bool clean)
 {
-    unsigned char b = (unsigned char)byte;
-    return b > ' ' && b < 0x7f && strchr(",;=\"()<>@:/[]?{}\\", b) == NULL;
+    drop_fragments(c);
+    c->u.ws.events->close(c->u.ws.owner, SIO_WS_ABNORMAL, clean);
 }
 
-/* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
-static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
+static void end_closing(sio_conn *c, bool clean)
 {
-    sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
-    size_t n = 0;
-    while (n < list.n && in_token(list.p[n]))
-        n++;
-    if (n == 0)
-        return;
-    sio_put_text(sink, "Sec-WebSocket-Protocol: ");
-    sio_put(sink, list.p, n);
-    sio_put(sink, "\r\n", 2);
-}
-
-sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
-                           void *owner)
-{
-    sio_conn *c = x->conn;
-    sio_out *out = &c->net->out;
-    char accept[28];
-    sio_ref ref;
-    if (x != c->u.http.first) {
-        sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
-        return NULL;
-    }
-    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);
-    sio_out_begin(out);
-    sio_put_text(&out->sink, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                             "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
-    sio_put(&out->sink, accept, sizeof accept);
-    sio_put(&out->sink, "\r\n", 2);
-    put_subprotocol(&out->sink, head);
-    sio_put(&out->sink, x->extra.p, x->extra.n);
-    sio_put(&out->sink, "\r\n", 2);
-    if (!sio_out_end(out, &ref)) {
-        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
-        return NULL;
-    }
-    sio_exchange_free(x);
+    (void)clean;
     sio_deadline_clear(&c->u.http.deadline);
-    c->state = SIO_CONN_WEBSOCKET;
+}
+
+static size_t held(const sio_conn *c)
+{
+    const sio_fragments *f = c->u.ws.fragments;
+    const sio_ws_events *events = c->u.ws.events;
+    return (f == NULL ? 0 : f->cap) + (events->held == NULL ? 0 : events->held(c->u.ws.owner));
+}
+
+static const sio_conn_protocol messages = {
+    .take = on_frame, .want = frame_size, .end = end, .held = held
+};
+
+/* Our close frame is sent. */
+static const sio_conn_protocol closing = { .take = on_last_frame, .end = end_closing };
+
+static bool speaks(const sio_conn *c)
+{
+    return !c->dead && c->protocol == &messages;
+}
+
+void sio_frames_begin(sio_conn *c, const sio_ws_events *events, void *owner)
+{
+    c->protocol = &messages;
     c->u.ws.events = events;
     c->u.ws.owner = owner;
     c->u.ws.fragments = NULL;
-    sio_conn_queue(c, ref);
-    sio_ref_release(ref);
-    return c;
 }
+
+/* ---- For the layers above ------------------------------------------------------------------------ */
 
 void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner)
 {
@@ -268,7 +262,7 @@ void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner)
 
 bool sio_conn_send(sio_conn *c, sio_ref frames)
 {
-    if (c->state != SIO_CONN_WEBSOCKET || c->broken)
+    if (!speaks(c) || c->broken)
         return false;
     sio_conn_queue(c, frames);
     return !c->broken;
@@ -276,16 +270,15 @@ bool sio_conn_send(sio_conn *c, sio_ref frames)
 
 bool sio_conn_writable(const sio_conn *c)
 {
-    return c->state == SIO_CONN_WEBSOCKET && c->out.n == 0 && !c->watch.want_write && !c->broken;
+    return speaks(c) && c->out.n == 0 && !c->watch.want_write && !c->broken;
 }
 
 void sio_conn_close(sio_conn *c, int code)
 {
-    if (c->state != SIO_CONN_WEBSOCKET)
+    if (!speaks(c))
         return;
     send_close(c, code);
-    sio_conn_drop_fragments(c);
-    memset(&c->u, 0, sizeof c->u);
-    c->state = SIO_CONN_CLOSING;
+    forget_owner(c);
+    c->protocol = &closing;
     sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->u.http.deadline);
 }

@@ -22,7 +22,7 @@
  *    up the stack may still look at it. After every callback the state is read again.
  *  - DRAINING reads on and throws away: closing with unread input would make the kernel send a reset
  *    that can overtake our last words. */
-#include "layers.h"
+#include "net.h"
 
 #include <string.h>
 
@@ -86,9 +86,7 @@ void sio_conn_break(sio_conn *c)
 static void bury(sio_conn *c)
 {
     sio_net *net = c->net;
-    if (c->state != SIO_CONN_WEBSOCKET)
-        sio_deadline_clear(&c->u.http.deadline);
-    c->state = SIO_CONN_DEAD;
+    c->dead = true;
     sio_loop_close(net->loop, &c->watch);
     count_address(net, &c->ip, -1);
     sio_conn *last = net->conns[--net->n_conns];
@@ -98,29 +96,35 @@ static void bury(sio_conn *c)
     mark(c);
 }
 
-/* The connection's end, when the client or the kernel ended it: tells the owner. */
-void sio_conn_die(sio_conn *c, bool clean)
+void sio_conn_end(sio_conn *c, bool clean)
 {
-    unsigned state = c->state;
-    if (state == SIO_CONN_DEAD)
+    if (c->dead)
         return;
     bury(c);
-    if (state == SIO_CONN_WEBSOCKET) {
-        sio_conn_drop_fragments(c);
-        c->u.ws.events->close(c->u.ws.owner, SIO_WS_ABNORMAL, clean);
-    } else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY) {
-        sio_conn_drop_exchanges(c);
-    }
+    c->protocol->end(c, clean);
 }
+
+static size_t throw_away(sio_conn *c, char *p, size_t n, size_t seen)
+{
+    (void)c, (void)p, (void)seen;
+    return n;
+}
+
+static void end_draining(sio_conn *c, bool clean)
+{
+    (void)clean;
+    sio_deadline_clear(&c->u.http.deadline);
+}
+
+static const sio_conn_protocol draining = { .take = throw_away, .end = end_draining };
 
 /* Sends what is queued, then ends. Nothing that comes is looked at any more. */
 void sio_conn_drain(sio_conn *c)
 {
-    if (c->state == SIO_CONN_DEAD)
+    if (c->dead)
         return;
-    if (c->state == SIO_CONN_WEBSOCKET)
-        memset(&c->u, 0, sizeof c->u);
-    c->state = SIO_CONN_DRAINING;
+    c->protocol = &draining;
+    c->idle = false;
     sio_deadline_set(&c->net->clock, &c->net->close_fifo, &c->u.http.deadline);
     mark(c);
 }
@@ -128,14 +132,17 @@ void sio_conn_drain(sio_conn *c)
 static void on_timeout(void *owner, sio_deadline *d)
 {
     (void)owner;
-    sio_conn_die(conn_of(d), true);
+    sio_conn_end(conn_of(d), true);
 }
 
-static void open_conn(sio_net *net, int fd, const sio_ip *ip)
+static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
 {
+    sio_net *net = l->net;
     sio_conn *c = sio_alloc(&net->memory, sizeof *c);
     if (c != NULL) {
         c->watch.fd = fd;
+        c->protocol = l->protocol;
+        c->idle = true;
         c->net = net;
         c->ip = *ip;
         c->used = net->used - CREDIT;
@@ -179,7 +186,7 @@ static void on_acceptable(sio_listener *l)
             sio_loop_refuse(net->loop, fd);
             continue;
         }
-        open_conn(net, fd, &ip);
+        open_conn(l, fd, &ip);
     }
     /* Asking once more than there are connections costs 1 % of each, so few are asked for unless
      * there were many. */
@@ -223,16 +230,15 @@ static void push(sio_conn *c)
     }
     if (sio_loop_want_write(net->loop, &c->watch, c->out.n > 0) < 0)
         c->broken = true;
-    bool idle = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
-    if (c->out.n > 0 && (idle || c->state == SIO_CONN_DRAINING))  // it goes on, however slowly
+    if (c->out.n > 0 && (c->idle || c->protocol == &draining))  // it goes on, however slowly
         sio_deadline_set(&net->clock, &net->close_fifo, &c->u.http.deadline);
-    else if (idle && c->in == NULL)
+    else if (c->idle && c->in == NULL)
         sio_deadline_set(&net->clock, &net->keep_alive_fifo, &c->u.http.deadline);
 }
 
 void sio_conn_queue(sio_conn *c, sio_ref piece)
 {
-    if (c->state == SIO_CONN_DEAD)
+    if (c->dead)
         return;
     size_t most = c->net->options->max_output;
     mark(c);
@@ -254,7 +260,7 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
 static void end_output(sio_conn *c)
 {
     if (c->watch.no_read) {  // it has ended its side already
-        sio_conn_die(c, true);
+        sio_conn_end(c, true);
         return;
     }
     sio_loop_shutdown(c->net->loop, &c->watch);
@@ -268,8 +274,8 @@ static void flush_conn(sio_conn *c)
     if (!c->watch.want_write)
         push(c);
     if (c->broken || (c->out.n > 0 && !sio_queue_settle(&net->memory, &c->out)))
-        sio_conn_die(c, false);
-    else if (c->state == SIO_CONN_DRAINING && c->out.n == 0)
+        sio_conn_end(c, false);
+    else if (c->protocol == &draining && c->out.n == 0)
         end_output(c);
 }
 
@@ -281,7 +287,7 @@ void sio_net_flush(sio_net *net)
         if (net->dirty == NULL)
             net->dirty_end = &net->dirty;
         c->dirty = false;
-        if (c->state != SIO_CONN_DEAD) {
+        if (!c->dead) {
             flush_conn(c);
         } else {
             c->next = net->dead;
@@ -296,29 +302,13 @@ void sio_net_flush(sio_net *net)
 static size_t consume(sio_conn *c, char *p, size_t n, size_t seen)
 {
     size_t used = 0;
-    while (used < n) {
-        size_t k = 0;
-        switch (c->state) {
-        case SIO_CONN_HEAD:
-            k = sio_conn_on_head(c, p + used, n - used, used == 0 ? seen : 0);
-            break;
-        case SIO_CONN_BODY:
-            k = sio_conn_on_body(c, p + used, n - used);
-            break;
-        case SIO_CONN_WEBSOCKET:
-            k = sio_conn_on_frame(c, p + used, n - used);
-            break;
-        case SIO_CONN_CLOSING:
-            k = sio_conn_on_last_frame(c, p + used, n - used);
-            break;
-        default:
-            return n;
-        }
+    while (used < n && !c->dead) {
+        size_t k = c->protocol->take(c, p + used, n - used, used == 0 ? seen : 0);
         if (k == 0)
             break;
         used += k;
     }
-    return used;
+    return c->dead ? n : used;
 }
 
 static void drop_input(sio_conn *c)
@@ -346,7 +336,7 @@ size_t sio_conn_room(size_t n, size_t whole)
  * are cost nothing. stuck: nothing was completed. */
 static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
 {
-    if (n == 0 || c->state >= SIO_CONN_DRAINING) {
+    if (n == 0 || c->dead || c->protocol == &draining) {
         drop_input(c);
         return;
     }
@@ -356,11 +346,11 @@ static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
         c->in->n = n, c->in->stuck = stuck;
         return;
     }
-    size_t whole = c->state == SIO_CONN_WEBSOCKET ? sio_conn_frame_size(p, n) : 0;
+    size_t whole = c->protocol->want == NULL ? 0 : c->protocol->want(p, n);
     size_t size = sizeof(sio_input) + sio_conn_room(n, whole);
     sio_input *in = sio_block_get(&c->net->memory, &size);
     if (in == NULL) {
-        sio_conn_die(c, false);
+        sio_conn_end(c, false);
         return;
     }
     sio_hold(&c->net->memory, size, 0);
@@ -374,14 +364,13 @@ static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
  * only ended its side still go there. */
 static void on_input_end(sio_conn *c, bool clean)
 {
-    bool answered = c->state == SIO_CONN_HEAD && c->u.http.first == NULL;
-    if (!clean || c->out.n == 0 || (!answered && c->state != SIO_CONN_DRAINING)) {
-        sio_conn_die(c, clean);
+    if (!clean || c->out.n == 0 || (!c->idle && c->protocol != &draining)) {
+        sio_conn_end(c, clean);
         return;
     }
     sio_conn_drain(c);
     if (sio_loop_stop_reading(c->net->loop, &c->watch) < 0)
-        sio_conn_die(c, false);
+        sio_conn_end(c, false);
 }
 
 /* How much more than the others a connection was given. Who was idle has credit, but not without
@@ -431,7 +420,7 @@ static void on_readable(sio_conn *c)
     size_t seen = have;
     have += (size_t)got;
     size_t used = consume(c, p, have, seen);
-    if (c->state == SIO_CONN_DEAD || c->in != NULL || used < have)
+    if (c->dead || c->in != NULL || used < have)
         keep_input(c, p + used, have - used, used == 0);
 }
 
@@ -440,6 +429,33 @@ static void on_spare_end(void *owner, sio_deadline *d)
     sio_net *net = owner;
     (void)d;
     sio_block_trim(&net->memory);
+}
+
+/* ---- What they hold ------------------------------------------------------------------------------ */
+
+static size_t held_by(const sio_conn *c)
+{
+    size_t held = c->out.n + (c->in == NULL ? 0 : sizeof *c->in + c->in->cap);
+    return held + (c->protocol->held == NULL ? 0 : c->protocol->held(c));
+}
+
+static size_t weigh(sio_holder *h, size_t least, size_t *excess)
+{
+    sio_net *net = (sio_net *)(void *)((char *)h - offsetof(sio_net, holder));
+    size_t most = 0;
+    for (size_t i = 0; i < net->n_conns; i++) {
+        sio_conn *c = net->conns[i];
+        size_t held = c->broken ? 0 : held_by(c);
+        if (held >= least && *excess > 0) {
+            *excess -= held < *excess ? held : *excess;
+            net->stats.overflows++;
+            sio_log(net, "connection closed: max_memory is reached, and it holds most of it");
+            sio_conn_break(c);
+        } else if (held > most) {
+            most = held;
+        }
+    }
+    return most;
 }
 
 /* ---- The net ------------------------------------------------------------------------------------- */
@@ -459,7 +475,10 @@ int sio_net_init(sio_net *net)
     sio_fifo_init(clock, &net->close_fifo, o->close_timeout_ms, on_timeout, net);
     sio_fifo_init(clock, &net->linger_fifo, LINGER_MS, on_timeout, net);
     sio_fifo_init(clock, &net->pause_fifo, PAUSE_MS, on_pause_over, net);
-    sio_net_init_shared(net);
+    sio_log_init(net);
+    sio_limits_init(net);
+    net->holder.weigh = weigh;
+    sio_holder_add(net, &net->holder);
     sio_fifo_init(clock, &net->spare_fifo, SPARE_MS, on_spare_end, net);
     net->memory.spare = &net->spare;
     net->memory.held = &net->held;
@@ -471,12 +490,13 @@ int sio_net_init(sio_net *net)
     return 0;
 }
 
-int sio_net_listen(sio_net *net, const char *host, int port)
+int sio_net_listen(sio_net *net, const sio_conn_protocol *protocol, const char *host, int port)
 {
     sio_listener *l = sio_alloc(&net->memory, sizeof *l);
     if (l == NULL)
         return -1;
     l->net = net;
+    l->protocol = protocol;
     l->batch = 1;
     int got = sio_loop_listen(net->loop, &l->watch, host, port);
     if (got < 0) {
@@ -545,6 +565,14 @@ static bool serve(sio_net *net, const sio_ready *ready, int n)
     return true;
 }
 
+/* The turn's clock stands still in a callback, and between turns: a timer that counted from it would
+ * be early. Whole milliseconds are rounded up for the same reason. */
+bool sio_timer_after(sio_net *net, sio_timer *t, int64_t ms)
+{
+    int64_t passed = ms > 0 ? sio_loop_now_up(net->loop) - net->clock.now : 0;
+    return sio_timer_set(&net->clock, t, ms + passed);
+}
+
 int sio_net_poll(sio_net *net, int64_t timeout_ms)
 {
     sio_ready ready[READY_PER_TURN];
@@ -580,14 +608,14 @@ void sio_net_bury(sio_net *net)
 void sio_net_abort_all(sio_net *net)
 {
     while (net->n_conns > 0)
-        sio_conn_die(net->conns[net->n_conns - 1], false);
+        sio_conn_end(net->conns[net->n_conns - 1], false);
 }
 
 void sio_net_close_idle(sio_net *net)
 {
     for (size_t i = net->n_conns; i-- > 0;) {
         sio_conn *c = net->conns[i];
-        if (c->state == SIO_CONN_HEAD && c->u.http.first == NULL)
+        if (c->idle)
             sio_conn_drain(c);
     }
 }
@@ -614,18 +642,6 @@ void sio_net_free(sio_net *net)
 size_t sio_conn_pending(const sio_conn *c)
 {
     return c->out.n;
-}
-
-void sio_conn_drop(sio_conn *c)
-{
-    unsigned state = c->state;
-    if (state == SIO_CONN_DEAD)
-        return;
-    bury(c);
-    if (state == SIO_CONN_WEBSOCKET)
-        sio_conn_drop_fragments(c);
-    else if (state == SIO_CONN_HEAD || state == SIO_CONN_BODY)
-        sio_conn_drop_exchanges(c);
 }
 
 sio_net *sio_conn_net(const sio_conn *c)

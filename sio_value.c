@@ -8,7 +8,7 @@
  * What holds here: values live in the server's arena, until the callback ends, but for those that
  * sio_keep made. What is made of one of these refers to its bytes, and so may an event under way: so
  * one that is dropped is freed when the outermost callback has returned, as the arena is. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs)
 {
-    sio_value_data *v = sio_arena_get(sio_server_arena(io), sizeof *v);
+    sio_value_data *v = sio_arena_get(&io->net.arena, sizeof *v);
     if (v != NULL)
         *v = (sio_value_data){ io, bytes.p, bytes.n, blobs, n_blobs, kind };
     return v;
@@ -152,7 +152,7 @@ const char *sio_text(sio_value value, size_t *n)
     const sio_value_data *v = value;
     if (sio_type(value) != SIO_STRING)
         return NULL;
-    char *text = sio_arena_get(sio_server_arena(v->io), v->n);
+    char *text = sio_arena_get(&v->io->net.arena, v->n);
     if (text == NULL)
         return NULL;
     size_t size = sio_json_unescape((sio_span){ v->p, v->n }, text);
@@ -183,9 +183,9 @@ const char *sio_json(sio_value value, size_t *n)
 }
 
 /* A value that was kept, in one block of memory: the struct, the list of attachments, the bytes. */
-typedef struct sio_kept {
-    sio_value_data value;   // first
-    struct sio_kept *next;  // in io->dropped
+typedef struct kept_value {
+    sio_link link;  // first
+    sio_value_data value;
 } kept_value;
 
 sio_value sio_keep(sio_server *io, sio_value value)
@@ -195,7 +195,7 @@ sio_value sio_keep(sio_server *io, sio_value value)
     size_t size = sizeof(kept_value) + v->n_blobs * sizeof *v->blobs + v->n;
     for (size_t i = 0; i < v->n_blobs; i++)
         size += v->blobs[i].n;
-    kept_value *kept = sio_resize(sio_server_memory(io), NULL, size);
+    kept_value *kept = sio_resize(&io->net.memory, NULL, size);
     if (kept == NULL)
         return NULL;
     sio_span *blobs = (sio_span *)(void *)(kept + 1);
@@ -213,25 +213,70 @@ sio_value sio_keep(sio_server *io, sio_value value)
             memcpy(p, v->blobs[i].p, blobs[i].n);
         p += blobs[i].n;
     }
-    return kept;
+    return &kept->value;
 }
 
 void sio_drop(sio_value value)
 {
-    kept_value *kept = value;
-    if (kept == NULL)
+    sio_value_data *v = value;
+    if (v == NULL)
         return;
-    kept->next = kept->value.io->dropped;
-    kept->value.io->dropped = kept;
+    kept_value *kept = (kept_value *)(void *)((char *)v - offsetof(kept_value, value));
+    sio_scope_free(&v->io->net, &kept->link);
 }
 
-void sio_values_bury(sio_server *io)
+/* ---- Writing values ------------------------------------------------------------------------------ */
+
+static void put_blob(sio_template *t, sio_span blob)
 {
-    while (io->dropped != NULL) {
-        kept_value *kept = io->dropped;
-        io->dropped = kept->next;
-        sio_free_mem(sio_server_memory(io), kept);
+    sio_put_text(t->sink, "{\"_placeholder\":true,\"num\":");
+    sio_put_number(t->sink, t->n_blobs);
+    sio_put(t->sink, "}", 1);
+    if (t->n_blobs == SIO_ATTACHMENTS_OUT) {
+        t->many = true;
+        return;
     }
+    if (t->n_blobs == t->cap_blobs) {
+        size_t cap = t->cap_blobs == 0 ? 8 : t->cap_blobs * 2;
+        sio_span *more = sio_arena_get(&t->io->net.arena, cap * sizeof *more);
+        if (more == NULL) {
+            t->sink->failed = true;
+            return;
+        }
+        if (t->n_blobs > 0)
+            memcpy(more, t->blobs, t->n_blobs * sizeof *more);
+        t->blobs = more, t->cap_blobs = cap;
+    }
+    t->blobs[t->n_blobs++] = blob;
+}
+
+void sio_template_value(sio_template *t, sio_value value)
+{
+    const sio_value_data *v = value;
+    if (v == NULL) {
+        sio_put(t->sink, "null", 4);
+        return;
+    }
+    if (v->kind == SIO_VALUE_BINARY) {
+        put_blob(t, (sio_span){ v->p, v->n });
+        return;
+    }
+    if (v->n_blobs == 0) {
+        sio_put(t->sink, v->p, v->n);
+        return;
+    }
+    sio_span text = { v->p, v->n }, object;
+    size_t at = 0, from = 0;
+    int64_t num;
+    while (sio_packet_placeholder(text, &at, &object, &num)) {
+        sio_put(t->sink, text.p + from, (size_t)(object.p - text.p) - from);
+        from = at;
+        if (num >= 0 && (uint64_t)num < v->n_blobs)
+            put_blob(t, v->blobs[num]);
+        else
+            sio_put(t->sink, object.p, object.n);
+    }
+    sio_put(t->sink, text.p + from, text.n - from);
 }
 
 /* ---- Events --------------------------------------------------------------------------------------- */
@@ -264,7 +309,7 @@ sio_span sio_event_name(const sio_event *event)
 {
     sio_span name = event->packet->index.element[0];
     bool quoted = name.p[0] == '"';
-    char *text = sio_arena_get(sio_server_arena(event->io), name.n + 1);
+    char *text = sio_arena_get(&event->io->net.arena, name.n + 1);
     if (text == NULL)
         return SIO_NONE;
     size_t n = name.n;
@@ -326,13 +371,13 @@ sio_value sio_arg(sio_event *event, size_t i)
 /* The arguments put together anew, since some were replaced. */
 static sio_value joined_args(sio_event *event)
 {
-    sio_textbuf text = sio_text_new(sio_server_memory(event->io));
+    sio_textbuf text = sio_text_new(&event->io->net.memory);
     sio_template t = { .io = event->io, .sink = &text.sink };
     for (size_t i = 0; i < sio_argc(event); i++) {
         sio_put(t.sink, ",", i > 0);
         sio_template_value(&t, sio_arg(event, i));
     }
-    char *copy = text.sink.failed ? NULL : sio_arena_get(sio_server_arena(event->io), text.sink.n);
+    char *copy = text.sink.failed ? NULL : sio_arena_get(&event->io->net.arena, text.sink.n);
     if (copy != NULL && text.sink.n > 0)
         memcpy(copy, text.sink.p, text.sink.n);
     sio_span all = { copy, text.sink.n };
@@ -362,7 +407,7 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v)
         return -1;
     }
     size_t n = i == argc ? argc + 1 : argc;
-    sio_value *set = sio_arena_get(sio_server_arena(event->io), n * sizeof *set);
+    sio_value *set = sio_arena_get(&event->io->net.arena, n * sizeof *set);
     if (set == NULL) {
         errno = ENOMEM;
         return -1;

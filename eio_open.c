@@ -9,7 +9,7 @@
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
  * tells browsers what they may read; who may connect at all is said by origins, which each request
  * must pass, and by allow_request, which is asked for each session. */
-#include "layers.h"
+#include "eio.h"
 
 enum { SID_BYTES = 15 };
 
@@ -167,7 +167,7 @@ static void call_headers(sio_http *http, void *data)
 /* A hook may end anything, so whoever called one asks this before it goes on with the request. */
 static bool is_gone(const sio_conn *c)
 {
-    return c->state != SIO_CONN_BODY;
+    return c->dead || c->protocol != &sio_requests;
 }
 
 /* The message of the application's refusal; NULL: it has none. */

@@ -7,7 +7,7 @@
  * A template is JSON with conversions in the places of values. When it writes, it is checked as it
  * goes by a small grammar of its own: what comes out is JSON values, separated by commas, or nothing.
  * When it scans, it walks the value beside itself and stops where they differ. */
-#include "layers.h"
+#include "sio_core.h"
 
 #include <errno.h>
 
@@ -15,60 +15,6 @@ enum {
     MAX_LEVELS = 64,  // of a template that writes: one bit each
     MAX_SCAN = 16     // of one that scans, which recurses over its own levels
 };
-
-/* ---- Writing values ------------------------------------------------------------------------------ */
-
-static void put_blob(sio_template *t, sio_span blob)
-{
-    sio_put_text(t->sink, "{\"_placeholder\":true,\"num\":");
-    sio_put_number(t->sink, t->n_blobs);
-    sio_put(t->sink, "}", 1);
-    if (t->n_blobs == SIO_ATTACHMENTS_OUT) {
-        t->many = true;
-        return;
-    }
-    if (t->n_blobs == t->cap_blobs) {
-        size_t cap = t->cap_blobs == 0 ? 8 : t->cap_blobs * 2;
-        sio_span *more = sio_arena_get(sio_server_arena(t->io), cap * sizeof *more);
-        if (more == NULL) {
-            t->sink->failed = true;
-            return;
-        }
-        if (t->n_blobs > 0)
-            memcpy(more, t->blobs, t->n_blobs * sizeof *more);
-        t->blobs = more, t->cap_blobs = cap;
-    }
-    t->blobs[t->n_blobs++] = blob;
-}
-
-void sio_template_value(sio_template *t, sio_value value)
-{
-    const sio_value_data *v = value;
-    if (v == NULL) {
-        sio_put(t->sink, "null", 4);
-        return;
-    }
-    if (v->kind == SIO_VALUE_BINARY) {
-        put_blob(t, (sio_span){ v->p, v->n });
-        return;
-    }
-    if (v->n_blobs == 0) {
-        sio_put(t->sink, v->p, v->n);
-        return;
-    }
-    sio_span text = { v->p, v->n }, object;
-    size_t at = 0, from = 0;
-    int64_t num;
-    while (sio_packet_placeholder(text, &at, &object, &num)) {
-        sio_put(t->sink, text.p + from, (size_t)(object.p - text.p) - from);
-        from = at;
-        if (num >= 0 && (uint64_t)num < v->n_blobs)
-            put_blob(t, v->blobs[num]);
-        else
-            sio_put(t->sink, object.p, object.n);
-    }
-    sio_put(t->sink, text.p + from, text.n - from);
-}
 
 /* ---- Conversions --------------------------------------------------------------------------------- */
 
@@ -441,14 +387,14 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
 
 sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args)
 {
-    sio_textbuf text = sio_text_new(sio_server_memory(io));
+    sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
     sio_value v = NULL;
     char *copy = NULL;
     bool good = !text.sink.failed && !t.bad && !t.many && text.sink.n > 0;
     if (good && sio_json_value(text.sink.p, text.sink.n).n == text.sink.n)
-        copy = sio_arena_get(sio_server_arena(io), text.sink.n);
+        copy = sio_arena_get(&io->net.arena, text.sink.n);
     if (copy != NULL) {
         memcpy(copy, text.sink.p, text.sink.n);
         v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.sink.n }, t.blobs, t.n_blobs);

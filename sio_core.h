@@ -1,0 +1,360 @@
+/* sio_core.h - Socket.IO
+ * SPDX-License-Identifier: MIT */
+#ifndef SIO_CORE_H
+#define SIO_CORE_H
+
+#include "eio.h"
+
+/* ---- value.c: values; template.c: the templates of sio_emit and sio_scan ---------------------------- */
+
+enum {
+    SIO_VALUE_JSON,
+    SIO_VALUE_BINARY,  // p, n are an attachment's bytes
+    SIO_VALUE_SPREAD   // p, n are an array's inside
+};
+
+/* What a sio_value points at. */
+typedef struct sio_value_data {
+    sio_server *io;
+    const char *p;
+    size_t n;
+    const sio_span *blobs;  // what the placeholders in p stand for
+    size_t n_blobs;
+    unsigned char kind;
+} sio_value_data;
+
+/* What a handler was called for. One is made for each packet that comes in. */
+struct sio_event {
+    sio_server *io;
+    sio_socket *socket;        // NULL for an answer
+    const sio_packet *packet;  // name and arguments; sio_no_packet: there are those in set alone
+    const sio_span *blobs;     // the packet's attachments
+    sio_value *set;            // arguments that were set, in front of the packet's others
+    sio_value error_data;
+    const char *found;  // where element number cursor begins, the last one found behind the index
+    uint32_t cursor, n_blobs, n_set;
+    uint32_t next;       // of a middleware: the number of the one behind it; 0: it is none
+    uint64_t admission;  // of a middleware: the serial of the handle that it took; 0: none
+    bool acked;  // the acknowledgement that the client asked for is sent, or somebody's duty
+};
+
+/* An event's name, decoded, as sio_name gives it and as handlers are found; it ends with NUL and has
+ * no other. In the arena; p NULL: no memory. */
+sio_span sio_event_name(const sio_event *event);
+
+extern const sio_packet sio_no_packet;  // without name and arguments
+
+typedef struct sio_arguments {
+    va_list ap;
+} sio_arguments;
+
+/* Writes a template's values, separated by commas, to the sink; collects attachments. */
+typedef struct sio_template {
+    sio_server *io;
+    sio_sink *sink;
+    sio_span *blobs;
+    size_t n_blobs, cap_blobs;
+    bool bad;    // not JSON, or not UTF-8
+    bool many;   // attachments
+    bool comma;  // a value stands before the first one
+} sio_template;
+
+#define SIO_ATTACHMENTS_OUT 1000  // of one packet that is sent
+
+void sio_template_write(sio_template *t, const char *template, sio_arguments *args);
+/* The one value that a template writes, in the arena; NULL: none, or more, or it fails. */
+sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args);
+void sio_template_value(sio_template *t, sio_value v);  // writes one value
+/* Walks an array or object, or what is spread. */
+sio_json_walk sio_value_walk(const sio_value_data *v);
+/* An object's member, of several the last; p NULL: none. */
+sio_span sio_value_member(sio_span object, const char *key, size_t n);
+/* A value in the arena. NULL: no memory. */
+sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
+                        size_t n_blobs);
+
+/* ---- sio.c: Socket.IO ------------------------------------------------------------------------------- */
+
+typedef struct sio_client sio_client;
+typedef struct sio_room_data sio_room_data;
+typedef struct sio_awaited sio_awaited;
+
+typedef struct sio_handlers {
+    sio_node node;  // first; in a namespace's table, by the event's name
+    sio_handler *fn;
+    size_t n, cap;
+    char name[];
+} sio_handlers;
+
+typedef struct sio_handler_list {
+    sio_handler *fn;
+    size_t n, cap;
+} sio_handler_list;
+
+typedef struct sio_middleware_list {
+    sio_middleware *fn;
+    size_t n, cap;
+} sio_middleware_list;
+
+struct sio_namespace {
+    sio_node node;  // first; in server->namespaces, by name; a family is in no table
+    sio_server *io;
+    char *name;
+    char *prefix;  // what its packets have before their id: "/chat,", or nothing for "/"
+    size_t prefix_n;
+    sio_table handlers;  // of clients' events
+    sio_table own;       // of the library's events
+    sio_handler_list any, any_outgoing;
+    sio_middleware_list use, use_event;
+    sio_socket **sockets;  // the connected ones
+    size_t n_sockets, cap_sockets;
+    sio_table ids, rooms;
+    uint64_t next_ack;      // the reference counts per namespace, over all its sockets
+    uint64_t serial;        // no other namespace had or will have it
+    sio_namespace *family;  // whose handlers run before its own
+    sio_namespace *next;    // in server->families or server->dead_namespaces
+    bool (*accept)(const char *name, sio_event *auth);
+    size_t users;                                // sockets that connect or are connected
+    struct sio_log_entry *log_first, **log_end;  // recovery.c
+    sio_table mentions;                          // the newest of each room in the log
+    uint64_t log_dropped;                        // the newest offset that left the log
+    bool kept;                                   // sio_of handed it out: it stays
+};
+
+/* One room that a socket joined; the room knows where to find this. */
+typedef struct sio_membership {
+    sio_room_data *room;
+    uint32_t place;  // in room->members
+} sio_membership;
+
+struct sio_room_data {
+    sio_node node;  // first; in ns->rooms
+    struct sio_member {
+        sio_socket *socket;
+        uint32_t place;  // in socket->rooms
+    } * members;
+    size_t n, cap;
+    char name[];
+};
+
+/*   CONNECTING --middlewares passed--> CONNECTED --leaves--> GONE, freed soon
+ *        +--error, end of the connection------------------------^ */
+enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
+
+/* What few sockets have: allocated when the first of it is needed. */
+typedef struct sio_socket_more {
+    char *auth;            // JSON of the CONNECT payload; NULL: none
+    sio_awaited *awaited;  // answers that the client owes us, and those that we owe it
+    uint64_t since;        // recovery: the newest log entry when it connected
+    char pid[21];          // recovery: empty without it
+} sio_socket_more;
+
+/* A socket's rooms, in one block. */
+typedef struct sio_rooms {
+    uint32_t n, cap;
+    sio_membership at[];
+} sio_rooms;
+
+struct sio_socket {
+    sio_node node;  // first; in ns->ids
+    sio_namespace *ns;
+    sio_client *client;
+    sio_socket *next;  // of the client; then in server->dead_sockets
+    void *data;
+    void (*release)(void *data);
+    sio_rooms *rooms;  // NULL: none
+    sio_socket_more *more;
+    uint32_t slot;   // of its handle
+    uint32_t place;  // in ns->sockets
+    uint32_t mark;   // the last search that found it
+    char id[21];
+    unsigned char state;
+    bool leaving, left_own_room, recovered, got_offset;
+};
+
+/* Until the client has joined its first namespace. */
+typedef struct sio_joining {
+    sio_deadline deadline;  // first
+    sio_client *client;
+} sio_joining;
+
+struct sio_client {
+    sio_session *session;         // stays valid until the turn ends in which it is over
+    sio_socket *sockets;          // in the order in which they joined
+    struct sio_partial *partial;  // a packet whose attachments are still to come
+    union {
+        sio_joining *joining;  // NULL: it has joined
+        sio_client *next;      // over: in server->dead_clients
+    } u;
+    uint32_t n_sockets;
+    bool over;
+};
+
+struct sio_server {
+    sio_net net;  // first
+    sio_options options;
+    char *strings;  // of the options
+    sio_eio eio;
+    sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
+    sio_table namespaces;
+    sio_namespace *families, *dead_namespaces;
+    sio_socket *dead_sockets;
+    sio_client *dead_clients;
+    sio_handles handles;  // of sockets
+    sio_handles timers;
+    uint64_t serial;  // of late answers, and of namespaces
+    uint32_t mark;
+    bool turning;              // sio_turn or sio_free is at work
+    unsigned asking;           // calls of sio_family's accept that are under way
+    size_t n_dynamic;          // namespaces of families
+    struct sio_route *routes;  // route.c
+    struct sio_ws_endpoint *ws_endpoints;
+    struct sio_engine_endpoint *engines;
+    sio_ws *dead_ws;
+    sio_table awaited;       // emit.c: answers that are due
+    sio_table saved;         // recovery.c: by pid
+    sio_table log;           // its entries, by offset
+    struct saved *released;  // whose data is to be released
+    uint64_t log_serial;
+    size_t log_bytes;
+    bool freeing;       // sio_free has begun
+    volatile int stop;  // set by sio_stop
+    int64_t stop_by;    // 0: not stopping
+};
+
+/* For emit.c, recovery.c and server.c. */
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
+void sio_namespace_free(sio_namespace *ns);
+sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
+/* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
+ * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
+ * inside itself too often. */
+int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
+/* Calls the handlers of an event, the family's first; own: the library's events. */
+void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
+extern const sio_eio_events sio_client_events;
+void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
+void sio_connect_expired(void *owner, sio_deadline *d);
+void sio_partial_expired(void *owner, sio_deadline *d);
+/* Bytes kept for a packet whose attachments are still to come. */
+size_t sio_client_held(const sio_client *c);
+
+/* ---- socket.c: one client in one namespace ----------------------------------------------------------- */
+
+/* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
+sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
+sio_socket_more *sio_more(sio_socket *s);             // makes it; NULL: no memory
+bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
+/* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
+void sio_socket_leave(sio_socket *s, const char *reason);
+/* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
+ * up the stack may have one. */
+void sio_sockets_bury(sio_server *io);
+sio_span sio_ns_span(const sio_namespace *ns);  // its name
+
+sio_server *sio_client_server(const sio_client *c);
+bool sio_client_alive(const sio_client *c);
+bool sio_client_is_v3(const sio_client *c);
+sio_socket *sio_client_socket(const sio_client *c, sio_span ns);  // its socket there; NULL: none
+/* Sends a packet without id and attachments, whatever the socket's state. */
+void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n);
+/* Ends the connection for something that the client must not do. state: it is the wrong time for it;
+ * otherwise the packet is malformed. */
+void sio_client_violate(sio_client *c, bool state, const char *what);
+void sio_client_leave_all(sio_client *c, const char *reason);
+/* The query of a target as an object of strings, in the arena: names in the order of their first
+ * appearance, each with its last value. O(its bytes). NULL: no memory. */
+sio_value sio_query_object(sio_server *io, sio_span query);
+/* Text as decoders of queries make it: what is not UTF-8 becomes U+FFFD. In the arena, or s itself;
+ * p NULL: no memory. */
+sio_span sio_repair_text(sio_arena *arena, sio_span s);
+
+/* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
+
+void sio_options_complete(sio_options *o);  // defaults for what is 0
+/* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
+int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
+
+/* ---- room.c: rooms and targets ----------------------------------------------------------------------- */
+
+typedef void (*sio_visitor)(sio_socket *s, void *data);
+
+/* A list of sockets in the arena. */
+typedef struct sio_found {
+    sio_arena *arena;
+    sio_socket **sockets;
+    size_t n, cap;
+    bool failed;
+} sio_found;
+
+bool sio_target_overfull(const sio_target *t);  // it was given more names than it holds
+/* Calls fn, which must not call back into the application, for each receiver. */
+void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
+sio_found sio_target_receivers(const sio_target *t);
+/* Copies the target's names to the arena: the application's code runs before they are read again,
+ * and may make a room go whose name they are. False: no memory. */
+bool sio_target_keep(sio_target *t);
+
+/* A list of namespaces in the arena. They live until the outermost callback has returned. */
+typedef struct sio_members {
+    sio_namespace **at;  // NULL: no memory
+    size_t n;
+} sio_members;
+
+/* A family stands for the namespaces that it made: those that there are now. */
+sio_members sio_family_members(const sio_namespace *family);
+void sio_rooms_leave_all(sio_socket *s);
+
+/* ---- emit.c: events out, acknowledgements ------------------------------------------------------------ */
+
+void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
+void sio_awaited_cancel(sio_socket *s);  // the socket is gone
+/* What we owe a client and somebody has a handle for: an acknowledgement, or a middleware's answer.
+ * id tells which: the acknowledgement's, or the number of the middleware that is next. */
+enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
+uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
+/* It is done, or void. False: it was, or the socket is gone. */
+bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
+
+/* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
+
+const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
+void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
+                    void (*hook)(sio_http *http, void *data), void *data);
+void sio_routes_free(sio_server *io);
+
+/* ---- beside.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
+
+/* Whose endpoint a request is for; NULL: nobody's. */
+const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
+                                    void **owner);
+void sio_beside_flush(sio_server *io);
+bool sio_beside_dirty(const sio_server *io);
+void sio_beside_bury(sio_server *io);
+void sio_beside_close_all(sio_server *io, const char *reason);
+void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
+size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
+void sio_beside_free(sio_server *io);
+
+/* ---- recovery.c: connection state recovery ---------------------------------------------------------- */
+
+/* Keeps a packet that is being sent; serial is its offset. */
+void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);
+uint64_t sio_log_next(sio_namespace *ns);
+/* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. True: it did. */
+bool sio_recovery_save(const sio_socket *s, const char *reason);
+/* Takes the data of a socket that was saved, unless that was dropped meanwhile. */
+void sio_recovery_save_data(sio_socket *s);
+/* Gives a new socket what an earlier one left behind, if auth names it. 1: it did; 0: there is
+ * nothing; -1: no memory, what was left is still there. */
+int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
+/* Sends what it missed, before it is CONNECTED. False: some of that is lost, or no memory. */
+bool sio_recovery_replay(sio_socket *s, uint64_t offset);
+int sio_recovery_new_pid(sio_socket *s);
+void sio_recovery_forget(sio_namespace *ns);  // the namespace ends
+void sio_recovery_init(sio_server *io);
+void sio_recovery_release(sio_server *io);  // calls what is to release the data of saved sockets
+void sio_recovery_free(sio_server *io);
+
+#endif
