@@ -142,7 +142,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 /* The client has done what sessions are for: this one does not make room for others any more. */
 void sio_session_settled(sio_session *s);
 
-/* For handshake.c, poll.c and upgrade.c. */
+/* For eio_open.c, eio_poll.c and eio_poll.c. */
 /* Puts a new session into everything. False: there are too many, or no memory. */
 bool sio_session_enter(sio_session *s);
 /* Sends what was queued, and counted, before its WebSocket carried the session. */
@@ -156,7 +156,7 @@ bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
 void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
 void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte
 
-/* ---- poll.c: the polling transport ----------------------------------------------------------------- */
+/* ---- eio_poll.c: the polling transport ----------------------------------------------------------------- */
 
 /* jsonp: the value of the j parameter; p NULL: there is none. */
 void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
@@ -172,7 +172,7 @@ void sio_poll_flush(sio_session *s);
 void sio_poll_release(sio_session *s, const char *packets);
 void sio_poll_free(sio_session *s);
 
-/* ---- upgrade.c: from polling to WebSocket ----------------------------------------------------------- */
+/* ---- eio_poll.c: from polling to WebSocket ----------------------------------------------------------- */
 
 /* base64: the new connection takes no binary frames. */
 void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64);

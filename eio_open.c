@@ -1,10 +1,10 @@
-/* handshake.c - requests to an Engine.IO endpoint: who may, which session, and the first answer
+/* eio_open.c - requests to an Engine.IO endpoint: who may, which session, and the first answer
  * SPDX-License-Identifier: MIT
  *
  *     GET  /socket.io/?EIO=4&transport=polling            opens a session: 0{"sid":...}
- *     GET  ...&sid=SID                                    waits for packets       (poll.c)
- *     POST ...&sid=SID                                    brings packets          (poll.c)
- *     GET  ...&transport=websocket, Upgrade: websocket    opens one, or upgrades  (upgrade.c)
+ *     GET  ...&sid=SID                                    waits for packets       (eio_poll.c)
+ *     POST ...&sid=SID                                    brings packets          (eio_poll.c)
+ *     GET  ...&transport=websocket, Upgrade: websocket    opens one, or upgrades  (eio_poll.c)
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
  * tells browsers what they may read; who may connect at all is said by origins, which each request

@@ -1,4 +1,4 @@
-/* poll.c - Engine.IO over HTTP long-polling: a GET waits for packets, a POST brings some
+/* eio_poll.c - Engine.IO over HTTP long-polling: a GET waits for packets, a POST brings some
  * SPDX-License-Identifier: MIT
  *
  *     payload, protocol 4     packet 0x1E packet 0x1E packet     binary: "b" and base64

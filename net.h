@@ -8,7 +8,7 @@
 
 #include <stdarg.h>
 
-/* ---- table.c: hash tables, keyed with a secret -------------------------------------------------- */
+/* ---- net_base.c: hash tables, keyed with a secret -------------------------------------------------- */
 
 /* A member of a table, part of what it stores; key must live as long as it is in there. */
 typedef struct sio_node {
@@ -54,7 +54,7 @@ void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
 void sio_handle_free(sio_handles *h, uint64_t handle);
 void sio_handles_free(sio_handles *h);
 
-/* ---- buf.c: memory, and the output on its way --------------------------------------------------- */
+/* ---- net_out.c: memory, and the output on its way --------------------------------------------------- */
 
 /* Long blocks that were freed a moment ago: messages of a megabyte come one behind the other, and
  * getting that memory from the system anew each time costs more than everything else about them. */
@@ -187,7 +187,7 @@ bool sio_out_end(sio_out *out, sio_ref *ref);
 void sio_out_turn(sio_out *out);  // the turn's end: the buffer may be used again
 void sio_out_free(sio_out *out);
 
-/* ---- timer.c: deadlines ------------------------------------------------------------------------- */
+/* ---- net_base.c: deadlines ------------------------------------------------------------------------- */
 
 /* Deadlines that share a length, in the order of their due times: everything is O(1). */
 typedef struct sio_deadline {
@@ -233,7 +233,7 @@ int64_t sio_clock_wait(const sio_clock *clock);  // ms to the next one, -1: none
 void sio_clock_expire(sio_clock *clock, void *owner);
 void sio_clock_free(sio_clock *clock);
 
-/* ---- loop.c: the outside ------------------------------------------------------------------------ */
+/* ---- net_loop.c: the outside ------------------------------------------------------------------------ */
 
 typedef struct sio_loop sio_loop;
 
@@ -291,7 +291,7 @@ bool sio_ip_parse(const char *text, sio_ip *ip);  // false: it is none
 /* Gives memory that is free back to the system, where libc keeps it otherwise. Costs milliseconds. */
 void sio_loop_give_back(sio_loop *loop);
 
-/* ---- conn.c: connections ------------------------------------------------------------------------- */
+/* ---- net_conn.c: connections ------------------------------------------------------------------------- */
 
 typedef struct sio_conn sio_conn;
 typedef struct sio_exchange sio_exchange;
@@ -315,7 +315,7 @@ struct sio_exchange {
     sio_exchange *next;  // on the connection: answers leave in the order of the requests
     const sio_endpoint *endpoint;
     void *owner;          // the endpoint's
-    void *user;           // whoever waits to answer: eio's session, route.c's kept head
+    void *user;           // whoever waits to answer: eio's session, web_files.c's kept head
     sio_span extra;       // header lines of the answer, in memory of their own
     size_t extra_always;  // the part of it that goes with errors too
     sio_queue out;        // the answer, while an earlier one is still to come
@@ -431,7 +431,7 @@ void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
-/* ---- net.c: the log, and the memory that all hold ---- */
+/* ---- net_limits.c: the log, and the memory that all hold ---- */
 void sio_log_init(sio_net *net);
 void sio_limits_init(sio_net *net);
 void sio_holder_add(sio_net *net, sio_holder *h);  // keeps h
@@ -548,7 +548,7 @@ extern const sio_conn_protocol sio_requests;
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
 void sio_date_text(int64_t second, char out[30]);
 
-/* ---- address.c: where clients come from ----------------------------------------------------------- */
+/* ---- net_base.c: where clients come from ----------------------------------------------------------- */
 
 /* Those of one address; in a table, by its bytes. */
 typedef struct sio_crowd {

@@ -1,4 +1,4 @@
-/* conn.c - connections: requests and messages out of bytes, answers and frames into bytes
+/* net_conn.c - connections: requests and messages out of bytes, answers and frames into bytes
  * SPDX-License-Identifier: MIT
  *
  *     HEAD --a head--> BODY --its end--> HEAD ..     one request behind the other; answers

@@ -1,4 +1,4 @@
-/* frames.c - WebSocket messages on a connection: RFC 6455, sections 5 and 7
+/* net_frames.c - WebSocket messages on a connection: RFC 6455, sections 5 and 7
  * SPDX-License-Identifier: MIT
  *
  * A frame is unmasked and handed on where it was read. Only a message in several frames is put

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE  // accept4, which Linux has and POSIX has not
-/* loop.c - the outside: every system call of the program is made here
+/* net_loop.c - the outside: every system call of the program is made here
  * SPDX-License-Identifier: MIT
  *
  * epoll on Linux, poll(2) elsewhere, with -DSIO_POLL, or compiled by tcc: one pair of functions

@@ -1,4 +1,4 @@
-/* request.c - requests and their answers: RFC 9112, section 9.3
+/* net_requests.c - requests and their answers: RFC 9112, section 9.3
  * SPDX-License-Identifier: MIT
  *
  *     exchange    head --> endpoint->head --> body --> endpoint->body --> answered --> gone

@@ -1,4 +1,4 @@
-/* socket.c - sockets: one client in one namespace each
+/* sio_client.c - sockets: one client in one namespace each
  * SPDX-License-Identifier: MIT
  *
  * A client (one Engine.IO session) has a list of sockets, one for each namespace that it asked for.

@@ -5,7 +5,7 @@
 
 #include "eio.h"
 
-/* ---- value.c: values; template.c: the templates of sio_emit and sio_scan ---------------------------- */
+/* ---- sio_value.c: values; sio_template.c: the templates of sio_emit and sio_scan ---------------------------- */
 
 enum {
     SIO_VALUE_JSON,
@@ -115,7 +115,7 @@ struct sio_namespace {
     sio_namespace *next;    // in server->families or server->dead_namespaces
     bool (*accept)(const char *name, sio_event *auth);
     size_t users;                                // sockets that connect or are connected
-    struct sio_log_entry *log_first, **log_end;  // recovery.c
+    struct sio_log_entry *log_first, **log_end;  // sio_recovery.c
     sio_table mentions;                          // the newest of each room in the log
     uint64_t log_dropped;                        // the newest offset that left the log
     bool kept;                                   // sio_of handed it out: it stays
@@ -207,12 +207,12 @@ struct sio_server {
     bool turning;              // sio_turn or sio_free is at work
     unsigned asking;           // calls of sio_family's accept that are under way
     size_t n_dynamic;          // namespaces of families
-    struct sio_route *routes;  // route.c
+    struct sio_route *routes;  // web_files.c
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
     sio_ws *dead_ws;
-    sio_table awaited;       // emit.c: answers that are due
-    sio_table saved;         // recovery.c: by pid
+    sio_table awaited;       // sio_emit.c: answers that are due
+    sio_table saved;         // sio_recovery.c: by pid
     sio_table log;           // its entries, by offset
     struct saved *released;  // whose data is to be released
     uint64_t log_serial;
@@ -222,7 +222,7 @@ struct sio_server {
     int64_t stop_by;    // 0: not stopping
 };
 
-/* For emit.c, recovery.c and server.c. */
+/* For sio_emit.c, sio_recovery.c and sio_server.c. */
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
@@ -240,7 +240,7 @@ void sio_partial_expired(void *owner, sio_deadline *d);
 /* Bytes kept for a packet whose attachments are still to come. */
 size_t sio_client_held(const sio_client *c);
 
-/* ---- socket.c: one client in one namespace ----------------------------------------------------------- */
+/* ---- sio_client.c: one client in one namespace ----------------------------------------------------------- */
 
 /* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
@@ -270,13 +270,13 @@ sio_value sio_query_object(sio_server *io, sio_span query);
  * p NULL: no memory. */
 sio_span sio_repair_text(sio_arena *arena, sio_span s);
 
-/* ---- server.c: the server, its options, its turns ---------------------------------------------------- */
+/* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
 
 void sio_options_complete(sio_options *o);  // defaults for what is 0
 /* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
 int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
 
-/* ---- room.c: rooms and targets ----------------------------------------------------------------------- */
+/* ---- sio_room.c: rooms and targets ----------------------------------------------------------------------- */
 
 typedef void (*sio_visitor)(sio_socket *s, void *data);
 
@@ -306,7 +306,7 @@ typedef struct sio_members {
 sio_members sio_family_members(const sio_namespace *family);
 void sio_rooms_leave_all(sio_socket *s);
 
-/* ---- emit.c: events out, acknowledgements ------------------------------------------------------------ */
+/* ---- sio_emit.c: events out, acknowledgements ------------------------------------------------------------ */
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
@@ -317,14 +317,14 @@ uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial
 /* It is done, or void. False: it was, or the socket is gone. */
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
 
-/* ---- route.c: who answers a request; routes and files ------------------------------------------------- */
+/* ---- web_files.c: who answers a request; routes and files ------------------------------------------------- */
 
 const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
 void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
                     void (*hook)(sio_http *http, void *data), void *data);
 void sio_routes_free(sio_server *io);
 
-/* ---- beside.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
+/* ---- web_raw.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
 
 /* Whose endpoint a request is for; NULL: nobody's. */
 const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
@@ -337,7 +337,7 @@ void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
 size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
 void sio_beside_free(sio_server *io);
 
-/* ---- recovery.c: connection state recovery ---------------------------------------------------------- */
+/* ---- sio_recovery.c: connection state recovery ---------------------------------------------------------- */
 
 /* Keeps a packet that is being sent; serial is its offset. */
 void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);

@@ -1,4 +1,4 @@
-/* emit.c - events on their way out, and what comes back: acknowledgements
+/* sio_emit.c - events on their way out, and what comes back: acknowledgements
  * SPDX-License-Identifier: MIT
  *
  * An event is encoded once, whoever gets it: its frames lie in the turn's buffer, and every receiver

@@ -1,4 +1,4 @@
-/* namespace.c - namespaces and families, and the handlers and middlewares that were set on them
+/* sio_namespace.c - namespaces and families, and the handlers and middlewares that were set on them
  * SPDX-License-Identifier: MIT
  *
  * A family is a namespace that no client can join: it lends its handlers and middlewares, which run

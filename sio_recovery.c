@@ -1,4 +1,4 @@
-/* recovery.c - connection state recovery: what a client missed while it was away
+/* sio_recovery.c - connection state recovery: what a client missed while it was away
  * SPDX-License-Identifier: MIT
  *
  * Every event that is sent without asking for an acknowledgement, and is not volatile, goes into its

@@ -1,4 +1,4 @@
-/* room.c - rooms, and the targets that name them
+/* sio_room.c - rooms, and the targets that name them
  * SPDX-License-Identifier: MIT
  *
  * A room is an array of members, and a socket's rooms are an array of memberships; each entry knows

@@ -1,4 +1,4 @@
-/* server.c - the server: options, turns, timers
+/* sio_server.c - the server: options, turns, timers
  * SPDX-License-Identifier: MIT
  *
  * A turn:  wait -> read, and run handlers -> run what is due -> send what was queued -> free

@@ -1,4 +1,4 @@
-/* template.c - the templates of sio_emit and sio_scan: printf and scanf with JSON around
+/* sio_template.c - the templates of sio_emit and sio_scan: printf and scanf with JSON around
  * SPDX-License-Identifier: MIT
  *
  *     sio_emit(to, "hi", "{'user': %s, 'n': [%d, %p]}", name, 7, value)

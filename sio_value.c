@@ -1,4 +1,4 @@
-/* value.c - JSON values as applications see them, and the arguments of events
+/* sio_value.c - JSON values as applications see them, and the arguments of events
  * SPDX-License-Identifier: MIT
  *
  * A value is a span of JSON text that was checked when it came in, or bytes that become an

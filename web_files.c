@@ -1,4 +1,4 @@
-/* route.c - who answers a request: routes, files, endpoints
+/* web_files.c - who answers a request: routes, files, endpoints
  * SPDX-License-Identifier: MIT
  *
  * Who answers a request: a route with exactly its path; an endpoint of Engine.IO with the prefix; a
@@ -100,7 +100,7 @@ const void *sio_http_body(const sio_http *http, size_t *n)
     return http->body.n > 0 ? http->body.p : "";
 }
 
-/* Fields that say where the answer ends, which nobody but request.c knows. */
+/* Fields that say where the answer ends, which nobody but net_requests.c knows. */
 static bool is_framing(const char *name)
 {
     sio_span s = { name, strlen(name) };

@@ -1,4 +1,4 @@
-/* beside.c - plain WebSocket (RFC 6455) and plain Engine.IO endpoints beside Socket.IO
+/* web_raw.c - plain WebSocket (RFC 6455) and plain Engine.IO endpoints beside Socket.IO
  * SPDX-License-Identifier: MIT
  *
  * A plain WebSocket is pinged each ping_interval_ms (5.5.2). Any frame is an answer; none within

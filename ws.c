@@ -8,7 +8,7 @@
  *    +-+---+--------+-+---------+-----------------+--------------+-------------+
  *
  * A message is one frame with F set, or a first frame without it, then continuations up to one
- * with F set. Control frames may stand between them (5.4); frames.c puts messages together.
+ * with F set. Control frames may stand between them (5.4); net_frames.c puts messages together.
  *
  * What holds here:
  *  - No function reads outside the n bytes it was given, keeps state between calls, or allocates.

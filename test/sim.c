@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L  // inet_pton
-/* sim.c - loop.c's functions over clients that a test plays, and what it plays them with
+/* sim.c - net_loop.c's functions over clients that a test plays, and what it plays them with
  * SPDX-License-Identifier: MIT
  *
  *     client --sent--> [ read by the server, as cut ]        sim_send, sim_finish, sim_abort

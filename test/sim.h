@@ -1,7 +1,7 @@
 /* sim.h - a simulated outside, in which whole servers run
  * SPDX-License-Identifier: MIT
  *
- * sim.c stands in for loop.c: a clock that moves when nobody is busy, clients that do what a test
+ * sim.c stands in for net_loop.c: a clock that moves when nobody is busy, clients that do what a test
  * says, random bytes from a seed, and calls that fail when they are told to, each in every way in
  * which the system fails it. All of it is one process and repeats exactly. A test reads like this:
  *
@@ -26,7 +26,7 @@ typedef struct sim_client sim_client;
 
 /* The ways to fail, and which calls know them. */
 enum {
-    SIM_ERROR,    // what layers.h calls -1, -2 or NULL: new, wait, listen, accept, watch, random,
+    SIM_ERROR,    // what net.h calls -1, -2 or NULL: new, wait, listen, accept, watch, random,
                   // read, send, want_write, stop_reading, file, file_read
     SIM_NOT_NOW,  // nothing, though there is something: wait, accept, read, send
     SIM_PART,     // the least there can be: one of wait; a byte of read and of send

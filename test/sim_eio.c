@@ -1,7 +1,7 @@
 /* sim_eio.c - sessions: how many there may be, who makes room, and what a stop leaves of them
  * SPDX-License-Identifier: MIT
  *
- * Heartbeats are in sim_heartbeat.c. */
+ * Heartbeats are in sim_eio_heartbeat.c. */
 #include "lib.h"
 #include "sim.h"
 

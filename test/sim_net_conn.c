@@ -1,7 +1,7 @@
-/* sim_conn.c - connections and turns: who is served when, what is logged, and a kernel that refuses
+/* sim_net_conn.c - connections and turns: who is served when, what is logged, and a kernel that refuses
  * SPDX-License-Identifier: MIT
  *
- * Limits are in sim_limits.c, what ends a connection in sim_http.c and sim_ws.c. */
+ * Limits are in sim_net_limits.c, what ends a connection in sim_net_requests.c and sim_net_frames.c. */
 #include "lib.h"
 #include "sim.h"
 

@@ -1,4 +1,4 @@
-/* sim_heartbeat.c - pings, pongs, and the time until a namespace must be joined
+/* sim_eio_heartbeat.c - pings, pongs, and the time until a namespace must be joined
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */

@@ -1,4 +1,4 @@
-/* sim_recovery.c - connection state recovery: what a client missed while it was away
+/* sim_sio_recovery.c - connection state recovery: what a client missed while it was away
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. In the

@@ -1,4 +1,4 @@
-/* sim_beside.c - plain WebSocket beside Socket.IO (RFC 6455)
+/* sim_web_raw.c - plain WebSocket beside Socket.IO (RFC 6455)
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"
@@ -289,5 +289,5 @@ int main(void)
         cmocka_unit_test(codes_that_may_not_be_sent_are_refused),
         cmocka_unit_test(memory_that_ends_harms_nobody),
     };
-    return cmocka_run_group_tests_name("beside.c", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("web_raw.c", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* sim_poll.c - polling: what a GET is answered, what a POST may bring, and what ends a session
+/* sim_eio_poll.c - polling: what a GET is answered, what a POST may bring, and what ends a session
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */

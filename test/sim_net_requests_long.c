@@ -1,7 +1,7 @@
-/* sim_request.c - requests as they come in pieces: what they cost, and what they hold
+/* sim_net_requests_long.c - requests as they come in pieces: what they cost, and what they hold
  * SPDX-License-Identifier: MIT
  *
- * What requests are answered is in sim_http.c. */
+ * What requests are answered is in sim_net_requests.c. */
 #include "lib.h"
 #include "sim.h"
 

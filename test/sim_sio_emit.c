@@ -1,4 +1,4 @@
-/* sim_emit.c - questions and their answers, acknowledgements, volatile events
+/* sim_sio_emit.c - questions and their answers, acknowledgements, volatile events
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"

@@ -1,4 +1,4 @@
-/* test_address.c - what counts as one address, and what a proxy says of it
+/* test_net_base_address.c - what counts as one address, and what a proxy says of it
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 

@@ -1,7 +1,7 @@
-/* sim_frames.c - WebSocket messages as they come in pieces: what they cost, and what they hold
+/* sim_net_frames_long.c - WebSocket messages as they come in pieces: what they cost, and what they hold
  * SPDX-License-Identifier: MIT
  *
- * What frames are answered is in sim_ws.c. */
+ * What frames are answered is in sim_net_frames.c. */
 #include "lib.h"
 #include "sim.h"
 

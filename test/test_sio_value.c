@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L  // of sim.c
-/* test_value.c - values, and the arguments of events
+/* test_sio_value.c - values, and the arguments of events
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.c"

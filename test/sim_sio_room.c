@@ -1,4 +1,4 @@
-/* sim_room.c - rooms, targets, and those who change while they are walked
+/* sim_sio_room.c - rooms, targets, and those who change while they are walked
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"

@@ -1,4 +1,4 @@
-/* sim_upgrade.c - from polling to WebSocket, and every way in which that can go wrong
+/* sim_eio_poll_upgrade.c - from polling to WebSocket, and every way in which that can go wrong
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. In the

@@ -1,7 +1,7 @@
-/* sim_handshake.c - who may connect, and what hooks of the application may do meanwhile
+/* sim_eio_open.c - who may connect, and what hooks of the application may do meanwhile
  * SPDX-License-Identifier: MIT
  *
- * The checks of a handshake that the list of observations names are in sim_http.c. */
+ * The checks of a handshake that the list of observations names are in sim_net_requests.c. */
 #include "lib.h"
 #include "sim.h"
 

@@ -1,4 +1,4 @@
-/* sim_v3.c - protocol 3, which clients of Socket.IO 2 speak, and JSONP
+/* sim_eio_v3.c - protocol 3, which clients of Socket.IO 2 speak, and JSONP
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */

@@ -1,7 +1,7 @@
 #ifndef _POSIX_C_SOURCE
 #define _POSIX_C_SOURCE 200809L  // sockets, alarm, mkdtemp
 #endif
-/* test_loop.c - the outside, over real sockets; test_loop_poll.c runs the same with poll(2)
+/* test_net_loop.c - the outside, over real sockets; test_net_loop_poll.c runs the same with poll(2)
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 

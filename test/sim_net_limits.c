@@ -1,7 +1,7 @@
-/* sim_limits.c - every limit of the options: at it, and one over it
+/* sim_net_limits.c - every limit of the options: at it, and one over it
  * SPDX-License-Identifier: MIT
  *
- * max_payload is in sim_poll.c and sim_ws.c, max_head in sim_http.c, times in sim_heartbeat.c. */
+ * max_payload is in sim_eio_poll.c and sim_net_frames.c, max_head in sim_net_requests.c, times in sim_eio_heartbeat.c. */
 #include "sim_app.h"
 
 /* ---- Who does not read ---------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* test_buf.c - memory, the arena, queues and the turn's output
+/* test_net_out.c - memory, the arena, queues and the turn's output
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 
@@ -410,5 +410,5 @@ int main(void)
         TEST(settling_without_memory_changes_nothing),
         TEST(an_empty_piece_is_not_queued_and_a_fixed_buffer_is_not_freed),
     };
-    return cmocka_run_group_tests_name("buf.c", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("net_out.c", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* test_table.c - tables keyed with a secret, and handles
+/* test_net_base_table.c - tables keyed with a secret, and handles
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 
@@ -292,5 +292,5 @@ int main(void)
         cmocka_unit_test(a_place_that_was_used_four_thousand_million_times_is_retired),
         cmocka_unit_test(without_memory_there_is_no_handle),
     };
-    return cmocka_run_group_tests_name("table.c", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("net_base.c", tests, NULL, NULL);
 }

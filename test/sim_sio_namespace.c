@@ -1,4 +1,4 @@
-/* sim_namespace.c - who gets into a namespace: middlewares that answer later, families, names
+/* sim_sio_namespace.c - who gets into a namespace: middlewares that answer later, families, names
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"

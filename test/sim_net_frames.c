@@ -1,4 +1,4 @@
-/* sim_ws.c - WebSocket handshakes and frames, as clients send them
+/* sim_net_frames.c - WebSocket handshakes and frames, as clients send them
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */

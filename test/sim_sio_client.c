@@ -1,4 +1,4 @@
-/* sim_socket.c - what sockets and their data live through
+/* sim_sio_client.c - what sockets and their data live through
  * SPDX-License-Identifier: MIT
  *
  * Each test is an application that does in a callback what sio.h allows, or forbids. */

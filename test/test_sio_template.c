@@ -1,5 +1,5 @@
 #define _POSIX_C_SOURCE 200809L  // of sim.c
-/* test_template.c - the templates of sio_emit and sio_scan
+/* test_sio_template.c - the templates of sio_emit and sio_scan
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.c"

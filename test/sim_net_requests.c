@@ -1,4 +1,4 @@
-/* sim_http.c - requests: HTTP itself, the endpoint's checks and their order, CORS
+/* sim_net_requests.c - requests: HTTP itself, the endpoint's checks and their order, CORS
  * SPDX-License-Identifier: MIT
  *
  * The letters and numbers at the beginning of each case are rows of PROTOCOL.md. */

@@ -1,4 +1,4 @@
-/* test_timer.c - deadlines of one length, and timers of any
+/* test_net_base_timer.c - deadlines of one length, and timers of any
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 
@@ -302,5 +302,5 @@ int main(void)
         cmocka_unit_test(any_sequence_of_sets_and_clears_keeps_the_order),
         cmocka_unit_test(a_timer_without_memory_is_not_set),
     };
-    return cmocka_run_group_tests_name("timer.c", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("net_base.c", tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-/* sim_server.c - the server's own life: timers, stopping, plain endpoints, and what it says of
+/* sim_sio_server.c - the server's own life: timers, stopping, plain endpoints, and what it says of
  * itself SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"

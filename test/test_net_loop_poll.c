@@ -1,7 +1,7 @@
-/* test_loop_poll.c - test_loop.c with poll(2), also where there is epoll
+/* test_net_loop_poll.c - test_net_loop.c with poll(2), also where there is epoll
  * SPDX-License-Identifier: MIT
  *
  * This file's loop is the one that is linked: the library's is left out for it. */
 #define SIO_POLL
 #include "../net_loop.c"
-#include "test_loop.c"
+#include "test_net_loop.c"

@@ -1,4 +1,4 @@
-/* sim_route.c - routes, files and bundles, and what handlers see of a request
+/* sim_web_files.c - routes, files and bundles, and what handlers see of a request
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"
@@ -308,5 +308,5 @@ int main(void)
         cmocka_unit_test(the_exact_route_comes_first_then_the_longest),
         cmocka_unit_test(an_application_can_not_break_its_answer),
     };
-    return cmocka_run_group_tests_name("route.c", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("web_files.c", tests, NULL, NULL);
 }
