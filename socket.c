@@ -119,13 +119,12 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    bool saved = was_connected && sio_recovery_save(s, reason);
+    if (was_connected)
+        sio_recovery_save(s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
         sio_run_event(s, "disconnect", why, NULL);
-    if (saved)
-        sio_recovery_save_data(s);  // last: handlers may set other data
     ns->users--;
     sio_namespace_unused(ns);
     sio_leave_callback(io);
@@ -282,6 +281,7 @@ void sio_sockets_bury(sio_server *io)
         sio_socket *s = io->dead_sockets;
         io->dead_sockets = s->next;
         sio_handle_free(&io->handles, sio_handle(s));
+        sio_recovery_save_data(s);  // not before: whoever has the socket may set other data
         while (s->release != NULL)  // again: it may set other data
             set_data(s, NULL, NULL);
         free_socket(s);
