@@ -50,8 +50,10 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
     }
     sio_put(&out->sink, json, n);
     sio_out_frame_end(out, SIO_WS_TEXT);
-    if (!sio_out_end(out, &ref))
+    if (!sio_out_end(out, &ref)) {
+        sio_session_break(c->session);
         return;
+    }
     sio_session_frames(c->session, ref);
     sio_ref_release(ref);
 }
