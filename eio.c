@@ -305,6 +305,26 @@ static void put_converted(sio_session *s, sio_out *out, unsigned char op, const 
     sio_out_frame_end(out, op);
 }
 
+void sio_session_mark(sio_session *s)
+{
+    if (s->polling->dirty)
+        return;
+    s->polling->dirty = true;
+    s->polling->next = s->eio->dirty;
+    s->eio->dirty = s;
+}
+
+void sio_session_break(sio_session *s)
+{
+    sio_log(s->eio->net, "session closed: no memory for what its client is to get");
+    if (s->state == SIO_SESSION_WEBSOCKET) {
+        sio_conn_break(s->conn);
+    } else if (s->state == SIO_SESSION_POLLING) {
+        s->polling->overflow = true;
+        sio_session_mark(s);
+    }
+}
+
 /* The frames as this session's WebSocket carries binary ones. */
 static void send_converted(sio_session *s, sio_ref frames)
 {
@@ -319,19 +339,12 @@ static void send_converted(sio_session *s, sio_ref frames)
         put_converted(s, out, op, p, n);
         p += n;
     }
-    if (sio_out_end(out, &converted)) {
-        sio_conn_send(s->conn, converted);
-        sio_ref_release(converted);
-    }
-}
-
-void sio_session_mark(sio_session *s)
-{
-    if (s->polling->dirty)
+    if (!sio_out_end(out, &converted)) {
+        sio_session_break(s);
         return;
-    s->polling->dirty = true;
-    s->polling->next = s->eio->dirty;
-    s->eio->dirty = s;
+    }
+    sio_conn_send(s->conn, converted);
+    sio_ref_release(converted);
 }
 
 void sio_session_forward(sio_session *s, sio_ref frames)

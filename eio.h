@@ -130,6 +130,9 @@ void sio_eio_free(sio_eio *eio);  // after close_all and bury
 
 /* Queues frames (one or more) on the session. */
 void sio_session_frames(sio_session *s, sio_ref frames);
+/* No memory for what it is to get, and nobody would notice that it is missing: the session ends with
+ * the turn. */
+void sio_session_break(sio_session *s);
 bool sio_session_writable(const sio_session *s);  // what is sent now leaves at once
 size_t sio_session_pending(const sio_session *s);
 /* Closes in order: what is queued goes out first. */

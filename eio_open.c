@@ -460,6 +460,8 @@ static void open_websocket(sio_eio *eio, sio_exchange *x, const sio_http_head *h
     if (sio_out_end(out, &ref)) {
         sio_conn_send(s->conn, ref);
         sio_ref_release(ref);
+    } else {
+        sio_session_break(s);
     }
     sio_session_beat(s);
     eio->events->open(eio->owner, s);

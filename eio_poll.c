@@ -25,7 +25,7 @@ enum {
     KIND_BINARY = 1,  // of a POST: protocol 3's bytes
     KIND_JSONP = 2,
     SLICE_PACKETS = 4096,  // of all payloads in a turn
-    SLICE_LEAST = 16       // of one
+    SLICE_LEAST = 1       // of one
 };
 
 static const char no_store[] = "cache-control: no-store\r\n";

@@ -359,7 +359,7 @@ typedef struct sio_listener {
     sio_deadline pause;
 } sio_listener;
 
-#define SIO_LOG_KINDS 24  // of lines: more than there are
+#define SIO_LOG_KINDS 32  // of lines: more than there are
 
 /* Lines of one format in the current second. */
 typedef struct sio_log_kind {

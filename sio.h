@@ -112,9 +112,9 @@ typedef struct sio_options {
      *     2 * max_payload   of a request or message that is incomplete (max_head where that is more),
      *     max_output        that it does not read, or one longer message,
      * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
-     * max_output wait for it besides. Once it has joined a namespace, so can max_packet,
-     * until the last attachment is there. When all of this together exceeds max_memory, those who hold
-     * most are ended, until three quarters are left. */
+     * max_output wait for it besides, and max_payload that is read in slices. Once it has joined a
+     * namespace, so can max_packet, until the last attachment is there. When all of this together
+     * exceeds max_memory, those who hold most are ended, until three quarters are left. */
     size_t max_payload;      // 1000000: a request's body, a WebSocket message
     size_t max_head;         // 16384: a request line with its header fields
     size_t max_output;       // 16 MiB waiting for one client, or one longer message

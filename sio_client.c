@@ -42,8 +42,10 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
     }
     sio_put(&out->sink, json, n);
     sio_out_frame_end(out, SIO_WS_TEXT);
-    if (!sio_out_end(out, &ref))
+    if (!sio_out_end(out, &ref)) {
+        sio_session_break(c->session);
         return;
+    }
     sio_session_frames(c->session, ref);
     sio_ref_release(ref);
 }
@@ -111,13 +113,12 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    bool saved = was_connected && sio_recovery_save(s, reason);
+    if (was_connected)
+        sio_recovery_save(s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
         sio_run_event(s, "disconnect", why, NULL);
-    if (saved)
-        sio_recovery_save_data(s);  // last: handlers may set other data
     ns->users--;
     sio_namespace_unused(ns);
     sio_scope_leave(&io->net);
@@ -267,6 +268,7 @@ void sio_sockets_bury(sio_server *io)
         sio_socket *s = io->dead_sockets;
         io->dead_sockets = s->next;
         sio_handle_free(&io->handles, sio_handle(s));
+        sio_recovery_save_data(s);  // not before: whoever has the socket may set other data
         while (s->release != NULL)  // again: it may set other data
             set_data(s, NULL, NULL);
         free_socket(s);

@@ -342,9 +342,9 @@ void sio_beside_free(sio_server *io);
 /* Keeps a packet that is being sent; serial is its offset. */
 void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);
 uint64_t sio_log_next(sio_namespace *ns);
-/* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. True: it did. */
-bool sio_recovery_save(const sio_socket *s, const char *reason);
-/* Takes the data of a socket that was saved, unless that was dropped meanwhile. */
+/* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. */
+void sio_recovery_save(sio_socket *s, const char *reason);
+/* Takes the data of a socket that is about to be freed, if it was saved and that is still there. */
 void sio_recovery_save_data(sio_socket *s);
 /* Gives a new socket what an earlier one left behind, if auth names it. 1: it did; 0: there is
  * nothing; -1: no memory, what was left is still there. */

@@ -63,6 +63,7 @@ typedef struct saved {
     sio_deadline expiry;
     uint64_t since;
     bool got_offset, left_own_room;
+    sio_socket *socket;  // that left, until it is freed: it has the data; NULL: they are here
     void *data;
     void (*release)(void *data);
     char pid[PID_CHARS + 1], id[PID_CHARS + 1];
@@ -317,35 +318,37 @@ static saved *new_saved(const sio_socket *s)
     return v;
 }
 
-bool sio_recovery_save(const sio_socket *s, const char *reason)
+void sio_recovery_save(sio_socket *s, const char *reason)
 {
     sio_server *io = s->ns->io;
     if (io->options.recovery_ms <= 0 || s->more == NULL || s->more->pid[0] == '\0' ||
         !is_recoverable(reason) || io->stop_by != 0)
-        return false;
+        return;
     saved *v = new_saved(s);
     if (v == NULL)
-        return false;
+        return;
     v->io = io, v->ns = s->ns->serial, v->since = s->more->since;
+    v->socket = s;
     v->got_offset = s->got_offset, v->left_own_room = s->left_own_room;
     memcpy(v->pid, s->more->pid, sizeof v->pid);
     memcpy(v->id, s->id, sizeof v->id);
     v->node.key = v->pid, v->node.n = PID_CHARS;
     if (!sio_table_add(&io->saved, &v->node)) {
         sio_free_mem(&io->net.memory, v);
-        return false;
+        return;
     }
     io->log_bytes += v->size;
     sio_deadline_set(&io->net.clock, &io->recovery_fifo, &v->expiry);
-    return true;
 }
 
 void sio_recovery_save_data(sio_socket *s)
 {
-    saved *v = (saved *)sio_table_find(&s->ns->io->saved, s->more->pid, PID_CHARS);
-    if (v == NULL)
+    const sio_table *t = &s->ns->io->saved;
+    saved *v = s->more == NULL ? NULL : (saved *)sio_table_find(t, s->more->pid, PID_CHARS);
+    if (v == NULL || v->socket != s)
         return;
     v->data = s->data, v->release = s->release;
+    v->socket = NULL;
     s->release = NULL;
 }
 
@@ -417,6 +420,8 @@ int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
     memcpy(s->more->pid, v->pid, sizeof v->pid);
     memcpy(s->id, v->id, sizeof v->id);
     s->got_offset = v->got_offset;
+    if (v->socket != NULL)
+        sio_recovery_save_data(v->socket);
     s->data = v->data, s->release = v->release;
     s->left_own_room = v->left_own_room;  // until the replay
     forget_saved(v);

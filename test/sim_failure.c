@@ -458,6 +458,46 @@ static void the_system_may_fail_for_a_while(void **state)
     fail_everywhere((struct failure){ .what = "the least from call", .how = SIM_PART, .more = 8 });
 }
 
+/* The turn's buffer is taken by one who does not read. Joins a namespace then, and the k-th allocation
+ * fails; false: there were not so many. */
+static bool joins_or_ends(const char *query, const char *packet, unsigned long k)
+{
+    static char text[40000];
+    sim_peer slow, p;
+    sio_server *io = sim_new(&(sio_options){ .allow_eio3 = true });
+    sio_namespace *ns = sio_of(io, "/b");
+    memset(text, 'x', sizeof text - 1);
+    sim_open(io, &slow, SIM_WS, NULL);
+    sim_say(&slow, "40/b,");
+    sim_open(io, &p, SIM_WS, query);
+    sim_hear_all(&p);
+    sim_room(slow.ws, 0);
+    sio_emit(sio_all(ns), "x", "%s", text);
+    sim_run_ms(io, 0);
+    sim.fail_alloc = sim.allocs + k;
+    sim_say(&p, packet);
+    bool failed = sim.allocs >= sim.fail_alloc;
+    sim.fail_alloc = 0;
+    sim_run_ms(io, 10);
+    const char *heard = sim_hear_all(&p);
+    assert_true(strncmp(heard, "40", 2) == 0 || strstr(heard, "CLOSE") != NULL || sim_closed(p.ws));
+    sim_free(io);
+    return failed;
+}
+
+/* Without memory to tell a client something that it waits for, its connection ends. */
+static void a_client_is_told_or_ends(void **state)
+{
+    static const char *const cases[][2] = { { NULL, "40" }, { "&b64=1", "40" }, { "3", "40/b" } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned long k = 1;
+        while (joins_or_ends(cases[i][0], cases[i][1], k))
+            k++;
+        assert_true(k > 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +505,7 @@ int main(void)
         cmocka_unit_test(the_system_may_fail_for_a_while),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(memory_may_be_out_for_a_while),
+        cmocka_unit_test(a_client_is_told_or_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -202,6 +202,47 @@ static void data_can_be_looked_at_when_recovery_drops_it(void **state)
     sim_free(io);
 }
 
+static void close_and_set_same(sio_socket *s, sio_event *e)
+{
+    (void)e;
+    sio_close(s);
+    sio_set_data(s, sio_data(s), count_release);
+}
+
+static void close_and_take_away(sio_socket *s, sio_event *e)
+{
+    (void)e;
+    sio_close(s);
+    sio_set_data(s, NULL, NULL);
+}
+
+static void close_and_own(sio_socket *s, sio_event *e)
+{
+    void *d = sio_data(s);
+    (void)e;
+    sio_close(s);
+    sio_set_data(s, d, NULL);  // the application frees it
+    count_release(d);
+}
+
+/* What is set of a socket that has left counts, though it may come back: that is kept. */
+static void data_of_a_gone_socket_is_kept_as_it_was_set_last(void **state)
+{
+    static const sio_handler ways[] = { close_and_set_same, close_and_take_away, close_and_own };
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        sim_peer a;
+        begin(&(sio_options){ .recovery_ms = 10000 });
+        sio_on(ns, "connection", set_counted);
+        sio_on(ns, "leave", ways[i]);
+        arrive(&a);
+        sim_say(&a, "42[\"leave\"]");
+        assert_int_equal(released, i == 0 ? 0 : 1);
+        sim_free(io);
+        assert_int_equal(released, 1);
+    }
+}
+
 static void free_data(sio_socket *s, sio_event *e)
 {
     (void)e;
@@ -404,6 +445,7 @@ int main(void)
         cmocka_unit_test(the_same_data_is_released_once),
         cmocka_unit_test(data_of_a_gone_socket_is_released),
         cmocka_unit_test(data_can_be_looked_at_when_recovery_drops_it),
+        cmocka_unit_test(data_of_a_gone_socket_is_kept_as_it_was_set_last),
         cmocka_unit_test(data_that_disconnect_takes_away_is_not_kept),
         cmocka_unit_test(a_release_may_join_while_another_is_saved),
         cmocka_unit_test(a_release_may_make_values),
