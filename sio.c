@@ -66,7 +66,7 @@ static void send_connect_error(sio_client *c, sio_span ns, const char *message, 
 {
     sio_value v;
     size_t n;
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     if (data != NULL && (object || !sio_client_is_v3(c)))
         v = sio_make(sio_client_server(c), "{'message': %s, 'data': %p}", message, data);
@@ -81,12 +81,12 @@ static void send_connect_error(sio_client *c, sio_span ns, const char *message, 
 }
 
 /* The middlewares have passed: the socket is in its namespace from here on. */
-static void connected(sio_socket *s, bool recovered, uint64_t offset)
+static void connected(sio_socket *s)
 {
     sio_namespace *ns = s->ns;
     sio_server *io = ns->io;
     sio_client *c = s->client;
-    if (recovered && !sio_recovery_replay(s, offset)) {  // a hole would be silent
+    if (io->keeper != NULL && !io->keeper->replay(io->keeper, s)) {  // a hole would be silent
         sio_client_violate(c, true, "what it missed has left the log, or no memory");
         return;
     }
@@ -99,8 +99,6 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
     s->place = (uint32_t)ns->n_sockets;
     ns->sockets[ns->n_sockets++] = s;
     s->state = SIO_SOCKET_CONNECTED;
-    if (s->more != NULL)
-        s->more->since = io->log_serial;
     io->net.stats.sockets++;
     stop_joining(c);
     sio_session_settled(c->session);
@@ -153,7 +151,7 @@ static void run_middlewares(sio_socket *s, size_t i)
             return;
         }
     }
-    connected(s, s->recovered, s->recovered ? s->more->since : 0);
+    connected(s);
 }
 
 int sio_next(sio_admission a, const char *error, const char *template, ...)
@@ -233,8 +231,7 @@ static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span pa
 
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
-    sio_server *io = sio_client_server(c);
-    uint64_t offset;
+    sio_keeper *keeper = sio_client_server(c)->keeper;
     if (name.n > SIO_NS_NAME) {
         sio_client_violate(c, false, "the name of a namespace is too long");
         return;
@@ -243,28 +240,20 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;
     }
-    sio_span payload = auth.n > 0 ? auth : SIO_SPAN("{}");
-    sio_namespace *ns = wanted_namespace(c, name, payload);
+    sio_namespace *ns = wanted_namespace(c, name, auth.n > 0 ? auth : SIO_SPAN("{}"));
     if (ns == NULL)
         return;
-    sio_socket *s = sio_client_alive(c) ? sio_socket_new(c, ns, auth) : NULL;
+    sio_socket *s = c->over ? NULL : sio_socket_new(c, ns, auth);
     if (s == NULL) {
         sio_namespace_unused(ns);  // first: what ends with the client may do the same
         sio_client_violate(c, true, "no memory");
         return;
     }
-    sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);
-    int found = io->options.recovery_ms > 0 ? sio_recovery_restore(s, v, &offset) : 0;
-    s->recovered = found > 0;
-    if (found < 0 ||
-        (io->options.recovery_ms > 0 && !s->recovered && sio_recovery_new_pid(s) < 0)) {
+    int welcome = keeper == NULL ? 0 : keeper->welcome(keeper, s);
+    if (welcome < 0)
         sio_client_violate(c, true, "no memory");
-        return;
-    }
-    if (s->recovered)
-        s->more->since = offset;  // run_middlewares hands it on
-    if (s->recovered && !io->options.recovery_run_middlewares)
-        connected(s, true, offset);
+    else if (welcome > 0)
+        connected(s);
     else
         run_middlewares(s, 0);
 }
@@ -509,7 +498,7 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
 {
     sio_server *io = owner;
     sio_client *c = session->user;
-    if (c == NULL || !sio_client_alive(c))
+    if (c == NULL || c->over)
         return;
     sio_scope_enter(&io->net);
     if (text)

@@ -21,17 +21,12 @@ sio_server *sio_client_server(const sio_client *c)
     return c->session->eio->owner;
 }
 
-bool sio_client_alive(const sio_client *c)
-{
-    return !c->over;
-}
-
 void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n)
 {
     sio_out *out = &sio_client_server(c)->net.out;
     char head[2] = { '4', (char)('0' + type) };
     sio_ref ref;
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     sio_out_begin(out);
     sio_out_frame(out);
@@ -62,7 +57,7 @@ bool sio_client_is_v3(const sio_client *c)
 
 void sio_client_violate(sio_client *c, bool state, const char *what)
 {
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     sio_client_server(c)->net.stats.parse_errors++;
     sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
@@ -107,17 +102,18 @@ void sio_socket_leave(sio_socket *s, const char *reason)
         return;
     s->leaving = true;
     bool was_connected = s->state == SIO_SOCKET_CONNECTED;
+    sio_keeper *keeper = was_connected ? io->keeper : NULL;
     sio_scope_enter(&io->net);
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    bool saved = was_connected && sio_recovery_save(s, reason);
+    bool saved = keeper != NULL && keeper->save(keeper, s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
         sio_run_event(s, "disconnect", why, NULL);
     if (saved)
-        sio_recovery_save_data(s);  // last: handlers may set other data
+        keeper->save_data(keeper, s);  // last: handlers may set other data
     ns->users--;
     sio_namespace_unused(ns);
     sio_scope_leave(&io->net);
@@ -151,13 +147,13 @@ void sio_disconnect(sio_socket *s, bool close)
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(each->ns), "", 0);
         sio_socket_leave(each, "server namespace disconnect");
     }
-    if (sio_client_alive(c))
+    if (!c->over)
         sio_session_end(c->session, "forced close");
 }
 
 void sio_close(sio_socket *s)
 {
-    if (sio_client_alive(s->client))
+    if (!s->client->over)
         sio_session_end(s->client->session, "forced close");
 }
 

@@ -161,21 +161,33 @@ static bool has_listeners(const sio_namespace *ns)
     return ns->any_outgoing.n > 0 || (ns->family != NULL && ns->family->any_outgoing.n > 0);
 }
 
-static bool wants_offset(const sio_target *t)
+/* The number of an event that is to be kept; 0: it is not. */
+static uint64_t next_offset(const sio_target *t)
 {
-    return t->ns->io->options.recovery_ms > 0 && !t->is_volatile;
+    sio_keeper *keeper = t->ns->io->keeper;
+    return keeper == NULL || t->is_volatile ? 0 : ++keeper->number;
+}
+
+/* Keeps it for those who are away. */
+static void log_event(const sio_target *t, const packet *k, delivery *d)
+{
+    sio_keeper *keeper = t->ns->io->keeper;
+    d->offset = k->offset > 0;
+    if (d->offset)
+        keeper->log(keeper, t, d->ref);
 }
 
 /* Listeners have sent other events meanwhile, which arrive before this one: so its offset must be
  * behind theirs. All offsets have the same number of digits. */
 static void take_newest_offset(packet *k, sio_ref ref)
 {
+    sio_keeper *keeper = k->ns->io->keeper;
     char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
     unsigned char op;
     size_t n;
-    if (k->offset == 0 || k->offset == k->ns->io->log_serial)
+    if (k->offset == 0 || k->offset == keeper->number)
         return;
-    k->offset = sio_log_next(k->ns);
+    k->offset = ++keeper->number;
     size_t length = sio_number_text(k->offset, digits);
     p += sio_ws_own_header(p, &op, &n);
     memcpy(p + n - 2 - length, digits, length);  // it ends with "]
@@ -190,14 +202,12 @@ static int emit_aloud(sio_target t, packet *k, const char *template, sio_argumen
     if (f.failed || !sio_target_keep(&t))
         return sio_fail(ENOMEM);
     k->ns = t.ns;
-    k->offset = wants_offset(&t) ? sio_log_next(t.ns) : 0;
+    k->offset = next_offset(&t);
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
     tell_listeners(t.ns, &f, k, d.ref, written.n_blobs);
     take_newest_offset(k, d.ref);
-    d.offset = k->offset > 0;
-    if (d.offset)
-        sio_log_packet(t.ns, &t, d.ref, k->offset);
+    log_event(&t, k, &d);
     for (size_t i = 0; i < f.n; i++)
         if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
             deliver(f.sockets[i], &d);
@@ -212,12 +222,10 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     if (has_listeners(t->ns))
         return emit_aloud(*t, k, template, args);
     k->ns = t->ns;
-    k->offset = wants_offset(t) ? sio_log_next(t->ns) : 0;
+    k->offset = next_offset(t);
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
-    d.offset = k->offset > 0;
-    if (d.offset)
-        sio_log_packet(t->ns, t, d.ref, k->offset);
+    log_event(t, k, &d);
     sio_target_search(t, deliver, &d);
     sio_ref_release(d.ref);
     return 0;
@@ -517,11 +525,12 @@ static int send_ack(sio_socket *s, uint64_t id, const char *template, sio_argume
 {
     packet k = { .ns = s->ns, .type = SIO_ACK, .has_id = true, .id = id };
     sio_template written;
-    sio_ref ref;
-    if (encode(&k, template, args, &written, &ref) < 0)
+    delivery d = { .is_volatile = false };
+    if (encode(&k, template, args, &written, &d.ref) < 0)
         return -1;
-    sio_socket_send(s, ref);
-    sio_ref_release(ref);
+    if (s->state == SIO_SOCKET_CONNECTED)
+        deliver(s, &d);
+    sio_ref_release(d.ref);
     return 0;
 }
 

@@ -37,9 +37,7 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
     ns->prefix_n = n == 1 ? 0 : n + 1;
     ns->node.key = text, ns->node.n = (uint32_t)n;
     ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
-    ns->mentions.memory = m;
     ns->handlers.plain = ns->own.plain = true;
-    ns->log_end = &ns->log_first;
     return ns;
 }
 
@@ -59,12 +57,12 @@ static void free_handlers(sio_table *t)
 void sio_namespace_free(sio_namespace *ns)
 {
     const sio_memory *m = &ns->io->net.memory;
-    sio_recovery_forget(ns);
+    if (ns->history != NULL)
+        ns->io->keeper->forget(ns->io->keeper, ns);
     free_handlers(&ns->handlers);
     free_handlers(&ns->own);
     sio_table_free(&ns->ids);
     sio_table_free(&ns->rooms);
-    sio_table_free(&ns->mentions);
     sio_free_mem(m, ns->any.fn);
     sio_free_mem(m, ns->any_outgoing.fn);
     sio_free_mem(m, ns->use.fn);
@@ -520,12 +518,4 @@ sio_socket_more *sio_more(sio_socket *s)
     if (s->more == NULL)
         s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
     return s->more;
-}
-
-bool sio_socket_send(sio_socket *s, sio_ref frames)
-{
-    if (s->state != SIO_SOCKET_CONNECTED || !sio_client_alive(s->client))
-        return false;
-    sio_session_frames(s->client->session, frames);
-    return true;
 }
