@@ -229,14 +229,15 @@ static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span pa
     return NULL;
 }
 
+/* S01 to S11. Whoever comes back is welcomed before the middlewares run: they see its rooms and data. */
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_keeper *keeper = sio_client_server(c)->keeper;
-    if (name.n > SIO_NS_NAME) {
+    if (name.n > SIO_NS_NAME) {  // S36
         sio_client_violate(c, false, "the name of a namespace is too long");
         return;
     }
-    if (sio_client_socket(c, name) != NULL) {
+    if (sio_client_socket(c, name) != NULL) {  // S07
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;
     }
@@ -298,6 +299,8 @@ static void run_any(sio_namespace *ns, sio_socket *s, sio_event *e)
         ns->any.fn[i](s, e);
 }
 
+/* Listeners to any event, then middlewares, then the handlers of its name (section 10 of PROTOCOL.md);
+ * any of them may disconnect the socket, and then it goes no further. */
 static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_namespace *ns = s->ns, *family = ns->family;
@@ -331,6 +334,8 @@ static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, si
 
 /* ---- Packets in -------------------------------------------------------------------------------------- */
 
+/* A packet that is complete. What comes for a namespace that is not joined ends the connection (S06,
+ * S09, S15, S27). */
 static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_span ns = k->ns, auth = k->json;
@@ -383,7 +388,7 @@ size_t sio_client_held(const sio_client *c)
     return c->partial == NULL ? 0 : size_of(c->partial);
 }
 
-/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined (B15). */
 static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
@@ -419,7 +424,7 @@ void sio_partial_expired(void *owner, sio_deadline *d)
                        "attachments did not come within request_timeout");
 }
 
-/* Whether each placeholder stands for an attachment that there is, and none for another's: what is
+/* B03, B16: whether each placeholder stands for an attachment that there is, and none for another's: what is
  * named a thousand times would be sent a thousand times. */
 static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
@@ -454,11 +459,12 @@ static void end_partial(sio_client *c)
     free_partial(&io->net.memory, b);
 }
 
+/* It is copied, for it lies in the buffer of what is being read. */
 static void on_attachment(sio_client *c, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
     partial *b = c->partial;
-    if (b == NULL) {
+    if (b == NULL) {  // B10
         sio_client_violate(c, false, "an attachment without a packet");
         return;
     }
@@ -483,7 +489,7 @@ static void on_text(sio_client *c, const char *p, size_t n)
 {
     const sio_options *o = &sio_client_server(c)->options;
     sio_packet k;
-    if (c->partial != NULL) {
+    if (c->partial != NULL) {  // B09
         sio_client_violate(c, false, "a packet while attachments are due");
     } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {
         sio_client_violate(c, false, "a packet is malformed");
@@ -512,6 +518,7 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
 
 /* ---- Clients ------------------------------------------------------------------------------------------ */
 
+/* A client is there from the first packet on, though it joins no namespace: it has so long to do it. */
 static void on_open(void *owner, sio_session *session)
 {
     sio_server *io = owner;

@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * A client (one Engine.IO session) has a list of sockets, one for each namespace that it asked for.
- * How they come and go, what is sent to one client, and what a socket can tell of itself.
+ * How they come and go, and what is sent to one client alone. Only this file, and those that stand
+ * behind it, end sockets.
+ *
+ *     "disconnecting" -> saved for a later one -> out of all lists -> answers cancelled ->
+ *     "disconnect" -> its data handed to who saved it -> freed
  *
  * What holds here:
  *  - "disconnect" runs exactly once for each "connection", whoever ends it and from wherever.
@@ -41,11 +45,6 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
         return;
     sio_session_frames(c->session, ref);
     sio_ref_release(ref);
-}
-
-sio_span sio_ns_span(const sio_namespace *ns)
-{
-    return (sio_span){ ns->name, ns->node.n };
 }
 
 bool sio_client_is_v3(const sio_client *c)

@@ -73,7 +73,7 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n);
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
 
-/* ---- sio.c: Socket.IO ------------------------------------------------------------------------------- */
+/* ---- What there is: servers, namespaces, clients, sockets, rooms ------------------------------------------- */
 
 typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
@@ -247,8 +247,8 @@ struct sio_server {
     int64_t stop_by;    // 0: not stopping
 };
 
-/* For sio_emit.c and sio_server.c. */
-void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+/* ---- sio_namespace.c: namespaces, their handlers, and what a socket tells ---------------------------------- */
+
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
 sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
@@ -258,6 +258,12 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+sio_span sio_ns_span(const sio_namespace *ns);                                  // its name
+sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
+
+/* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
+
 extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
@@ -269,13 +275,11 @@ size_t sio_client_held(const sio_client *c);
 
 /* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
-sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
 void sio_socket_leave(sio_socket *s, const char *reason);
 /* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
  * up the stack may have one. */
 void sio_sockets_bury(sio_server *io);
-sio_span sio_ns_span(const sio_namespace *ns);  // its name
 
 sio_server *sio_client_server(const sio_client *c);
 bool sio_client_is_v3(const sio_client *c);

@@ -4,10 +4,23 @@
  * An event is encoded once, whoever gets it: its frames lie in the turn's buffer, and every receiver
  * queues a reference.
  *
+ * A question to three sockets, of whom b has answered; a is asked something else as well, and has a
+ * handle for an acknowledgement that we owe it:
+ *
+ *     request --awaited--> [of c] --sibling--> [of a]         expected 3, answers { b's }
+ *                             ^                   ^
+ *                   c->more->awaited              |
+ *                             a->more->awaited -> . --next--> [other request's] --next--> [owed]
+ *
+ * Each [ ] is a sio_awaited, found by socket and number in io->awaited, and unlinked from both lists in
+ * O(1): by its answer, with its socket, or with its question, whichever ends first.
+ *
  * What holds here:
  *  - Nothing is sent unless the whole packet could be written.
- *  - Every sio_answer is called exactly once, never from inside of sio_request; every acknowledgement
- *    is sent at most once. */
+ *  - Every sio_answer is called exactly once, never from inside of sio_request, and nothing leads to its
+ *    question any more; every acknowledgement is sent at most once.
+ *  - Where there is a keeper, offsets are in the order in which clients get the events, and an event is
+ *    logged before it is delivered. */
 #include "sio_core.h"
 
 #include <errno.h>
@@ -66,7 +79,7 @@ static void put_offset(sio_sink *sink, uint64_t offset)
     sio_put(sink, "\"", 1);
 }
 
-/* Writes the packet with its attachments. 0: *ref is it, and *t holds the attachments; or -1. */
+/* Writes the packet with its attachments (B14, R02). 0: *ref is it, and *t holds the attachments; or -1. */
 static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
                   sio_ref *ref)
 {
@@ -115,6 +128,15 @@ static void deliver(sio_socket *s, void *data)
     }
     s->got_offset |= d->offset;
     sio_session_frames(s->client->session, d->ref);
+}
+
+/* Delivers it to those who are still there. */
+static void deliver_all(const sio_found *f, delivery *d)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->sockets[i]->state == SIO_SOCKET_CONNECTED)
+            deliver(f->sockets[i], d);
+    sio_ref_release(d->ref);
 }
 
 /* The attachments of a packet as they stand behind its text, in its own frames. NULL: no memory. */
@@ -208,10 +230,7 @@ static int emit_aloud(sio_target t, packet *k, const char *template, sio_argumen
     tell_listeners(t.ns, &f, k, d.ref, written.n_blobs);
     take_newest_offset(k, d.ref);
     log_event(&t, k, &d);
-    for (size_t i = 0; i < f.n; i++)
-        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
-            deliver(f.sockets[i], &d);
-    sio_ref_release(d.ref);
+    deliver_all(&f, &d);
     return 0;
 }
 
@@ -399,7 +418,7 @@ static void on_request_timeout(void *owner, sio_timer *timer)
     finish(request_of(timer), "operation has timed out", NULL);
 }
 
-/* Nobody was there to answer. */
+/* A10: nobody was there to answer. */
 static void on_request_empty(void *owner, sio_timer *timer)
 {
     request *r = request_of(timer);
@@ -412,7 +431,7 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
     sio_server *io = s->ns->io;
     sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, 0));
     if (a == NULL || a->id != id)
-        return;  // late, double, or never asked
+        return;  // A06: late, double, or never asked
     request *r = a->request;
     drop_awaited(io, a);
     if (r->one) {
@@ -486,10 +505,7 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
-    for (size_t i = 0; i < f.n; i++)
-        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
-            deliver(f.sockets[i], &d);
-    sio_ref_release(d.ref);
+    deliver_all(&f, &d);
     return 0;
 }
 

@@ -206,30 +206,24 @@ typedef struct names {
     size_t n;
 } names;
 
-static size_t names_size(const names list[3])
-{
-    size_t size = 0;
-    for (int k = 0; k < 3; k++)
-        for (size_t i = 0; i < list[k].n; i++)
-            size += strlen(list[k].at[i]) + 1;
-    return size;
-}
-
 static size_t count_names(const names list[3])
 {
     return list[0].n + list[1].n + list[2].n;
 }
 
-static char *put_names(char *p, const names list[3])
+/* The bytes of the names, each with its NUL. Writes them, unless p is NULL. */
+static size_t put_names(char *p, const names list[3])
 {
+    size_t size = 0;
     for (int k = 0; k < 3; k++) {
         for (size_t i = 0; i < list[k].n; i++) {
-            size_t size = strlen(list[k].at[i]) + 1;
-            memcpy(p, list[k].at[i], size);
-            p += size;
+            size_t n = strlen(list[k].at[i]) + 1;
+            if (p != NULL)
+                memcpy(p + size, list[k].at[i], n);
+            size += n;
         }
     }
-    return p;
+    return size;
 }
 
 /* Adds a mention as the newest of its room. False: no memory; where the log's table has slots
@@ -252,19 +246,18 @@ static entry *new_entry(history *h, sio_ref frames, const names to[3], const nam
 {
     recovery *r = h->owner;
     size_t n = count_names(to) > 0 ? count_names(to) : 1;
-    size_t size =
-        sizeof(entry) + n * sizeof(mention) + frames.n + names_size(to) + names_size(except);
+    size_t names_n = put_names(NULL, to) + put_names(NULL, except);
+    size_t size = sizeof(entry) + n * sizeof(mention) + frames.n + names_n;
     entry *e = make_room(r, size) ? sio_alloc(r->memory, size) : NULL;
     if (e == NULL)
         return NULL;
     e->of = h, e->serial = r->keeper.number;
     e->size = size, e->n = frames.n;
     e->n_mentions = n, e->n_except = count_names(except);
-    e->frames = (char *)(e->mentions + n);
-    char *p = (char *)(e->mentions + n) + frames.n;
-    memcpy(p - frames.n, frames.buf->p + frames.at, frames.n);
-    e->to = p;
-    e->except = p = put_names(p, to);
+    char *p = memcpy(e->mentions + n, frames.buf->p + frames.at, frames.n);
+    e->frames = p;
+    e->to = p += frames.n;
+    e->except = p += put_names(p, to);
     put_names(p, except);
     return e;
 }
@@ -288,6 +281,7 @@ static bool index_entry(entry *e, bool everybody)
     return added;
 }
 
+/* The target is kept by the names of its rooms, and not by its members: who is away is in none. */
 static void log_event(sio_keeper *k, const sio_target *t, sio_ref frames)
 {
     recovery *r = (recovery *)k;
@@ -328,6 +322,7 @@ static void on_saved_expired(void *owner, sio_deadline *d)
     drop_saved((saved *)(void *)((char *)d - offsetof(saved, expiry)));
 }
 
+/* R07: who left on purpose, or broke the protocol, does not come back. */
 static bool is_recoverable(const char *reason)
 {
     return strcmp(reason, "client namespace disconnect") != 0 &&
@@ -354,6 +349,7 @@ static saved *new_saved(recovery *r, const sio_socket *s)
     return v;
 }
 
+/* Before the socket leaves its rooms; nobody comes back to a server that stops. */
 static bool save(sio_keeper *k, const sio_socket *s, const char *reason)
 {
     recovery *r = (recovery *)k;
@@ -424,7 +420,8 @@ static bool is_complete_since(const history *h, uint64_t serial)
     return h->dropped <= serial;
 }
 
-/* What auth names, if all is still there that it missed; NULL: nothing. */
+/* What auth names, if all is still there that it missed; NULL: nothing. A pid alone will do where no
+ * event was sent to it (R06). */
 static saved *find_saved(const recovery *r, const sio_namespace *ns, sio_value auth,
                          uint64_t *offset)
 {
@@ -443,6 +440,8 @@ static saved *find_saved(const recovery *r, const sio_namespace *ns, sio_value a
     return none && is_complete_since(ns->history, v->since) ? v : NULL;
 }
 
+/* What it can't give back whole it leaves there: the client may try again (R06: otherwise it is a new
+ * one, without an error). */
 static int welcome(sio_keeper *k, sio_socket *s)
 {
     recovery *r = (recovery *)k;

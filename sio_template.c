@@ -149,6 +149,7 @@ static size_t whole_letters(const char *p, size_t n)
     return size > rest ? n - rest : n;
 }
 
+/* With a precision nothing behind it is looked at: there may be no NUL. */
 static void put_string(sio_template *t, const conversion *c, bool quoted, va_list *ap)
 {
     int most = c->star ? va_arg(*ap, int) : c->number;
@@ -160,7 +161,7 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
     size_t n = 0;
     while ((most < 0 || n < (size_t)most) && text[n] != '\0')
         n++;
-    if (most >= 0 && n == (size_t)most)  // there may be no byte behind it
+    if (most >= 0 && n == (size_t)most)
         n = whole_letters(text, n);
     if (quoted)
         sio_json_put_escaped(t->sink, text, n);
@@ -345,6 +346,8 @@ static const char *put_literal(sio_template *t, grammar *g, const char *p)
     return n == 0 ? p + 1 : p + n;
 }
 
+/* Up a level, or down: see the drawing. A level too many is counted as none, so that no bit is beyond
+ * the words. */
 static void put_bracket(sio_template *t, grammar *g, char b)
 {
     if (b == '{' || b == '[') {
@@ -490,6 +493,7 @@ static size_t size_of(char length)
     }
 }
 
+/* What does not fit its type is not stored: cut off, it would be another number. */
 static bool store_integer(const conversion *c, sio_span text, va_list *ap)
 {
     bool negative;
@@ -602,6 +606,8 @@ static bool scan_member(scanner *s, const sio_value_data *v, sio_value_data *mem
     return found.p != NULL;
 }
 
+/* Elements go side by side with those of the value; members are looked up, since their order is the
+ * client's. What the value has besides is ignored. */
 static void scan_container(scanner *s, const sio_value_data *v, int levels)
 {
     char close = *s->t == '{' ? '}' : ']';
