@@ -66,7 +66,7 @@ static void send_connect_error(sio_client *c, sio_span ns, const char *message, 
 {
     sio_value v;
     size_t n;
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     if (data != NULL && (object || !sio_client_is_v3(c)))
         v = sio_make(sio_client_server(c), "{'message': %s, 'data': %p}", message, data);
@@ -81,12 +81,12 @@ static void send_connect_error(sio_client *c, sio_span ns, const char *message, 
 }
 
 /* The middlewares have passed: the socket is in its namespace from here on. */
-static void connected(sio_socket *s, bool recovered, uint64_t offset)
+static void connected(sio_socket *s)
 {
     sio_namespace *ns = s->ns;
     sio_server *io = ns->io;
     sio_client *c = s->client;
-    if (recovered && !sio_recovery_replay(s, offset)) {  // a hole would be silent
+    if (io->keeper != NULL && !io->keeper->replay(io->keeper, s)) {  // a hole would be silent
         sio_client_violate(c, true, "what it missed has left the log, or no memory");
         return;
     }
@@ -99,8 +99,6 @@ static void connected(sio_socket *s, bool recovered, uint64_t offset)
     s->place = (uint32_t)ns->n_sockets;
     ns->sockets[ns->n_sockets++] = s;
     s->state = SIO_SOCKET_CONNECTED;
-    if (s->more != NULL)
-        s->more->since = io->log_serial;
     io->net.stats.sockets++;
     stop_joining(c);
     sio_session_settled(c->session);
@@ -153,7 +151,7 @@ static void run_middlewares(sio_socket *s, size_t i)
             return;
         }
     }
-    connected(s, s->recovered, s->recovered ? s->more->since : 0);
+    connected(s);
 }
 
 int sio_next(sio_admission a, const char *error, const char *template, ...)
@@ -231,40 +229,32 @@ static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span pa
     return NULL;
 }
 
+/* S01 to S11. Whoever comes back is welcomed before the middlewares run: they see its rooms and data. */
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
-    sio_server *io = sio_client_server(c);
-    uint64_t offset;
-    if (name.n > SIO_NS_NAME) {
+    sio_keeper *keeper = sio_client_server(c)->keeper;
+    if (name.n > SIO_NS_NAME) {  // S36
         sio_client_violate(c, false, "the name of a namespace is too long");
         return;
     }
-    if (sio_client_socket(c, name) != NULL) {
+    if (sio_client_socket(c, name) != NULL) {  // S07
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;
     }
-    sio_span payload = auth.n > 0 ? auth : SIO_SPAN("{}");
-    sio_namespace *ns = wanted_namespace(c, name, payload);
+    sio_namespace *ns = wanted_namespace(c, name, auth.n > 0 ? auth : SIO_SPAN("{}"));
     if (ns == NULL)
         return;
-    sio_socket *s = sio_client_alive(c) ? sio_socket_new(c, ns, auth) : NULL;
+    sio_socket *s = c->over ? NULL : sio_socket_new(c, ns, auth);
     if (s == NULL) {
         sio_namespace_unused(ns);  // first: what ends with the client may do the same
         sio_client_violate(c, true, "no memory");
         return;
     }
-    sio_value v = sio_value_new(io, SIO_VALUE_JSON, payload, NULL, 0);
-    int found = io->options.recovery_ms > 0 ? sio_recovery_restore(s, v, &offset) : 0;
-    s->recovered = found > 0;
-    if (found < 0 ||
-        (io->options.recovery_ms > 0 && !s->recovered && sio_recovery_new_pid(s) < 0)) {
+    int welcome = keeper == NULL ? 0 : keeper->welcome(keeper, s);
+    if (welcome < 0)
         sio_client_violate(c, true, "no memory");
-        return;
-    }
-    if (s->recovered)
-        s->more->since = offset;  // run_middlewares hands it on
-    if (s->recovered && !io->options.recovery_run_middlewares)
-        connected(s, true, offset);
+    else if (welcome > 0)
+        connected(s);
     else
         run_middlewares(s, 0);
 }
@@ -309,6 +299,8 @@ static void run_any(sio_namespace *ns, sio_socket *s, sio_event *e)
         ns->any.fn[i](s, e);
 }
 
+/* Listeners to any event, then middlewares, then the handlers of its name (section 10 of PROTOCOL.md);
+ * any of them may disconnect the socket, and then it goes no further. */
 static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_namespace *ns = s->ns, *family = ns->family;
@@ -342,6 +334,8 @@ static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, si
 
 /* ---- Packets in -------------------------------------------------------------------------------------- */
 
+/* A packet that is complete. What comes for a namespace that is not joined ends the connection (S06,
+ * S09, S15, S27). */
 static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_span ns = k->ns, auth = k->json;
@@ -394,7 +388,7 @@ size_t sio_client_held(const sio_client *c)
     return c->partial == NULL ? 0 : size_of(c->partial);
 }
 
-/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined (B15). */
 static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
@@ -430,7 +424,7 @@ void sio_partial_expired(void *owner, sio_deadline *d)
                        "attachments did not come within request_timeout");
 }
 
-/* Whether each placeholder stands for an attachment that there is, and none for another's: what is
+/* B03, B16: whether each placeholder stands for an attachment that there is, and none for another's: what is
  * named a thousand times would be sent a thousand times. */
 static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
@@ -465,11 +459,12 @@ static void end_partial(sio_client *c)
     free_partial(&io->net.memory, b);
 }
 
+/* It is copied, for it lies in the buffer of what is being read. */
 static void on_attachment(sio_client *c, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
     partial *b = c->partial;
-    if (b == NULL) {
+    if (b == NULL) {  // B10
         sio_client_violate(c, false, "an attachment without a packet");
         return;
     }
@@ -494,7 +489,7 @@ static void on_text(sio_client *c, const char *p, size_t n)
 {
     const sio_options *o = &sio_client_server(c)->options;
     sio_packet k;
-    if (c->partial != NULL) {
+    if (c->partial != NULL) {  // B09
         sio_client_violate(c, false, "a packet while attachments are due");
     } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {
         sio_client_violate(c, false, "a packet is malformed");
@@ -509,7 +504,7 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
 {
     sio_server *io = owner;
     sio_client *c = session->user;
-    if (c == NULL || !sio_client_alive(c))
+    if (c == NULL || c->over)
         return;
     sio_scope_enter(&io->net);
     if (text)
@@ -523,6 +518,7 @@ static void on_message(void *owner, sio_session *session, bool text, const char 
 
 /* ---- Clients ------------------------------------------------------------------------------------------ */
 
+/* A client is there from the first packet on, though it joins no namespace: it has so long to do it. */
 static void on_open(void *owner, sio_session *session)
 {
     sio_server *io = owner;

@@ -82,9 +82,7 @@ typedef struct sio_options {
     const char *cookie;  // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
-    int connect_timeout_ms;         // 45000: time until the first namespace must be joined
-    int recovery_ms;                // 0: connection state recovery is off
-    bool recovery_run_middlewares;  // run middlewares for recovered sockets too
+    int connect_timeout_ms;  // 45000: time until the first namespace must be joined
     /* A dynamic namespace goes with its last socket, and with it its handlers and what recovery keeps
      * of it; one that sio_of returned stays. Without this all of them stay until sio_free. */
     bool cleanup_empty_namespaces;
@@ -132,7 +130,6 @@ typedef struct sio_options {
      * who share one. */
     size_t max_sessions_per_address;
     size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
-    size_t recovery_bytes;   // 16 MiB of packets kept for recovery, over all namespaces
     size_t max_memory;       // 512 MiB of all clients' input and output on its way
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
@@ -184,6 +181,19 @@ int sio_wait_ms(const sio_server *io);
 /* Ends sio_run, for good: serving again takes another server. The only function that a signal handler
  * or another thread may call. */
 void sio_stop(sio_server *io);
+
+/* Connection state recovery: a socket that was lost, and comes back in time with the same client, has
+ * its id, rooms and data again, and gets what was sent to it meanwhile. Without a call of this nothing
+ * is kept for anybody. 0 and false stand for the default; NULL is all defaults. */
+typedef struct sio_recovery {
+    int ms;                // 120000: how long a socket may be away
+    size_t bytes;          // 16 MiB of packets and lost sockets kept, over all namespaces
+    bool run_middlewares;  // those of sio_use, for sockets that come back too
+} sio_recovery;
+
+/* Copies options. -1: EBUSY when it was called before, sockets are connected, or sio_free has begun;
+ * ENOMEM. */
+int sio_recover(sio_server *io, const sio_recovery *options);
 
 void *sio_user(const sio_server *io);
 

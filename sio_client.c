@@ -2,7 +2,11 @@
  * SPDX-License-Identifier: MIT
  *
  * A client (one Engine.IO session) has a list of sockets, one for each namespace that it asked for.
- * How they come and go, what is sent to one client, and what a socket can tell of itself.
+ * How they come and go, and what is sent to one client alone. Only this file, and those that stand
+ * behind it, end sockets.
+ *
+ *     "disconnecting" -> saved for a later one -> out of all lists -> answers cancelled ->
+ *     "disconnect" -> its data handed to who saved it -> freed
  *
  * What holds here:
  *  - "disconnect" runs exactly once for each "connection", whoever ends it and from wherever.
@@ -21,17 +25,12 @@ sio_server *sio_client_server(const sio_client *c)
     return c->session->eio->owner;
 }
 
-bool sio_client_alive(const sio_client *c)
-{
-    return !c->over;
-}
-
 void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n)
 {
     sio_out *out = &sio_client_server(c)->net.out;
     char head[2] = { '4', (char)('0' + type) };
     sio_ref ref;
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     sio_out_begin(out);
     sio_out_frame(out);
@@ -50,11 +49,6 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
     sio_ref_release(ref);
 }
 
-sio_span sio_ns_span(const sio_namespace *ns)
-{
-    return (sio_span){ ns->name, ns->node.n };
-}
-
 bool sio_client_is_v3(const sio_client *c)
 {
     return c->session->protocol == 3;
@@ -64,7 +58,7 @@ bool sio_client_is_v3(const sio_client *c)
 
 void sio_client_violate(sio_client *c, bool state, const char *what)
 {
-    if (!sio_client_alive(c))
+    if (c->over)
         return;
     sio_client_server(c)->net.stats.parse_errors++;
     sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
@@ -109,12 +103,13 @@ void sio_socket_leave(sio_socket *s, const char *reason)
         return;
     s->leaving = true;
     bool was_connected = s->state == SIO_SOCKET_CONNECTED;
+    sio_keeper *keeper = was_connected ? io->keeper : NULL;
     sio_scope_enter(&io->net);
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    if (was_connected)
-        sio_recovery_save(s, reason);
+    if (keeper != NULL)
+        keeper->save(keeper, s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
@@ -152,13 +147,13 @@ void sio_disconnect(sio_socket *s, bool close)
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(each->ns), "", 0);
         sio_socket_leave(each, "server namespace disconnect");
     }
-    if (sio_client_alive(c))
+    if (!c->over)
         sio_session_end(c->session, "forced close");
 }
 
 void sio_close(sio_socket *s)
 {
-    if (sio_client_alive(s->client))
+    if (!s->client->over)
         sio_session_end(s->client->session, "forced close");
 }
 
@@ -268,7 +263,8 @@ void sio_sockets_bury(sio_server *io)
         sio_socket *s = io->dead_sockets;
         io->dead_sockets = s->next;
         sio_handle_free(&io->handles, sio_handle(s));
-        sio_recovery_save_data(s);  // not before: whoever has the socket may set other data
+        if (io->keeper != NULL && s->more != NULL)  // not before: whoever has it may set other data
+            io->keeper->save_data(io->keeper, s);
         while (s->release != NULL)  // again: it may set other data
             set_data(s, NULL, NULL);
         free_socket(s);

@@ -73,7 +73,7 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n);
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
 
-/* ---- sio.c: Socket.IO ------------------------------------------------------------------------------- */
+/* ---- What there is: servers, namespaces, clients, sockets, rooms ------------------------------------------- */
 
 typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
@@ -114,11 +114,9 @@ struct sio_namespace {
     sio_namespace *family;  // whose handlers run before its own
     sio_namespace *next;    // in server->families or server->dead_namespaces
     bool (*accept)(const char *name, sio_event *auth);
-    size_t users;                                // sockets that connect or are connected
-    struct sio_log_entry *log_first, **log_end;  // sio_recovery.c
-    sio_table mentions;                          // the newest of each room in the log
-    uint64_t log_dropped;                        // the newest offset that left the log
-    bool kept;                                   // sio_of handed it out: it stays
+    size_t users;                 // sockets that connect or are connected
+    struct sio_history *history;  // the keeper's; NULL: nobody can come back to it
+    bool kept;                    // sio_of handed it out: it stays
 };
 
 /* One room that a socket joined; the room knows where to find this. */
@@ -145,8 +143,8 @@ enum { SIO_SOCKET_CONNECTING, SIO_SOCKET_CONNECTED, SIO_SOCKET_GONE };
 typedef struct sio_socket_more {
     char *auth;            // JSON of the CONNECT payload; NULL: none
     sio_awaited *awaited;  // answers that the client owes us, and those that we owe it
-    uint64_t since;        // recovery: the newest log entry when it connected
-    char pid[21];          // recovery: empty without it
+    uint64_t since;        // the keeper's: the newest event that it has, or came before it
+    char pid[21];          // the keeper's: the id to come back with; empty: none
 } sio_socket_more;
 
 /* A socket's rooms, in one block. */
@@ -190,12 +188,42 @@ struct sio_client {
     bool over;
 };
 
+/* Who keeps what clients miss while they are away, for sockets that come back: the table between
+ * what sends events and lets sockets come and go, and sio_recovery.c. */
+typedef struct sio_keeper {
+    uint64_t number;  // the offset of the newest event; who sends one that is to be kept adds 1
+    /* Keeps the event of that number, which is being sent. */
+    void (*log)(struct sio_keeper *k, const sio_target *t, sio_ref frames);
+    /* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. */
+    void (*save)(struct sio_keeper *k, sio_socket *s, const char *reason);
+    /* Takes the data of a socket that is about to be freed, if it was saved and that is still there. */
+    void (*save_data)(struct sio_keeper *k, sio_socket *s);
+    /* A socket connects: it gets what an earlier one left behind, if its auth names that, or a pid of
+     * its own. 1: it need not pass the middlewares; 0: it must; -1: no memory, what was left is there. */
+    int (*welcome)(struct sio_keeper *k, sio_socket *s);
+    /* It is about to be CONNECTED: sends what it missed, if it came back. False: some of that is
+     * lost, or no memory. */
+    bool (*replay)(struct sio_keeper *k, sio_socket *s);
+    void (*forget)(struct sio_keeper *k, sio_namespace *ns);  // the namespace ends
+} sio_keeper;
+
+/* What lives in the turn. Each function may be NULL. */
+typedef struct sio_part {
+    void (*flush)(struct sio_part *);        // does what is queued
+    bool (*dirty)(const struct sio_part *);  // something is
+    void (*close)(struct sio_part *, const char *reason);
+    void (*free)(struct sio_part *);
+    struct sio_part *next;
+} sio_part;
+
+void sio_part_add(sio_server *io, sio_part *p);
+
 struct sio_server {
     sio_net net;  // first
     sio_options options;
     char *strings;  // of the options
     sio_eio eio;
-    sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
+    sio_fifo connect_fifo, partial_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
     sio_socket *dead_sockets;
@@ -211,19 +239,16 @@ struct sio_server {
     struct sio_ws_endpoint *ws_endpoints;
     struct sio_engine_endpoint *engines;
     sio_ws *dead_ws;
-    sio_table awaited;       // sio_emit.c: answers that are due
-    sio_table saved;         // sio_recovery.c: by pid
-    sio_table log;           // its entries, by offset
-    struct saved *released;  // whose data is to be released
-    uint64_t log_serial;
-    size_t log_bytes;
+    sio_table awaited;   // sio_emit.c: answers that are due
+    sio_keeper *keeper;  // NULL: nobody keeps what clients miss
+    sio_part *parts;
     bool freeing;       // sio_free has begun
     volatile int stop;  // set by sio_stop
     int64_t stop_by;    // 0: not stopping
 };
 
-/* For sio_emit.c, sio_recovery.c and sio_server.c. */
-void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+/* ---- sio_namespace.c: namespaces, their handlers, and what a socket tells ---------------------------------- */
+
 void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
 void sio_namespace_free(sio_namespace *ns);
 sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
@@ -233,6 +258,12 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+sio_span sio_ns_span(const sio_namespace *ns);                                  // its name
+sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
+
+/* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
+
 extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
@@ -244,17 +275,13 @@ size_t sio_client_held(const sio_client *c);
 
 /* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
-sio_socket_more *sio_more(sio_socket *s);             // makes it; NULL: no memory
-bool sio_socket_send(sio_socket *s, sio_ref frames);  // false: it is not connected
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
 void sio_socket_leave(sio_socket *s, const char *reason);
 /* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
  * up the stack may have one. */
 void sio_sockets_bury(sio_server *io);
-sio_span sio_ns_span(const sio_namespace *ns);  // its name
 
 sio_server *sio_client_server(const sio_client *c);
-bool sio_client_alive(const sio_client *c);
 bool sio_client_is_v3(const sio_client *c);
 sio_socket *sio_client_socket(const sio_client *c, sio_span ns);  // its socket there; NULL: none
 /* Sends a packet without id and attachments, whatever the socket's state. */
@@ -336,25 +363,5 @@ void sio_beside_close_all(sio_server *io, const char *reason);
 void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
 size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
 void sio_beside_free(sio_server *io);
-
-/* ---- sio_recovery.c: connection state recovery ---------------------------------------------------------- */
-
-/* Keeps a packet that is being sent; serial is its offset. */
-void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial);
-uint64_t sio_log_next(sio_namespace *ns);
-/* Keeps rooms and pid of a socket that leaves for that reason, if it may come back. */
-void sio_recovery_save(sio_socket *s, const char *reason);
-/* Takes the data of a socket that is about to be freed, if it was saved and that is still there. */
-void sio_recovery_save_data(sio_socket *s);
-/* Gives a new socket what an earlier one left behind, if auth names it. 1: it did; 0: there is
- * nothing; -1: no memory, what was left is still there. */
-int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset);
-/* Sends what it missed, before it is CONNECTED. False: some of that is lost, or no memory. */
-bool sio_recovery_replay(sio_socket *s, uint64_t offset);
-int sio_recovery_new_pid(sio_socket *s);
-void sio_recovery_forget(sio_namespace *ns);  // the namespace ends
-void sio_recovery_init(sio_server *io);
-void sio_recovery_release(sio_server *io);  // calls what is to release the data of saved sockets
-void sio_recovery_free(sio_server *io);
 
 #endif

@@ -4,10 +4,23 @@
  * An event is encoded once, whoever gets it: its frames lie in the turn's buffer, and every receiver
  * queues a reference.
  *
+ * A question to three sockets, of whom b has answered; a is asked something else as well, and has a
+ * handle for an acknowledgement that we owe it:
+ *
+ *     request --awaited--> [of c] --sibling--> [of a]         expected 3, answers { b's }
+ *                             ^                   ^
+ *                   c->more->awaited              |
+ *                             a->more->awaited -> . --next--> [other request's] --next--> [owed]
+ *
+ * Each [ ] is a sio_awaited, found by socket and number in io->awaited, and unlinked from both lists in
+ * O(1): by its answer, with its socket, or with its question, whichever ends first.
+ *
  * What holds here:
  *  - Nothing is sent unless the whole packet could be written.
- *  - Every sio_answer is called exactly once, never from inside of sio_request; every acknowledgement
- *    is sent at most once. */
+ *  - Every sio_answer is called exactly once, never from inside of sio_request, and nothing leads to its
+ *    question any more; every acknowledgement is sent at most once.
+ *  - Where there is a keeper, offsets are in the order in which clients get the events, and an event is
+ *    logged before it is delivered. */
 #include "sio_core.h"
 
 #include <errno.h>
@@ -66,7 +79,7 @@ static void put_offset(sio_sink *sink, uint64_t offset)
     sio_put(sink, "\"", 1);
 }
 
-/* Writes the packet with its attachments. 0: *ref is it, and *t holds the attachments; or -1. */
+/* Writes the packet with its attachments (B14, R02). 0: *ref is it, and *t holds the attachments; or -1. */
 static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
                   sio_ref *ref)
 {
@@ -117,6 +130,15 @@ static void deliver(sio_socket *s, void *data)
     sio_session_frames(s->client->session, d->ref);
 }
 
+/* Delivers it to those who are still there. */
+static void deliver_all(const sio_found *f, delivery *d)
+{
+    for (size_t i = 0; i < f->n; i++)
+        if (f->sockets[i]->state == SIO_SOCKET_CONNECTED)
+            deliver(f->sockets[i], d);
+    sio_ref_release(d->ref);
+}
+
 /* The attachments of a packet as they stand behind its text, in its own frames. NULL: no memory. */
 static sio_span *attachments_of(sio_server *io, const char *p, size_t n_blobs)
 {
@@ -161,21 +183,33 @@ static bool has_listeners(const sio_namespace *ns)
     return ns->any_outgoing.n > 0 || (ns->family != NULL && ns->family->any_outgoing.n > 0);
 }
 
-static bool wants_offset(const sio_target *t)
+/* The number of an event that is to be kept; 0: it is not. */
+static uint64_t next_offset(const sio_target *t)
 {
-    return t->ns->io->options.recovery_ms > 0 && !t->is_volatile;
+    sio_keeper *keeper = t->ns->io->keeper;
+    return keeper == NULL || t->is_volatile ? 0 : ++keeper->number;
+}
+
+/* Keeps it for those who are away. */
+static void log_event(const sio_target *t, const packet *k, delivery *d)
+{
+    sio_keeper *keeper = t->ns->io->keeper;
+    d->offset = k->offset > 0;
+    if (d->offset)
+        keeper->log(keeper, t, d->ref);
 }
 
 /* Listeners have sent other events meanwhile, which arrive before this one: so its offset must be
  * behind theirs. All offsets have the same number of digits. */
 static void take_newest_offset(packet *k, sio_ref ref)
 {
+    sio_keeper *keeper = k->ns->io->keeper;
     char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
     unsigned char op;
     size_t n;
-    if (k->offset == 0 || k->offset == k->ns->io->log_serial)
+    if (k->offset == 0 || k->offset == keeper->number)
         return;
-    k->offset = sio_log_next(k->ns);
+    k->offset = ++keeper->number;
     size_t length = sio_number_text(k->offset, digits);
     p += sio_ws_own_header(p, &op, &n);
     memcpy(p + n - 2 - length, digits, length);  // it ends with "]
@@ -190,18 +224,13 @@ static int emit_aloud(sio_target t, packet *k, const char *template, sio_argumen
     if (f.failed || !sio_target_keep(&t))
         return sio_fail(ENOMEM);
     k->ns = t.ns;
-    k->offset = wants_offset(&t) ? sio_log_next(t.ns) : 0;
+    k->offset = next_offset(&t);
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
     tell_listeners(t.ns, &f, k, d.ref, written.n_blobs);
     take_newest_offset(k, d.ref);
-    d.offset = k->offset > 0;
-    if (d.offset)
-        sio_log_packet(t.ns, &t, d.ref, k->offset);
-    for (size_t i = 0; i < f.n; i++)
-        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
-            deliver(f.sockets[i], &d);
-    sio_ref_release(d.ref);
+    log_event(&t, k, &d);
+    deliver_all(&f, &d);
     return 0;
 }
 
@@ -212,12 +241,10 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     if (has_listeners(t->ns))
         return emit_aloud(*t, k, template, args);
     k->ns = t->ns;
-    k->offset = wants_offset(t) ? sio_log_next(t->ns) : 0;
+    k->offset = next_offset(t);
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
-    d.offset = k->offset > 0;
-    if (d.offset)
-        sio_log_packet(t->ns, t, d.ref, k->offset);
+    log_event(t, k, &d);
     sio_target_search(t, deliver, &d);
     sio_ref_release(d.ref);
     return 0;
@@ -391,7 +418,7 @@ static void on_request_timeout(void *owner, sio_timer *timer)
     finish(request_of(timer), "operation has timed out", NULL);
 }
 
-/* Nobody was there to answer. */
+/* A10: nobody was there to answer. */
 static void on_request_empty(void *owner, sio_timer *timer)
 {
     request *r = request_of(timer);
@@ -404,7 +431,7 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
     sio_server *io = s->ns->io;
     sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, 0));
     if (a == NULL || a->id != id)
-        return;  // late, double, or never asked
+        return;  // A06: late, double, or never asked
     request *r = a->request;
     drop_awaited(io, a);
     if (r->one) {
@@ -478,10 +505,7 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
-    for (size_t i = 0; i < f.n; i++)
-        if (f.sockets[i]->state == SIO_SOCKET_CONNECTED)
-            deliver(f.sockets[i], &d);
-    sio_ref_release(d.ref);
+    deliver_all(&f, &d);
     return 0;
 }
 
@@ -517,11 +541,12 @@ static int send_ack(sio_socket *s, uint64_t id, const char *template, sio_argume
 {
     packet k = { .ns = s->ns, .type = SIO_ACK, .has_id = true, .id = id };
     sio_template written;
-    sio_ref ref;
-    if (encode(&k, template, args, &written, &ref) < 0)
+    delivery d = { .is_volatile = false };
+    if (encode(&k, template, args, &written, &d.ref) < 0)
         return -1;
-    sio_socket_send(s, ref);
-    sio_ref_release(ref);
+    if (s->state == SIO_SOCKET_CONNECTED)
+        deliver(s, &d);
+    sio_ref_release(d.ref);
     return 0;
 }
 

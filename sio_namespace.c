@@ -6,7 +6,12 @@
  * accepts.
  *
  * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
- * events of these names. */
+ * events of these names.
+ *
+ * What holds here:
+ *  - Handlers are never taken away, so a list of them may grow while it is being run.
+ *  - A namespace goes only if it is a family's, nobody connects to it or is connected, and sio_of has
+ *    not handed it out; it is freed when nobody up the stack can look at it. */
 #include "sio_core.h"
 
 #include <errno.h>
@@ -16,9 +21,11 @@ enum { MAX_ASKING = 8 };  // how often accept may call sio_of from inside of its
 
 /* ---- Namespaces ---------------------------------------------------------------------------------- */
 
-static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
+/* One in no table. Its name and what its packets begin with, "/chat" and "/chat,", are one block. */
+static sio_namespace *new_namespace(sio_server *io, sio_span name)
 {
     const sio_memory *m = &io->net.memory;
+    size_t n = name.n;
     sio_namespace *ns = sio_alloc(m, sizeof *ns);
     char *text = sio_resize(m, NULL, 2 * n + 2);
     if (ns == NULL || text == NULL) {
@@ -26,9 +33,9 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
         sio_free_mem(m, text);
         return NULL;
     }
-    memcpy(text, name, n);
+    memcpy(text, name.p, n);
     text[n] = '\0';
-    memcpy(text + n + 1, name, n);
+    memcpy(text + n + 1, name.p, n);
     text[2 * n + 1] = ',';
     ns->io = io;
     ns->serial = ++io->serial;
@@ -37,9 +44,7 @@ static sio_namespace *new_namespace(sio_server *io, const char *name, size_t n)
     ns->prefix_n = n == 1 ? 0 : n + 1;
     ns->node.key = text, ns->node.n = (uint32_t)n;
     ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
-    ns->mentions.memory = m;
     ns->handlers.plain = ns->own.plain = true;
-    ns->log_end = &ns->log_first;
     return ns;
 }
 
@@ -59,12 +64,12 @@ static void free_handlers(sio_table *t)
 void sio_namespace_free(sio_namespace *ns)
 {
     const sio_memory *m = &ns->io->net.memory;
-    sio_recovery_forget(ns);
+    if (ns->history != NULL)
+        ns->io->keeper->forget(ns->io->keeper, ns);
     free_handlers(&ns->handlers);
     free_handlers(&ns->own);
     sio_table_free(&ns->ids);
     sio_table_free(&ns->rooms);
-    sio_table_free(&ns->mentions);
     sio_free_mem(m, ns->any.fn);
     sio_free_mem(m, ns->any_outgoing.fn);
     sio_free_mem(m, ns->use.fn);
@@ -82,7 +87,7 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name)
 /* Makes a namespace; family NULL: of no family. NULL: no memory. */
 static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_span name)
 {
-    sio_namespace *ns = new_namespace(io, name.p, name.n);
+    sio_namespace *ns = new_namespace(io, name);
     if (ns != NULL && !sio_table_add(&io->namespaces, &ns->node)) {
         sio_namespace_free(ns);
         return NULL;
@@ -161,7 +166,7 @@ sio_namespace *sio_of(sio_server *io, const char *name)
 
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth))
 {
-    sio_namespace *ns = new_namespace(io, "/", 1);
+    sio_namespace *ns = new_namespace(io, SIO_SPAN("/"));
     if (ns == NULL)
         return NULL;
     ns->accept = accept;
@@ -251,6 +256,11 @@ int sio_use_event(sio_namespace *ns, sio_middleware fn)
 const char *sio_ns_name(const sio_namespace *ns)
 {
     return ns->name;
+}
+
+sio_span sio_ns_span(const sio_namespace *ns)
+{
+    return (sio_span){ ns->name, ns->node.n };
 }
 
 sio_server *sio_ns_server(const sio_namespace *ns)
@@ -520,12 +530,4 @@ sio_socket_more *sio_more(sio_socket *s)
     if (s->more == NULL)
         s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
     return s->more;
-}
-
-bool sio_socket_send(sio_socket *s, sio_ref frames)
-{
-    if (s->state != SIO_SOCKET_CONNECTED || !sio_client_alive(s->client))
-        return false;
-    sio_session_frames(s->client->session, frames);
-    return true;
 }

@@ -15,17 +15,20 @@
  * form a chain, whose newest is in a table: so a replay looks at the rooms of the socket, and at what
  * was sent there since, whatever else the log holds.
  *
- *     ns->mentions:  "a"       -> event 9 -> event 4
- *                    everybody -> event 8 -> event 7 -> event 5
+ *     mentions:  "a"       -> event 9 -> event 4
+ *                everybody -> event 8 -> event 7 -> event 5
  *
  * What holds here:
- *  - Log and saved sockets together take at most recovery_bytes, and nothing is kept for longer than
- *    recovery_ms; what fell out of it makes recovery fail, silently, as the protocol has it.
- *  - The log is in the order of the offsets, which is that in which clients get the events.
+ *  - All of it is behind io->keeper, and a namespace's log behind ns->history, which there is as soon
+ *    as somebody has a pid to come back to it with: what was sent before, nobody missed.
+ *  - Logs and saved sockets together take at most so many bytes, and nothing is kept for longer than
+ *    so many ms; what fell out of it makes recovery fail, silently, as the protocol has it.
+ *  - A log is in the order of the offsets, which is that in which clients get the events.
  *  - A saved session is used once. The application's code runs at one place only: when the turn
  *    ends, to release the data of those that did not come back. */
 #include "sio_core.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,17 +37,19 @@ enum { PID_BYTES = 15, PID_CHARS = 20 };
 /* A room that an event was sent to. Its key is the room's name with its NUL, or without any byte for
  * everybody. */
 typedef struct mention {
-    sio_node node;                  // first; in ns->mentions: the newest of its room
+    sio_node node;                  // first; in history->mentions: the newest of its room
     struct mention *older, *newer;  // of the same room
-    struct sio_log_entry *entry;
+    struct entry *entry;
 } mention;
+
+typedef struct sio_history history;
 
 /* One event that was sent. Behind the mentions stand its frames, then the names of the rooms that it
  * was sent to, then those of the rooms that were left out, each with its NUL. */
-typedef struct sio_log_entry {
-    sio_node node;  // first; in io->log
-    struct sio_log_entry *next;
-    sio_namespace *ns;
+typedef struct entry {
+    sio_node node;  // first; in recovery->log
+    struct entry *next;
+    history *of;
     uint64_t serial;
     sio_deadline expiry;
     size_t size;  // in all
@@ -53,11 +58,21 @@ typedef struct sio_log_entry {
     mention mentions[];
 } entry;
 
+typedef struct recovery recovery;
+
+/* A namespace's log. */
+struct sio_history {
+    recovery *owner;
+    entry *first, **end;
+    sio_table mentions;
+    uint64_t dropped;  // the newest offset that left the log, or was before it
+};
+
 /* A socket that may come back. */
 typedef struct saved {
-    sio_node node;  // first; in io->saved, by pid
-    sio_server *io;
-    struct saved *next;  // in io->released
+    sio_node node;  // first; in recovery->saved, by pid
+    recovery *owner;
+    struct saved *next;  // in recovery->released
     uint64_t ns;         // its serial: a namespace may be gone, and another in its place
     size_t size;         // in all
     sio_deadline expiry;
@@ -71,92 +86,113 @@ typedef struct saved {
     char rooms[];  // names, each with its NUL
 } saved;
 
+struct recovery {
+    sio_keeper keeper;  // first
+    sio_part part;
+    sio_server *io;
+    const sio_memory *memory;
+    bool run_middlewares;
+    size_t bytes, most;  // of all entries and saved sockets
+    sio_table log, saved;
+    sio_fifo log_fifo, saved_fifo;
+    saved *released;  // whose data is to be released
+};
+
 /* ---- The log ------------------------------------------------------------------------------------- */
 
-uint64_t sio_log_next(sio_namespace *ns)
-{
-    return ++ns->io->log_serial;
-}
-
 /* Takes away a mention, the oldest of its room. */
-static void drop_mention(sio_namespace *ns, mention *m)
+static void drop_mention(history *h, mention *m)
 {
     if (m->newer != NULL)
         m->newer->older = NULL;
     else
-        sio_table_remove(&ns->mentions, &m->node);
+        sio_table_remove(&h->mentions, &m->node);
 }
 
-static void drop_first(sio_namespace *ns)
+static void drop_first(history *h)
 {
-    entry *e = ns->log_first;
-    ns->log_first = e->next;
-    if (ns->log_first == NULL)
-        ns->log_end = &ns->log_first;
+    recovery *r = h->owner;
+    entry *e = h->first;
+    h->first = e->next;
+    if (h->first == NULL)
+        h->end = &h->first;
     for (size_t i = 0; i < e->n_mentions; i++)
-        drop_mention(ns, &e->mentions[i]);
-    sio_table_remove(&ns->io->log, &e->node);
+        drop_mention(h, &e->mentions[i]);
+    sio_table_remove(&r->log, &e->node);
     sio_deadline_clear(&e->expiry);
-    ns->io->log_bytes -= e->size;
-    ns->log_dropped = e->serial;
-    sio_free_mem(&ns->io->net.memory, e);
+    r->bytes -= e->size;
+    h->dropped = e->serial;
+    sio_free_mem(r->memory, e);
 }
 
-void sio_recovery_forget(sio_namespace *ns)
+static void drop_all(history *h)
 {
-    while (ns->log_first != NULL)
-        drop_first(ns);
+    while (h->first != NULL)
+        drop_first(h);
+}
+
+static void forget(sio_keeper *k, sio_namespace *ns)
+{
+    recovery *r = (recovery *)k;
+    if (ns->history == NULL)
+        return;
+    drop_all(ns->history);
+    sio_table_free(&ns->history->mentions);
+    sio_free_mem(r->memory, ns->history);
+    ns->history = NULL;
+}
+
+/* False: no memory. */
+static bool has_history(recovery *r, sio_namespace *ns)
+{
+    if (ns->history != NULL)
+        return true;
+    history *h = ns->history = sio_alloc(r->memory, sizeof *h);
+    if (h == NULL)
+        return false;
+    h->owner = r;
+    h->end = &h->first;
+    h->mentions.memory = r->memory;
+    h->dropped = r->keeper.number;
+    return true;
 }
 
 /* The oldest entry of all namespaces is the first of the expiry list. */
-static entry *oldest(const sio_server *io)
+static entry *oldest(const recovery *r)
 {
-    sio_deadline *d = io->log_fifo.head.next;
-    return d == &io->log_fifo.head ? NULL : (entry *)(void *)((char *)d - offsetof(entry, expiry));
+    sio_deadline *d = r->log_fifo.head.next;
+    return d == &r->log_fifo.head ? NULL : (entry *)(void *)((char *)d - offsetof(entry, expiry));
 }
 
 /* Nobody can come back as this any more. */
 static void forget_saved(saved *v)
 {
-    sio_server *io = v->io;
-    sio_table_remove(&io->saved, &v->node);
-    io->log_bytes -= v->size;
+    sio_table_remove(&v->owner->saved, &v->node);
+    v->owner->bytes -= v->size;
     sio_deadline_clear(&v->expiry);
 }
 
 /* The same; its data is released when the turn ends: this happens in the middle of everything. Until
- * then its memory is beyond recovery_bytes. */
+ * then its memory is beyond the limit. */
 static void drop_saved(saved *v)
 {
-    sio_server *io = v->io;
+    recovery *r = v->owner;
     forget_saved(v);
     if (v->release == NULL) {
-        sio_free_mem(&io->net.memory, v);
+        sio_free_mem(r->memory, v);
         return;
     }
-    v->next = io->released;
-    io->released = v;
-}
-
-void sio_recovery_release(sio_server *io)
-{
-    while (io->released != NULL) {
-        saved *v = io->released;
-        io->released = v->next;
-        sio_scope_enter(&io->net);
-        v->release(v->data);
-        sio_scope_leave(&io->net);
-        sio_free_mem(&io->net.memory, v);
-    }
+    v->next = r->released;
+    r->released = v;
 }
 
 /* Makes room for size bytes: the oldest events go first, then the sockets that left first. */
-static bool make_room(sio_server *io, size_t size)
+static bool make_room(recovery *r, size_t size)
 {
-    const sio_deadline *end = &io->recovery_fifo.head;
-    while (io->log_bytes + size > io->options.recovery_bytes) {
-        if (oldest(io) != NULL)
-            drop_first(oldest(io)->ns);
+    const sio_deadline *end = &r->saved_fifo.head;
+    while (r->bytes + size > r->most) {
+        if (oldest(r) != NULL)
+            drop_first(oldest(r)->of);
         else if (end->next != end)
             drop_saved((saved *)(void *)((char *)end->next - offsetof(saved, expiry)));
         else
@@ -171,37 +207,31 @@ typedef struct names {
     size_t n;
 } names;
 
-static size_t names_size(const names list[3])
-{
-    size_t size = 0;
-    for (int k = 0; k < 3; k++)
-        for (size_t i = 0; i < list[k].n; i++)
-            size += strlen(list[k].at[i]) + 1;
-    return size;
-}
-
 static size_t count_names(const names list[3])
 {
     return list[0].n + list[1].n + list[2].n;
 }
 
-static char *put_names(char *p, const names list[3])
+/* The bytes of the names, each with its NUL. Writes them, unless p is NULL. */
+static size_t put_names(char *p, const names list[3])
 {
+    size_t size = 0;
     for (int k = 0; k < 3; k++) {
         for (size_t i = 0; i < list[k].n; i++) {
-            size_t size = strlen(list[k].at[i]) + 1;
-            memcpy(p, list[k].at[i], size);
-            p += size;
+            size_t n = strlen(list[k].at[i]) + 1;
+            if (p != NULL)
+                memcpy(p + size, list[k].at[i], n);
+            size += n;
         }
     }
-    return p;
+    return size;
 }
 
-/* Adds a mention as the newest of its room. False: no memory; where the namespace's table has slots
+/* Adds a mention as the newest of its room. False: no memory; where the log's table has slots
  * it does not fail. */
 static bool add_mention(entry *e, mention *m, const char *key, size_t n)
 {
-    sio_table *t = &e->ns->mentions;
+    sio_table *t = &e->of->mentions;
     m->node.key = key, m->node.n = (uint32_t)n;
     m->entry = e;
     m->older = (mention *)sio_table_find(t, key, n);
@@ -213,22 +243,22 @@ static bool add_mention(entry *e, mention *m, const char *key, size_t n)
 }
 
 /* A new entry with its bytes and names. NULL: no memory. */
-static entry *new_entry(sio_namespace *ns, sio_ref frames, const names to[3], const names except[3])
+static entry *new_entry(history *h, sio_ref frames, const names to[3], const names except[3])
 {
-    sio_server *io = ns->io;
+    recovery *r = h->owner;
     size_t n = count_names(to) > 0 ? count_names(to) : 1;
-    size_t size =
-        sizeof(entry) + n * sizeof(mention) + frames.n + names_size(to) + names_size(except);
-    entry *e = make_room(io, size) ? sio_alloc(&io->net.memory, size) : NULL;
+    size_t names_n = put_names(NULL, to) + put_names(NULL, except);
+    size_t size = sizeof(entry) + n * sizeof(mention) + frames.n + names_n;
+    entry *e = make_room(r, size) ? sio_alloc(r->memory, size) : NULL;
     if (e == NULL)
         return NULL;
-    e->ns = ns, e->size = size, e->n = frames.n;
+    e->of = h, e->serial = r->keeper.number;
+    e->size = size, e->n = frames.n;
     e->n_mentions = n, e->n_except = count_names(except);
-    e->frames = (char *)(e->mentions + n);
-    char *p = (char *)(e->mentions + n) + frames.n;
-    memcpy(p - frames.n, frames.buf->p + frames.at, frames.n);
-    e->to = p;
-    e->except = p = put_names(p, to);
+    char *p = memcpy(e->mentions + n, frames.buf->p + frames.at, frames.n);
+    e->frames = p;
+    e->to = p += frames.n;
+    e->except = p += put_names(p, to);
     put_names(p, except);
     return e;
 }
@@ -240,7 +270,7 @@ static bool index_entry(entry *e, bool everybody)
     const char *name = e->to;
     bool added = true;
     e->node.key = (const char *)&e->serial, e->node.n = sizeof e->serial;
-    if (!sio_table_add(&e->ns->io->log, &e->node))
+    if (!sio_table_add(&e->of->owner->log, &e->node))
         return false;
     for (size_t i = 0; added && i < e->n_mentions; i++) {
         size_t n = everybody ? 0 : strlen(name) + 1;
@@ -248,39 +278,41 @@ static bool index_entry(entry *e, bool everybody)
         name += n;
     }
     if (!added)
-        sio_table_remove(&e->ns->io->log, &e->node);
+        sio_table_remove(&e->of->owner->log, &e->node);
     return added;
 }
 
-void sio_log_packet(sio_namespace *ns, const sio_target *t, sio_ref frames, uint64_t serial)
+/* The target is kept by the names of its rooms, and not by its members: who is away is in none. */
+static void log_event(sio_keeper *k, const sio_target *t, sio_ref frames)
 {
-    sio_server *io = ns->io;
+    recovery *r = (recovery *)k;
+    history *h = t->ns->history;
     const char *self = t->self == NULL ? NULL : sio_id(t->self);
     names only[3] = { { &self, 1 } };
     names to[3] = { { t->name, t->n_to }, { t->to_list, t->n_to_list } };
     names except[3] = { { t->name + SIO_TARGET_NAMES - t->n_except, t->n_except },
                         { t->except_list, t->n_except_list },
                         { &self, self != NULL && !t->only_self } };
-    entry *e = new_entry(ns, frames, t->only_self ? only : to, except);
-    if (e != NULL)
-        e->serial = serial;
+    if (h == NULL)
+        return;
+    entry *e = new_entry(h, frames, t->only_self ? only : to, except);
     if (e == NULL || !index_entry(e, !t->only_self && count_names(to) == 0)) {
-        sio_free_mem(&io->net.memory, e);
-        sio_recovery_forget(ns);  // a log with a hole would lose this event without a word
-        ns->log_dropped = serial;
+        sio_free_mem(r->memory, e);
+        drop_all(h);  // a log with a hole would lose this event without a word
+        h->dropped = k->number;
         return;
     }
-    *ns->log_end = e;
-    ns->log_end = &e->next;
-    io->log_bytes += e->size;
-    sio_deadline_set(&io->net.clock, &io->log_fifo, &e->expiry);
+    *h->end = e;
+    h->end = &e->next;
+    r->bytes += e->size;
+    sio_deadline_set(&r->io->net.clock, &r->log_fifo, &e->expiry);
 }
 
 static void on_entry_expired(void *owner, sio_deadline *d)
 {
     entry *e = (entry *)(void *)((char *)d - offsetof(entry, expiry));
     (void)owner;
-    drop_first(e->ns);  // it is the oldest of its namespace too
+    drop_first(e->of);  // it is the oldest of its namespace too
 }
 
 /* ---- Saved sockets -------------------------------------------------------------------------------- */
@@ -291,6 +323,7 @@ static void on_saved_expired(void *owner, sio_deadline *d)
     drop_saved((saved *)(void *)((char *)d - offsetof(saved, expiry)));
 }
 
+/* R07: who left on purpose, or broke the protocol, does not come back. */
 static bool is_recoverable(const char *reason)
 {
     return strcmp(reason, "client namespace disconnect") != 0 &&
@@ -298,16 +331,15 @@ static bool is_recoverable(const char *reason)
 }
 
 /* The socket's rooms. NULL: no memory. */
-static saved *new_saved(const sio_socket *s)
+static saved *new_saved(recovery *r, const sio_socket *s)
 {
-    sio_server *io = s->ns->io;
     size_t size = sizeof(saved);
     for (size_t i = 0; sio_room(s, i) != NULL; i++)
         size += strlen(sio_room(s, i)) + 1;
-    saved *v = make_room(io, size) ? sio_alloc(&io->net.memory, size) : NULL;
+    saved *v = make_room(r, size) ? sio_alloc(r->memory, size) : NULL;
     if (v == NULL)
         return NULL;
-    v->size = size;
+    v->owner = r, v->size = size;
     char *p = v->rooms;
     for (; sio_room(s, v->n_rooms) != NULL; v->n_rooms++) {
         const char *room = sio_room(s, v->n_rooms);
@@ -318,33 +350,34 @@ static saved *new_saved(const sio_socket *s)
     return v;
 }
 
-void sio_recovery_save(sio_socket *s, const char *reason)
+/* Before the socket leaves its rooms; nobody comes back to a server that stops. */
+static void save(sio_keeper *k, sio_socket *s, const char *reason)
 {
-    sio_server *io = s->ns->io;
-    if (io->options.recovery_ms <= 0 || s->more == NULL || s->more->pid[0] == '\0' ||
-        !is_recoverable(reason) || io->stop_by != 0)
+    recovery *r = (recovery *)k;
+    if (s->more == NULL || s->more->pid[0] == '\0' || !is_recoverable(reason) ||
+        r->io->net.stopping)
         return;
-    saved *v = new_saved(s);
+    saved *v = new_saved(r, s);
     if (v == NULL)
         return;
-    v->io = io, v->ns = s->ns->serial, v->since = s->more->since;
+    v->ns = s->ns->serial, v->since = s->more->since;
     v->socket = s;
     v->got_offset = s->got_offset, v->left_own_room = s->left_own_room;
     memcpy(v->pid, s->more->pid, sizeof v->pid);
     memcpy(v->id, s->id, sizeof v->id);
     v->node.key = v->pid, v->node.n = PID_CHARS;
-    if (!sio_table_add(&io->saved, &v->node)) {
-        sio_free_mem(&io->net.memory, v);
+    if (!sio_table_add(&r->saved, &v->node)) {
+        sio_free_mem(r->memory, v);
         return;
     }
-    io->log_bytes += v->size;
-    sio_deadline_set(&io->net.clock, &io->recovery_fifo, &v->expiry);
+    r->bytes += v->size;
+    sio_deadline_set(&r->io->net.clock, &r->saved_fifo, &v->expiry);
 }
 
-void sio_recovery_save_data(sio_socket *s)
+static void save_data(sio_keeper *k, sio_socket *s)
 {
-    const sio_table *t = &s->ns->io->saved;
-    saved *v = s->more == NULL ? NULL : (saved *)sio_table_find(t, s->more->pid, PID_CHARS);
+    recovery *r = (recovery *)k;
+    saved *v = (saved *)sio_table_find(&r->saved, s->more->pid, PID_CHARS);
     if (v == NULL || v->socket != s)
         return;
     v->data = s->data, v->release = s->release;
@@ -352,16 +385,17 @@ void sio_recovery_save_data(sio_socket *s)
     s->release = NULL;
 }
 
-int sio_recovery_new_pid(sio_socket *s)
+/* False: no memory, or no random bytes. */
+static bool set_pid(recovery *r, sio_socket *s)
 {
-    sio_server *io = s->ns->io;
     unsigned char bytes[PID_BYTES];
-    if (s->client->session->protocol == 3)
-        return 0;  // it has no way to say it
-    if (sio_more(s) == NULL || sio_loop_random(io->net.loop, bytes, sizeof bytes) < 0)
-        return -1;
+    if (sio_client_is_v3(s->client))
+        return true;  // it has no way to say it
+    if (!has_history(r, s->ns) || sio_more(s) == NULL ||
+        sio_loop_random(r->io->net.loop, bytes, sizeof bytes) < 0)
+        return false;
     sio_base64url_encode(bytes, sizeof bytes, s->more->pid);
-    return 0;
+    return true;
 }
 
 /* The number that an offset is; 0: it is none. */
@@ -376,41 +410,47 @@ static uint64_t parse_offset(const char *text)
     return v;
 }
 
-static bool is_logged(const sio_namespace *ns, uint64_t serial)
+static bool is_logged(const history *h, uint64_t serial)
 {
-    const entry *e = (entry *)sio_table_find(&ns->io->log, (const char *)&serial, sizeof serial);
-    return e != NULL && e->ns == ns;
+    const entry *e = (entry *)sio_table_find(&h->owner->log, (char *)&serial, sizeof serial);
+    return e != NULL && e->of == h;
 }
 
 /* Whether nothing has left the log that is behind the offset. */
-static bool is_complete_since(const sio_namespace *ns, uint64_t serial)
+static bool is_complete_since(const history *h, uint64_t serial)
 {
-    return ns->log_dropped <= serial;
+    return h->dropped <= serial;
 }
 
-/* What auth names, if all is still there that it missed; NULL: nothing. */
-static saved *find_saved(const sio_namespace *ns, sio_value auth, uint64_t *offset)
+/* What auth names, if all is still there that it missed; NULL: nothing. A pid alone will do where no
+ * event was sent to it (R06). */
+static saved *find_saved(const recovery *r, const sio_namespace *ns, sio_value auth,
+                         uint64_t *offset)
 {
     char pid[PID_CHARS + 1], text[32];
     if (sio_scan_value(auth, "{'pid': %20s}", pid) != 1)
         return NULL;
-    saved *v = (saved *)sio_table_find(&ns->io->saved, pid, strlen(pid));
+    saved *v = (saved *)sio_table_find(&r->saved, pid, strlen(pid));
     if (v == NULL || v->ns != ns->serial)
         return NULL;
     if (sio_scan_value(auth, "{'offset': %31s}", text) == 1) {
         *offset = parse_offset(text);
-        return is_logged(ns, *offset) ? v : NULL;
+        return is_logged(ns->history, *offset) ? v : NULL;
     }
     *offset = v->since;
     bool none = !v->got_offset && sio_member(auth, "offset") == NULL;
-    return none && is_complete_since(ns, v->since) ? v : NULL;
+    return none && is_complete_since(ns->history, v->since) ? v : NULL;
 }
 
-int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
+/* What it can't give back whole it leaves there: the client may try again (R06: otherwise it is a new
+ * one, without an error). */
+static int welcome(sio_keeper *k, sio_socket *s)
 {
-    saved *v = find_saved(s->ns, auth, offset);
+    recovery *r = (recovery *)k;
+    uint64_t offset;
+    saved *v = find_saved(r, s->ns, sio_auth(s), &offset);
     if (v == NULL)
-        return 0;
+        return set_pid(r, s) ? 0 : -1;
     if (sio_more(s) == NULL)
         return -1;
     const char *room = v->rooms;
@@ -421,12 +461,14 @@ int sio_recovery_restore(sio_socket *s, sio_value auth, uint64_t *offset)
     memcpy(s->id, v->id, sizeof v->id);
     s->got_offset = v->got_offset;
     if (v->socket != NULL)
-        sio_recovery_save_data(v->socket);
+        save_data(k, v->socket);
     s->data = v->data, s->release = v->release;
     s->left_own_room = v->left_own_room;  // until the replay
+    s->more->since = offset;
+    s->recovered = true;
     forget_saved(v);
-    sio_free_mem(&s->ns->io->net.memory, v);
-    return 1;
+    sio_free_mem(r->memory, v);
+    return !r->run_middlewares;
 }
 
 /* ---- Replay --------------------------------------------------------------------------------------- */
@@ -440,13 +482,13 @@ typedef struct missed {
 } missed;
 
 /* Adds those behind the offset that mention a room, the newest first. */
-static void gather(const sio_namespace *ns, missed *f, const char *key, size_t n)
+static void gather(const history *h, missed *f, const char *key, size_t n)
 {
-    const mention *m = (mention *)sio_table_find(&ns->mentions, key, n);
+    const mention *m = (mention *)sio_table_find(&h->mentions, key, n);
     for (; m != NULL && m->entry->serial > f->offset && !f->failed; m = m->older) {
         if (f->n > 0 && f->at[f->n - 1] == m->entry)
             continue;  // it was sent to the room twice
-        if (sio_reserve(&ns->io->net.memory, &f->at, f->n, &f->cap, sizeof *f->at))
+        if (sio_reserve(h->owner->memory, &f->at, f->n, &f->cap, sizeof *f->at))
             f->at[f->n++] = m->entry;
         else
             f->failed = true;
@@ -485,42 +527,112 @@ static bool send_again(sio_socket *s, const entry *e)
 
 /* O(rooms of the socket + events there behind the offset, times their logarithm): those that excepted
  * it are looked at, and not sent. */
-bool sio_recovery_replay(sio_socket *s, uint64_t offset)
+static bool send_missed(sio_socket *s)
 {
-    const sio_namespace *ns = s->ns;
-    missed f = { .offset = offset };
-    gather(ns, &f, "", 0);
+    const history *h = s->ns->history;
+    missed f = { .offset = s->more->since };
+    gather(h, &f, "", 0);
     if (!s->left_own_room)
-        gather(ns, &f, s->id, strlen(s->id) + 1);
+        gather(h, &f, s->id, strlen(s->id) + 1);
     for (size_t i = 0; sio_room(s, i) != NULL; i++)
-        gather(ns, &f, sio_room(s, i), strlen(sio_room(s, i)) + 1);
+        gather(h, &f, sio_room(s, i), strlen(sio_room(s, i)) + 1);
     if (f.n > 0)
         qsort(f.at, f.n, sizeof *f.at, by_offset);
-    bool sent = is_complete_since(ns, offset) && !f.failed;
+    bool sent = is_complete_since(h, f.offset) && !f.failed;
     for (size_t i = 0; i < f.n && sent; i++)
         if ((i == 0 || f.at[i] != f.at[i - 1]) && !is_excepted(s, f.at[i]))
             sent = send_again(s, f.at[i]);
-    sio_free_mem(&ns->io->net.memory, f.at);
+    sio_free_mem(h->owner->memory, f.at);
     s->left_own_room = false;
-    ns->io->net.stats.recovered += sent;
+    s->ns->io->net.stats.recovered += sent;
     return sent;
 }
 
-void sio_recovery_init(sio_server *io)
+static bool replay(sio_keeper *k, sio_socket *s)
 {
-    sio_clock *clock = &io->net.clock;
-    /* No offset of a run before; and until the year 2255 all have 16 digits. */
-    io->log_serial = (uint64_t)sio_loop_wall(io->net.loop) * 1000 + 1000000000000000;
-    sio_fifo_init(clock, &io->recovery_fifo, io->options.recovery_ms, on_saved_expired, io);
-    sio_fifo_init(clock, &io->log_fifo, io->options.recovery_ms, on_entry_expired, io);
+    bool good = !s->recovered || send_missed(s);
+    if (s->more != NULL)
+        s->more->since = k->number;
+    return good;
 }
 
-void sio_recovery_free(sio_server *io)
+/* ---- The part of the turn ------------------------------------------------------------------------- */
+
+static recovery *recovery_of(const sio_part *p)
 {
+    return (recovery *)(void *)((char *)(uintptr_t)p - offsetof(recovery, part));
+}
+
+static bool is_dirty(const sio_part *p)
+{
+    return recovery_of(p)->released != NULL;
+}
+
+/* Releases the data of those who can't come back any more: nobody up the stack looks at it now. */
+static void flush(sio_part *p)
+{
+    recovery *r = recovery_of(p);
+    while (r->released != NULL) {
+        saved *v = r->released;
+        r->released = v->next;
+        sio_scope_enter(&r->io->net);
+        v->release(v->data);
+        sio_scope_leave(&r->io->net);
+        sio_free_mem(r->memory, v);
+    }
+}
+
+/* The server ends: nobody comes back, and nobody else is saved. */
+static void close_part(sio_part *p, const char *reason)
+{
+    recovery *r = recovery_of(p);
     sio_node *node;
     size_t from = 0;
-    while ((node = sio_table_any(&io->saved, &from)) != NULL)
+    (void)reason;
+    while ((node = sio_table_any(&r->saved, &from)) != NULL)
         drop_saved((saved *)node);
-    sio_table_free(&io->saved);
-    sio_recovery_release(io);
+}
+
+static void free_part(sio_part *p)
+{
+    recovery *r = recovery_of(p);
+    for (sio_node *node = NULL; (node = sio_table_next(&r->io->namespaces, node)) != NULL;)
+        forget(&r->keeper, (sio_namespace *)node);
+    sio_fifo_remove(&r->io->net.clock, &r->log_fifo);
+    sio_fifo_remove(&r->io->net.clock, &r->saved_fifo);
+    sio_table_free(&r->log);
+    sio_table_free(&r->saved);
+    r->io->keeper = NULL;
+    sio_free_mem(r->memory, r);
+}
+
+int sio_recover(sio_server *io, const sio_recovery *options)
+{
+    sio_recovery o = { .ms = 0 };
+    if (options != NULL)
+        o = *options;
+    if (io->keeper != NULL || io->net.stats.sockets > 0 || io->freeing)
+        return sio_fail(EBUSY);
+    recovery *r = sio_alloc(&io->net.memory, sizeof *r);
+    if (r == NULL)
+        return sio_fail(ENOMEM);
+    r->keeper = (sio_keeper){ .log = log_event,
+                              .save = save,
+                              .save_data = save_data,
+                              .welcome = welcome,
+                              .replay = replay,
+                              .forget = forget };
+    /* No offset of a run before; and until the year 2255 all have 16 digits. */
+    r->keeper.number = (uint64_t)sio_loop_wall(io->net.loop) * 1000 + 1000000000000000;
+    r->part =
+        (sio_part){ .flush = flush, .dirty = is_dirty, .close = close_part, .free = free_part };
+    r->io = io, r->memory = r->log.memory = r->saved.memory = &io->net.memory;
+    r->run_middlewares = o.run_middlewares;
+    r->most = o.bytes > 0 ? o.bytes : 16u << 20;
+    int ms = o.ms > 0 ? o.ms : 120000;
+    sio_fifo_init(&io->net.clock, &r->saved_fifo, ms, on_saved_expired, r);
+    sio_fifo_init(&io->net.clock, &r->log_fifo, ms, on_entry_expired, r);
+    io->keeper = &r->keeper;
+    sio_part_add(io, &r->part);
+    return 0;
 }

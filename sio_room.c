@@ -157,7 +157,7 @@ void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
     if (t->only_self) {
         /* With recovery the reference sends to the room of the socket's id, and so do we: what is
          * replayed to a socket must be what it would have got. */
-        if (ns->io->options.recovery_ms > 0)
+        if (ns->io->keeper != NULL)
             search_room(ns, t->self->node.key, fn, data);
         else
             find(t->self, fn, data);

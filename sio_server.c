@@ -59,7 +59,6 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_rooms, 10000);
     complete_size(&o->max_sessions, 100000);
     complete_size(&o->max_sessions_per_address, 25000);
-    complete_size(&o->recovery_bytes, 16u << 20);
     complete_size(&o->max_memory, 512u << 20);
     complete_int(&o->header_timeout_ms, 60000);
     complete_int(&o->request_timeout_ms, 300000);
@@ -178,15 +177,13 @@ sio_server *sio_new(const sio_options *options)
     io->net.show = sio_route_show;
     io->net.depth = 1;
     const sio_memory *m = &io->net.memory;
-    io->namespaces.memory = io->handles.memory = io->timers.memory = m;
-    io->awaited.memory = io->saved.memory = io->log.memory = m;
+    io->namespaces.memory = io->handles.memory = io->timers.memory = io->awaited.memory = m;
     if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
         sio_free(io);
         return NULL;
     }
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
     sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
-    sio_recovery_init(io);
     if (sio_eio_init(&io->eio, &io->net, &io->options, &sio_client_events, io) < 0 ||
         sio_of(io, "/") == NULL) {
         sio_free(io);
@@ -214,10 +211,19 @@ static void tell(sio_server *io)
     sio_text_free(&lines);
 }
 
+void sio_part_add(sio_server *io, sio_part *p)
+{
+    p->next = io->parts;
+    io->parts = p;
+}
+
 static bool is_dirty(const sio_server *io)
 {
+    for (const sio_part *p = io->parts; p != NULL; p = p->next)
+        if (p->dirty != NULL && p->dirty(p))
+            return true;
     return io->net.lines.sink.n > 0 || io->net.dirty != NULL || io->eio.dirty != NULL ||
-           io->dead_sockets != NULL || io->released != NULL || sio_beside_dirty(io);
+           io->dead_sockets != NULL || sio_beside_dirty(io);
 }
 
 /* Releases the data of those that left, and sends what is queued, until there is nothing more to do;
@@ -227,7 +233,9 @@ static void end_turn(sio_server *io)
     sio_net *net = &io->net;
     do {
         sio_sockets_bury(io);
-        sio_recovery_release(io);
+        for (sio_part *p = io->parts; p != NULL; p = p->next)
+            if (p->flush != NULL)
+                p->flush(p);
         sio_eio_flush(&io->eio);
         sio_beside_flush(io);
         sio_net_flush(net);
@@ -256,6 +264,19 @@ static void close_all(sio_server *io)
     io->net.stopping = true;
     sio_eio_close_all(&io->eio, shutting_down);
     sio_beside_close_all(io, shutting_down);
+    for (sio_part *p = io->parts; p != NULL; p = p->next)
+        if (p->close != NULL)
+            p->close(p, shutting_down);
+}
+
+static void free_parts(sio_server *io)
+{
+    while (io->parts != NULL) {
+        sio_part *p = io->parts;
+        io->parts = p->next;
+        if (p->free != NULL)
+            p->free(p);
+    }
 }
 
 void sio_free(sio_server *io)
@@ -273,10 +294,10 @@ void sio_free(sio_server *io)
         end_turn(io);
         sio_net_abort_all(&io->net);
         end_turn(io);
-        sio_recovery_free(io);  // runs release handlers, which may set timers
         free_timers(io);
         sio_eio_free(&io->eio);
     }
+    free_parts(io);
     sio_beside_free(io);
     sio_routes_free(io);
     sio_node *node;
@@ -292,7 +313,6 @@ void sio_free(sio_server *io)
     }
     sio_table_free(&io->namespaces);
     sio_table_free(&io->awaited);
-    sio_table_free(&io->log);
     sio_handles_free(&io->handles);
     sio_handles_free(&io->timers);
     sio_net_free(&io->net);

@@ -5,8 +5,24 @@
  *     sio_scan(event, "{'user': %64s, 'n': [%d]}", name, &n)
  *
  * A template is JSON with conversions in the places of values. When it writes, it is checked as it
- * goes by a small grammar of its own: what comes out is JSON values, separated by commas, or nothing.
- * When it scans, it walks the value beside itself and stops where they differ. */
+ * goes by a small grammar of its own. Where the writer stands on its level:
+ *
+ *     at the top,           START --value--> AFTER --","--> NEXT
+ *     in an array                              ^              |
+ *                                              +----value-----+
+ *
+ *     in an object          START --name ":"--> NAMED --value--> AFTER --","--> NEXT
+ *                                                 ^                              |
+ *                                                 +-----------name ":"-----------+
+ *
+ * "{" and "[" begin where a value may, and go up to a level in START; "}" and "]" come in START or
+ * AFTER, and go down to the level below, which is AFTER then: all of it was a value there.
+ *
+ * When it scans, it walks the value beside itself and stops where they differ.
+ *
+ * What holds here:
+ *  - What is written is JSON values, separated by commas, or t->bad is set: nobody sends it then.
+ *  - A comma is written with the value behind it, for a spread of nothing has none. */
 #include "sio_core.h"
 
 #include <errno.h>
@@ -133,6 +149,7 @@ static size_t whole_letters(const char *p, size_t n)
     return size > rest ? n - rest : n;
 }
 
+/* With a precision nothing behind it is looked at: there may be no NUL. */
 static void put_string(sio_template *t, const conversion *c, bool quoted, va_list *ap)
 {
     int most = c->star ? va_arg(*ap, int) : c->number;
@@ -144,7 +161,7 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
     size_t n = 0;
     while ((most < 0 || n < (size_t)most) && text[n] != '\0')
         n++;
-    if (most >= 0 && n == (size_t)most)  // there may be no byte behind it
+    if (most >= 0 && n == (size_t)most)
         n = whole_letters(text, n);
     if (quoted)
         sio_json_put_escaped(t->sink, text, n);
@@ -187,14 +204,12 @@ static void put_conversion(sio_template *t, const conversion *c, bool quoted, va
 
 /* ---- Writing templates --------------------------------------------------------------------------- */
 
-/* Where in the template's grammar the writer stands: one bit a level, level 0 is the top. */
+/* Where in the template's grammar the writer stands. */
 typedef struct grammar {
-    uint64_t object, filled;  // it is an object; it holds a value already
+    uint64_t object, filled;  // one bit a level, 0 is the top: it is an object; it holds a value
     int level;
-    bool comma;       // one must be written before the next value
-    bool value_next;  // behind a colon, or a comma
-    bool key_done;    // behind a member's name and its colon
-    bool after;       // behind a value
+    enum { START, NEXT, NAMED, AFTER } state;  // of the level; the one below is AFTER when it ends
+    bool comma;                                // one must be written before the next value
 } grammar;
 
 static bool is_set(uint64_t bits, int level)
@@ -202,21 +217,24 @@ static bool is_set(uint64_t bits, int level)
     return bits >> level & 1;
 }
 
-static void before_value(sio_template *t, grammar *g)
+static void put_comma(sio_template *t, grammar *g)
 {
-    if (g->after || (is_set(g->object, g->level) && !g->key_done))
-        t->bad = true;
     if (g->comma)
         sio_put(t->sink, ",", 1);
     g->comma = false;
-    g->value_next = false;
+}
+
+static void before_value(sio_template *t, grammar *g)
+{
+    if (is_set(g->object, g->level) ? g->state != NAMED : g->state == AFTER)
+        t->bad = true;
+    put_comma(t, g);
 }
 
 static void after_value(grammar *g)
 {
     g->filled |= (uint64_t)1 << g->level;
-    g->after = true;
-    g->key_done = false;
+    g->state = AFTER;
 }
 
 /* Bytes of the escape at p; 0: it is none. A single quote may be escaped too. */
@@ -260,10 +278,10 @@ static const char *put_quoted(sio_template *t, const char *p, char quote, va_lis
 /* A string is a value, or a member's name. */
 static const char *put_string_token(sio_template *t, grammar *g, const char *p, va_list *ap)
 {
-    bool name = is_set(g->object, g->level) && !g->key_done;
+    bool name = is_set(g->object, g->level) && g->state != NAMED;
     const char *end = p + 1;
-    g->key_done |= name;  // before_value asks for it
-    before_value(t, g);
+    t->bad |= g->state == AFTER;
+    put_comma(t, g);
     if (*p == '%') {
         conversion c;
         end += read_conversion(p + 1, false, &c);
@@ -275,6 +293,7 @@ static const char *put_string_token(sio_template *t, grammar *g, const char *p, 
         after_value(g);
         return end;
     }
+    g->state = NAMED;
     while (*end == ' ' || *end == '\n')
         end++;
     t->bad |= *end != ':';
@@ -290,9 +309,8 @@ static void put_value_token(sio_template *t, grammar *g, sio_value value)
         sio_json_walk w = sio_value_walk(v);
         sio_span name, element;
         if (!sio_json_next(&w, &name, &element)) {
-            t->bad |= is_set(g->object, g->level) || g->after;
-            g->after = true;
-            g->value_next = false;
+            t->bad |= is_set(g->object, g->level) || g->state == AFTER;
+            g->state = AFTER;
             return;
         }
     }
@@ -328,6 +346,8 @@ static const char *put_literal(sio_template *t, grammar *g, const char *p)
     return n == 0 ? p + 1 : p + n;
 }
 
+/* Up a level, or down: see the drawing. A level too many is counted as none, so that no bit is beyond
+ * the words. */
 static void put_bracket(sio_template *t, grammar *g, char b)
 {
     if (b == '{' || b == '[') {
@@ -337,10 +357,10 @@ static void put_bracket(sio_template *t, grammar *g, char b)
         uint64_t bit = (uint64_t)1 << g->level;
         g->object = b == '{' ? g->object | bit : g->object & ~bit;
         g->filled &= ~bit;
-        g->key_done = g->after = false;
+        g->state = START;
     } else {
         t->bad |= g->level == 0 || is_set(g->object, g->level) != (b == '}');
-        t->bad |= g->value_next || g->key_done;
+        t->bad |= g->state == NEXT || g->state == NAMED;
         g->level -= g->level > 0;
         g->comma = false;
         after_value(g);
@@ -359,9 +379,8 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
             p++;
             break;
         case ',':
-            t->bad |= !g.after;
-            g.after = false;
-            g.value_next = true;
+            t->bad |= g.state != AFTER;
+            g.state = NEXT;
             g.comma = is_set(g.filled, g.level) || (g.level == 0 && t->comma);
             p++;
             break;
@@ -382,7 +401,7 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
             p = put_literal(t, &g, p);
         }
     }
-    t->bad |= g.level > 0 || g.value_next;
+    t->bad |= g.level > 0 || g.state == NEXT;
 }
 
 sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args)
@@ -474,6 +493,7 @@ static size_t size_of(char length)
     }
 }
 
+/* What does not fit its type is not stored: cut off, it would be another number. */
 static bool store_integer(const conversion *c, sio_span text, va_list *ap)
 {
     bool negative;
@@ -586,6 +606,8 @@ static bool scan_member(scanner *s, const sio_value_data *v, sio_value_data *mem
     return found.p != NULL;
 }
 
+/* Elements go side by side with those of the value; members are looked up, since their order is the
+ * client's. What the value has besides is ignored. */
 static void scan_container(scanner *s, const sio_value_data *v, int levels)
 {
     char close = *s->t == '{' ? '}' : ']';

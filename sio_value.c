@@ -227,6 +227,8 @@ void sio_drop(sio_value value)
 
 /* ---- Writing values ------------------------------------------------------------------------------ */
 
+/* B14: placeholders are numbered as they appear in the packet that is written, whatever they were in
+ * the one that they came from. */
 static void put_blob(sio_template *t, sio_span blob)
 {
     sio_put_text(t->sink, "{\"_placeholder\":true,\"num\":");

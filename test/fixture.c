@@ -232,6 +232,7 @@ struct state {
 };
 
 static sio_options options;        // of both endpoints, from the flags
+static sio_recovery recovery;      // ms 0: there is none
 static sio_value log_of[MAX_LOG];  // S3: kept; a ring
 static size_t log_n;               // entries ever made; the oldest is at log_n % MAX_LOG
 static bool log_closed;            // the server is about to be freed
@@ -572,7 +573,7 @@ static void emit_now(sio_server *io, void *data)
 {
     struct task *task = data;
     sio_socket *socket = sio_socket_of(io, task->socket);
-    sio_namespace *ns = options.recovery_ms > 0 ? sio_find(io, task->nsp) : NULL;
+    sio_namespace *ns = recovery.ms > 0 ? sio_find(io, task->nsp) : NULL;
     if (socket)
         sio_emit(sio_self(socket), task->name, "%p", sio_spread(io, task->value));
     else if (ns)
@@ -1174,6 +1175,11 @@ static void on_family_emit(sio_socket *socket, sio_event *event)  // N5
         sio_ack(event, " ");
 }
 
+static int serve_recovery(sio_server *io)
+{
+    return recovery.ms > 0 ? sio_recover(io, &recovery) : 0;
+}
+
 static int serve_namespaces(sio_server *io)
 {
     static const char *const names[] = { "/", "/custom", "/with space", "/caf\xc3\xa9", "/auth" };
@@ -1371,8 +1377,8 @@ static const struct flag {
     { "transports", NULL, &transports, NULL },
     { "no-upgrades", NULL, NULL, &options.no_upgrades },
     { "allow-eio3", NULL, NULL, &options.allow_eio3 },
-    { "recovery", &options.recovery_ms, NULL, NULL },
-    { "recovery-run-middlewares", NULL, NULL, &options.recovery_run_middlewares },
+    { "recovery", &recovery.ms, NULL, NULL },
+    { "recovery-run-middlewares", NULL, NULL, &recovery.run_middlewares },
     { "cleanup-empty-nsps", NULL, NULL, &options.cleanup_empty_namespaces },
     { "static", NULL, &static_dir, NULL },
 };
@@ -1484,7 +1490,7 @@ static void parse_flags(char **argv)
     options.max_namespaces = 10000;
     options.max_rooms = 100000;
     options.max_depth = 5000;
-    options.recovery_bytes = (size_t)1 << 28;
+    recovery.bytes = (size_t)1 << 28;
 }
 
 /* ---- F20, F25: start and stop --------------------------------------------------------------- */
@@ -1529,7 +1535,8 @@ int main(int argc, char **argv)
     (void)argc;
     parse_flags(argv);
     server = sio_new(&options);
-    if (!server || serve_namespaces(server) < 0 || serve_http(server) < 0 || serve_echo(server) < 0)
+    if (!server || serve_recovery(server) < 0 || serve_namespaces(server) < 0 ||
+        serve_http(server) < 0 || serve_echo(server) < 0)
         return fail("start");
     catch_signals();
     int real_port = sio_listen(server, host, port);

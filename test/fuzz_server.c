@@ -138,12 +138,11 @@ static sio_server *begin(void)
                       .close_timeout_ms = 300,
                       .allow_eio3 = true,
                       .cors = "http://a,http://b",
-                      .recovery_ms = 2000,
-                      .recovery_bytes = 5000,
                       .max_payload = 100000,
                       .max_output = 300000,
                       .cleanup_empty_namespaces = true };
     sio_server *io = sim_new(&o);
+    sio_recover(io, &(sio_recovery){ .ms = 2000, .bytes = 5000 });
     serve(sio_of(io, "/"));
     serve(sio_of(io, "/a"));
     serve(sio_family(io, accept_name));

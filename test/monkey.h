@@ -861,9 +861,6 @@ static void begin_play(void)
                       .allow_eio3 = true,
                       .allow_request = pick(2) ? allow : NULL,
                       .headers = pick(2) ? headers : NULL,
-                      .recovery_ms = pick(3) ? 1000 + (int)pick(2000) : 0,
-                      .recovery_bytes = 3000 + pick(20000),
-                      .recovery_run_middlewares = pick(2) == 0,
                       .cleanup_empty_namespaces = pick(3) > 0,
                       .max_output = 20000 + pick(60000),
                       .max_rooms = 5 + pick(10),
@@ -871,6 +868,11 @@ static void begin_play(void)
                       .max_sessions = 3 + pick(50) };
     m.io = sim_begin(&o);
     sim_must(m.io != NULL, "it begins");
+    sio_recovery recovery = { .ms = 1000 + (int)pick(2000),
+                              .bytes = 3000 + pick(20000),
+                              .run_middlewares = pick(2) == 0 };
+    if (pick(3))
+        sim_must(sio_recover(m.io, &recovery) == 0, "it recovers");
     sim.cut = cuts[pick(4)];
     sim.on_line = on_line;
     for (size_t i = 0; i < 3; i++)

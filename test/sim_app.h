@@ -27,10 +27,12 @@ static inline void app_fail(const char *text)
     fail_msg("%s", text);
 }
 
-/* The options of the tests, which the fixture reads as well: the library's defaults, all hooks. */
+/* The options of the tests, which the fixture reads as well: the library's defaults, all hooks, no
+ * recovery. */
 static inline sio_options *app_options(void)
 {
     options = (sio_options){ .allow_request = allow_request, .headers = add_headers };
+    recovery = (sio_recovery){ .ms = 0 };
     return &options;
 }
 
@@ -38,7 +40,8 @@ static inline sio_options *app_options(void)
 static inline bool app_serve(sio_server *io)
 {
     server = io;
-    return serve_namespaces(io) >= 0 && serve_http(io) >= 0 && serve_echo(io) >= 0;
+    return serve_recovery(io) >= 0 && serve_namespaces(io) >= 0 && serve_http(io) >= 0 &&
+           serve_echo(io) >= 0;
 }
 
 static inline void app_prepare(void)

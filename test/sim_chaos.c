@@ -225,8 +225,9 @@ static void step(sio_server *io, guest *g)
 static void play_seed(bool failing)
 {
     alarm(60);
-    app_options()->recovery_ms = 3000;
-    options.recovery_bytes = 20000;
+    app_options();
+    recovery.ms = 3000;
+    recovery.bytes = 20000;
     options.max_output = 50000;
     options.ping_interval_ms = 700;
     options.ping_timeout_ms = 400;

@@ -377,7 +377,8 @@ static void look_after(sio_server *io)
 
 static void set_options(void)
 {
-    app_options()->recovery_ms = 5000;
+    app_options();
+    recovery.ms = 5000;
     options.cookie = "io";
     options.cors = "http://a,http://b";
     options.allow_eio3 = true;

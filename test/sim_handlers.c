@@ -266,10 +266,10 @@ static void fail_saying(const char *text)
 /* Somebody connects, speaks and leaves, in two namespaces, while another one looks on. */
 static void run(int transport, int end)
 {
-    sio_options o = { .recovery_ms = 1000 };
     sim_peer a, b, c;
     acted = 0, connections = disconnects = 0, other = 0, newest = NULL;
-    io = sim_new(&o);
+    io = sim_new(NULL);
+    sio_recover(io, &(sio_recovery){ .ms = 1000 });
     serve(sio_of(io, "/"));
     serve(sio_of(io, "/b"));
     int where = place;

@@ -191,7 +191,8 @@ static void data_can_be_looked_at_when_recovery_drops_it(void **state)
 {
     sim_peer a;
     (void)state;
-    begin(&(sio_options){ .recovery_ms = 10000, .recovery_bytes = 5000 });
+    begin(NULL);
+    sio_recover(io, &(sio_recovery){ .ms = 10000, .bytes = 5000 });
     sio_on(ns, "connection", set_counted);
     sio_on(ns, "disconnect", emit_and_look);
     arrive(&a);
@@ -253,7 +254,8 @@ static void data_that_disconnect_takes_away_is_not_kept(void **state)
 {
     sim_peer a;
     (void)state;
-    begin(&(sio_options){ .recovery_ms = 10000 });
+    begin(NULL);
+    sio_recover(io, &(sio_recovery){ .ms = 10000 });
     sio_on(ns, "connection", set_counted);
     sio_on(ns, "disconnect", free_data);
     arrive(&a);
@@ -288,7 +290,8 @@ static void a_release_may_join_while_another_is_saved(void **state)
 {
     sim_peer a, b;
     (void)state;
-    begin(&(sio_options){ .recovery_ms = 10000, .recovery_bytes = 1500 });
+    begin(NULL);
+    sio_recover(io, &(sio_recovery){ .ms = 10000, .bytes = 1500 });
     sio_on(ns, "connection", join_long_room);
     arrive(&a);
     arrive(&b);
@@ -319,7 +322,8 @@ static void a_release_may_make_values(void **state)
 {
     sim_peer a, b;
     (void)state;
-    begin(&(sio_options){ .recovery_ms = 1000 });
+    begin(NULL);
+    sio_recover(io, &(sio_recovery){ .ms = 1000 });
     sio_on(ns, "connection", set_emitting);
     arrive(&a);
     arrive(&b);

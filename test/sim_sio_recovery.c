@@ -60,7 +60,8 @@ static const play recoveries[] = {
 static void a_client_gets_what_it_missed(void **state)
 {
     (void)state;
-    app_options()->recovery_ms = 120000;
+    app_options();
+    recovery.ms = 120000;
     play_alone(0, BEGIN, recoveries, COUNT(recoveries));
 }
 
@@ -76,7 +77,8 @@ static const play expiries[] = {
 static void recovery_has_a_time(void **state)
 {
     (void)state;
-    app_options()->recovery_ms = 1000;
+    app_options();
+    recovery.ms = 1000;
     play_alone(0, "", expiries, COUNT(expiries));
 }
 
@@ -91,8 +93,9 @@ static void middlewares_are_skipped_or_run(void **state)
     (void)state;
     for (int run = 0; run < 2; run++) {
         char script[400];
-        app_options()->recovery_ms = 1000;
-        options.recovery_run_middlewares = run;
+        app_options();
+        recovery.ms = 1000;
+        recovery.run_middlewares = run;
         sio_server *io = app_begin();
         snprintf(script, sizeof script, "%s%s", middlewares[0].script,
                  run ? "B< 44/auth,{'message':'not authorized'*"
@@ -106,8 +109,9 @@ static void middlewares_are_skipped_or_run(void **state)
 static void the_log_is_bounded(void **state)
 {
     (void)state;
-    app_options()->recovery_ms = 100000;
-    options.recovery_bytes = 20000;
+    app_options();
+    recovery.ms = 100000;
+    recovery.bytes = 20000;
     sio_server *io = app_begin();
     assert_true(sim_play(io, "still there", BEGIN "A/ \nC> 42['flood',10,1000]\n" BACK RECOVERED));
     assert_true(sim_play(io, "fell out", BEGIN "A/ \nC> 42['flood',30,1000]\n" BACK FRESH));
@@ -134,7 +138,8 @@ static const play mentions[] = {
 static void events_are_found_by_their_rooms(void **state)
 {
     (void)state;
-    app_options()->recovery_ms = 120000;
+    app_options();
+    recovery.ms = 120000;
     play_alone(0, BEGIN, mentions, COUNT(mentions));
 }
 
@@ -150,9 +155,10 @@ static const char *answer_later(sio_socket *s, sio_event *e)
 }
 
 /* One client, which has heard an event. Its offset is in *p. */
-static sio_server *begin_alone(const sio_options *o, sim_peer *p)
+static sio_server *begin_alone(const sio_recovery *o, sim_peer *p)
 {
-    sio_server *io = sim_new(o);
+    sio_server *io = sim_new(NULL);
+    assert_int_equal(sio_recover(io, o), 0);
     sio_namespace *ns = sio_of(io, "/");
     assert_true(sio_use(ns, answer_later) == 0);
     sim_open(io, p, SIM_WS, NULL);
@@ -179,7 +185,7 @@ static void a_hole_ends_the_connection(void **state)
     (void)state;
     for (int ms = 400; ms <= 1200; ms += 800) {
         sim_peer a, b;
-        sio_options o = { .recovery_ms = 1000, .recovery_run_middlewares = true };
+        sio_recovery o = { .ms = 1000, .run_middlewares = true };
         sio_server *io = begin_alone(&o, &a);
         sim_close(a.ws);
         sim_run_ms(io, 10);
@@ -209,8 +215,7 @@ static void memory_that_ends_makes_no_hole(void **state)
     (void)state;
     for (unsigned long k = 1; failed; k++) {
         sim_peer a, b;
-        sio_options o = { .recovery_ms = 1000 };
-        sio_server *io = begin_alone(&o, &a);
+        sio_server *io = begin_alone(NULL, &a);
         sio_join(sio_socket_by_id(sio_of(io, "/"), a.id), "r");
         sim_close(a.ws);
         sim_run_ms(io, 10);
@@ -247,7 +252,8 @@ static void offsets_are_in_the_order_of_arrival(void **state)
 {
     sim_peer a, b;
     (void)state;
-    sio_server *io = sim_new(&(sio_options){ .recovery_ms = 1000 });
+    sio_server *io = sim_new(NULL);
+    assert_int_equal(sio_recover(io, NULL), 0);
     sio_namespace *ns = sio_of(io, "/");
     sio_on_any_outgoing(ns, emit_more);
     sim_open(io, &a, SIM_WS, NULL);
@@ -265,6 +271,97 @@ static void offsets_are_in_the_order_of_arrival(void **state)
     sim_free(io);
 }
 
+/* ---- The call -------------------------------------------------------------------------------- */
+
+static int asked, released;
+
+static void ask_again(void *data)
+{
+    asked = sio_recover(data, NULL);
+    assert_int_equal(errno, EBUSY);
+    released++;
+}
+
+static void set_asking(sio_socket *s, sio_event *e)
+{
+    (void)e;
+    sio_set_data(s, sio_socket_server(s), ask_again);
+}
+
+/* Once, and before anybody is there who could not come back. */
+static void it_is_called_once_and_first(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sim_open(io, &p, SIM_WS, NULL);
+    assert_int_equal(sio_recover(io, NULL), 0);  // it has joined nothing so far
+    assert_int_equal(sio_recover(io, NULL), -1);
+    assert_int_equal(errno, EBUSY);
+    sim_free(io);
+
+    io = sim_new(NULL);
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    assert_int_equal(sio_recover(io, NULL), -1);
+    assert_int_equal(errno, EBUSY);
+    sim_free(io);
+
+    io = sim_new(NULL);
+    sim.fail_alloc = sim.allocs + 1;
+    assert_int_equal(sio_recover(io, NULL), -1);
+    assert_int_equal(errno, ENOMEM);
+    assert_int_equal(sio_recover(io, NULL), 0);
+    sim_free(io);
+}
+
+/* The defaults are the reference's: two minutes. */
+static void a_socket_may_be_away_for_two_minutes(void **state)
+{
+    (void)state;
+    for (int ms = 119999; ms <= 120000; ms++) {
+        sim_peer a, b;
+        sio_server *io = begin_alone(NULL, &a);
+        sim_close(a.ws);
+        sim_run_ms(io, 0);
+        sim_run_ms(io, ms);
+        come_back(io, &a, &b);
+        sim_run_ms(io, 0);
+        assert_int_equal(sio_get_stats(io)->recovered, ms < 120000);
+        sim_free(io);
+    }
+}
+
+/* What is kept of a lost socket is released when the server stops, or is freed with or without that,
+ * and what is called then can't begin anew. */
+static void data_is_released_with_the_server(void **state)
+{
+    (void)state;
+    for (int stops = 0; stops < 2; stops++) {
+        for (int lost = 0; lost < 2; lost++) {
+            sim_peer p;
+            sio_server *io = sim_new(NULL);
+            assert_int_equal(sio_recover(io, NULL), 0);
+            asked = released = 0;
+            sio_on(sio_of(io, "/"), "connection", set_asking);
+            sim_open(io, &p, SIM_WS, NULL);
+            sim_say(&p, "40");
+            if (lost)
+                sim_close(p.ws);
+            sim_run_ms(io, 10);
+            assert_int_equal(released, 0);
+            if (stops) {
+                sio_stop(io);
+                sim_run_ms(io, 1000);
+                assert_int_equal(released, 1);
+            }
+            sim_free(io);
+            assert_int_equal(released, 1);
+            assert_int_equal(asked, -1);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +373,9 @@ int main(void)
         cmocka_unit_test(a_hole_ends_the_connection),
         cmocka_unit_test(memory_that_ends_makes_no_hole),
         cmocka_unit_test(offsets_are_in_the_order_of_arrival),
+        cmocka_unit_test(it_is_called_once_and_first),
+        cmocka_unit_test(a_socket_may_be_away_for_two_minutes),
+        cmocka_unit_test(data_is_released_with_the_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -123,7 +123,8 @@ static void listeners_may_leave_the_room_that_is_sent_to(void **state)
 {
     sim_peer a;
     (void)state;
-    begin(&(sio_options){ .recovery_ms = 1000 });
+    begin(NULL);
+    sio_recover(io, NULL);
     sio_on_any_outgoing(ns, leave_room);
     sio_socket *s = arrive(&a);
     sio_join(s, "r");

@@ -190,8 +190,9 @@ static void questions_are_asked_or_refused(void **state)
     for (int kind = 0; kind < KINDS; kind++) {
         int result = -1;
         for (unsigned long k = 1; result < 0; k++) {
-            sio_options o = { .recovery_ms = kind == DEAF ? 1000 : 0 };
-            sio_server *io = begin(&o);
+            sio_server *io = begin(NULL);
+            if (kind == DEAF)
+                sio_recover(io, NULL);
             sim_peer p[2];
             answers = 0;
             sio_on(sio_of(io, "/"), "connection", note_socket);
@@ -277,10 +278,10 @@ static void on_outgoing(sio_socket *socket, sio_event *event)
 static void listeners_hear_what_was_emitted(void **state)
 {
     (void)state;
-    sio_options o = { .recovery_ms = 1000 };
     static const char *const names[] = { "/", "/a[1]", "/[[", "/5-[" };
     for (size_t i = 0; i < COUNT(names); i++) {
-        sio_server *io = begin(&o);
+        sio_server *io = begin(NULL);
+        sio_recover(io, NULL);
         sio_namespace *ns = sio_of(io, names[i]);
         sim_peer p;
         char connect[20];

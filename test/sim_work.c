@@ -23,7 +23,7 @@
 /* ---- The application ------------------------------------------------------------------------ */
 
 static size_t events, arguments, left, posted;
-static int recovery_ms;  // of the server
+static bool recovers;    // the server does
 static uint64_t newest;  // the handle of the socket that connected last
 
 static void on_connection(sio_socket *socket, sio_event *event)
@@ -131,8 +131,9 @@ static void on_post(sio_http *http)
 
 static sio_server *serve(void)
 {
-    sio_server *io = sim_new(
-        &(sio_options){ .max_payload = 10000000, .max_depth = 8192, .recovery_ms = recovery_ms });
+    sio_server *io = sim_new(&(sio_options){ .max_payload = 10000000, .max_depth = 8192 });
+    if (recovers)
+        sio_recover(io, NULL);
     sio_namespace *ns = sio_of(io, "/");
     sio_on(ns, "connection", on_connection);
     sio_on(ns, "count", on_count);
@@ -647,7 +648,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; argc == 3 && i < COUNT(cases); i++) {
         if (strcmp(argv[1], cases[i].name) != 0)
             continue;
-        recovery_ms = cases[i].run == a_return_beside_many_events ? 100000 : 0;
+        recovers = cases[i].run == a_return_beside_many_events;
         sio_server *io = serve();
         cases[i].run(io, strtoul(argv[2], NULL, 10));
         sim_free(io);
