@@ -200,7 +200,8 @@ typedef struct sio_part {
     void (*stop)(struct sio_part *p, const char *reason);
     size_t (*left)(const struct sio_part *p);
     void (*close)(struct sio_part *p, const char *reason);  // ends all of them
-    void (*free)(struct sio_part *p);  // the last: no client is left, and no request is answered
+    /* The server goes: no client is left, and no request is answered. May call the application. */
+    void (*free)(struct sio_part *p);
     struct sio_part *next;
 } sio_part;
 

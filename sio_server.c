@@ -348,13 +348,14 @@ void sio_free(sio_server *io)
         sio_net_abort_all(&io->net);
         end_turn(io);
         sio_recovery_free(io);  // runs release handlers, which may set timers
-        free_timers(io);
     }
     sio_mounts_free(&io->net);
-    for (sio_part *p; (p = io->parts) != NULL;) {
+    while (io->parts != NULL) {
+        sio_part *p = io->parts;
         io->parts = p->next;
         p->free(p);
     }
+    free_timers(io);
     sio_node *node;
     size_t from = 0;
     while ((node = sio_table_any(&io->namespaces, &from)) != NULL) {
