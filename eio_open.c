@@ -118,12 +118,6 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
-static void add_lines(sio_exchange *x, const sio_sink *lines)
-{
-    if (!lines->failed)
-        sio_exchange_add(x, (sio_span){ lines->p, lines->n });
-}
-
 /* CORS fields are on every answer; those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
@@ -131,7 +125,7 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
         return;
     sio_textbuf t = sio_text_new(&eio->net->memory);
     put_cors(eio->options, head, "", &t.sink);
-    add_lines(x, &t.sink);
+    sio_exchange_add(x, &t.sink);
     x->extra_always = x->extra.n;
     sio_text_free(&t);
 }
@@ -378,7 +372,7 @@ static void add_cookie(sio_session *s, sio_exchange *x)
     sio_put(&t.sink, "=", 1);
     sio_put(&t.sink, s->sid, s->node.n);
     sio_put_text(&t.sink, "; Path=/; HttpOnly; SameSite=Lax\r\n");
-    add_lines(x, &t.sink);
+    sio_exchange_add(x, &t.sink);
     sio_text_free(&t);
 }
 

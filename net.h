@@ -558,8 +558,9 @@ extern const sio_conn_protocol sio_requests;
 void sio_mount_add(sio_net *net, sio_mount *m);
 void sio_mounts_free(sio_net *net);  // nobody answers any more
 bool sio_asks_for_websocket(const sio_http_head *head);
-/* Adds whole header lines to the answer that x will get, whenever that is. False: no memory. */
-bool sio_exchange_add(sio_exchange *x, sio_span lines);
+/* Adds whole header lines to the answer that x will get, whenever that is. False: no memory, for them
+ * or for the sink that they were written to. */
+bool sio_exchange_add(sio_exchange *x, const sio_sink *lines);
 /* Whether x, of the connection c, is still there to be answered: a callback may have ended it. */
 bool sio_conn_answers(const sio_conn *c);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
@@ -570,7 +571,6 @@ void sio_date_text(int64_t second, char out[30]);
 /* Answers one method and path; begins what is longer. */
 typedef struct sio_route {
     sio_mount mount;  // first
-    const sio_memory *memory;
     sio_http_handler fn;
     const char *method, *path;
     size_t path_n;  // of a prefix: without the "*"

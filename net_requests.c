@@ -154,19 +154,19 @@ static void advance(sio_conn *c)
     }
 }
 
-bool sio_exchange_add(sio_exchange *x, sio_span lines)
+bool sio_exchange_add(sio_exchange *x, const sio_sink *lines)
 {
     const sio_memory *m = &x->conn->net->memory;
-    if (x->answered || lines.n == 0)
-        return true;
-    char *both = sio_resize(m, NULL, x->extra.n + lines.n);
+    if (lines->failed || lines->n == 0 || x->answered)
+        return !lines->failed;
+    char *both = sio_resize(m, NULL, x->extra.n + lines->n);
     if (both == NULL)
         return false;
     if (x->extra.n > 0)
         memcpy(both, x->extra.p, x->extra.n);
-    memcpy(both + x->extra.n, lines.p, lines.n);
+    memcpy(both + x->extra.n, lines->p, lines->n);
     sio_free_mem(m, x->extra.p);
-    x->extra = (sio_span){ both, x->extra.n + lines.n };
+    x->extra = (sio_span){ both, x->extra.n + lines->n };
     return true;
 }
 

@@ -116,15 +116,14 @@ int sio_header_add(sio_http *http, const char *name, const char *value)
     if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
         return sio_fail(EINVAL);
     size_t n = strlen(name) + strlen(value) + 4;
-    char *line = sio_arena_get(&http->conn->net->arena, n);
-    if (line == NULL)
+    sio_sink sink = { .p = sio_arena_get(&http->conn->net->arena, n), .cap = n };
+    if (sink.p == NULL)
         return sio_fail(ENOMEM);
-    sio_sink sink = { .p = line, .cap = n };
     sio_put_text(&sink, name);
     sio_put(&sink, ": ", 2);
     sio_put_text(&sink, value);
     sio_put(&sink, "\r\n", 2);
-    return sio_exchange_add(http, (sio_span){ line, n }) ? 0 : sio_fail(ENOMEM);
+    return sio_exchange_add(http, &sink) ? 0 : sio_fail(ENOMEM);
 }
 
 /* ---- Routes ---------------------------------------------------------------------------------------- */
@@ -154,10 +153,11 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
         run(r, http, head);
         return;
     }
-    kept_head *k = sio_resize(r->memory, NULL, sizeof *k + raw.n);
+    sio_net *net = http->conn->net;
+    kept_head *k = sio_resize(&net->memory, NULL, sizeof *k + raw.n);
     if (k == NULL) {
-        http->conn->net->stats.refused++;
-        sio_log(http->conn->net, "503: no memory for a request's head");
+        net->stats.refused++;
+        sio_log(net, "503: no memory for a request's head");
         sio_respond_empty(http, 503);
         return;
     }
@@ -169,21 +169,20 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
 
 static void on_body(void *owner, sio_http *http, sio_span body)
 {
-    const sio_route_data *r = owner;
+    const sio_memory *m = &http->conn->net->memory;
     kept_head *k = http->user;
     sio_http_head head;
     (void)body;  // the handler asks the request for it
     http->user = NULL;
     if (sio_http_parse(k->bytes, k->n, &head) > 0)
-        run(r, http, &head);
-    sio_free_mem(r->memory, k);
+        run(owner, http, &head);
+    sio_free_mem(m, k);
 }
 
 static void on_gone(void *owner, sio_http *http, int status)
 {
-    const sio_route_data *r = owner;
-    (void)status;
-    sio_free_mem(r->memory, http->user);
+    (void)owner, (void)status;
+    sio_free_mem(&http->conn->net->memory, http->user);
     http->user = NULL;
 }
 
@@ -234,7 +233,6 @@ sio_route_data *sio_route_new(sio_net *net, size_t size, const char *method, con
     }
     char *text = (char *)r + size;
     r->mount = (sio_mount){ .fits = fits, .free = free_route, .endpoint = &endpoint, .owner = r };
-    r->memory = &net->memory;
     r->fn = fn;
     r->method = memcpy(text, method, n);
     r->path = memcpy(text + n, path, m);

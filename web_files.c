@@ -50,21 +50,21 @@ static const char *type_of(const char *name)
 }
 
 /* Reads a file if it is new or has changed. 0 or -1. */
-static int refresh(sio_loop *loop, content *c)
+static int refresh(sio_net *net, content *c)
 {
-    const sio_memory *m = c->route.memory;
+    const sio_memory *m = &net->memory;
     size_t n;
     int64_t changed;
     if (c->name == NULL)
         return 0;
-    if (sio_loop_file(loop, c->name, &n, &changed) < 0)
+    if (sio_loop_file(net->loop, c->name, &n, &changed) < 0)
         return -1;
     if (c->bytes != NULL && n == c->n && changed == c->changed)
         return 0;
     char *bytes = sio_resize(m, NULL, n + 1);
     if (bytes == NULL)
         return sio_fail(ENOMEM);
-    if (sio_loop_file_read(loop, c->name, bytes, n) < 0) {
+    if (sio_loop_file_read(net->loop, c->name, bytes, n) < 0) {
         sio_free_mem(m, bytes);
         return -1;
     }
@@ -98,7 +98,7 @@ static bool matches_tag(sio_span list, const char *etag)
 static void answer(sio_http *http)
 {
     content *c = http->mount->owner;
-    if (refresh(http->conn->net->loop, c) < 0) {
+    if (refresh(http->conn->net, c) < 0) {
         sio_reply(http, 404, "text/plain", "not found", 9);
         return;
     }
@@ -121,8 +121,8 @@ static void free_content(sio_net *net, sio_mount *m)
 /* text: kept with it. NULL, with errno. */
 static content *new_content(sio_server *io, const char *path, const char *text)
 {
-    size_t n = strlen(text) + 1, size = (sizeof(content) + n + 15) / 16 * 16;
-    content *c = (content *)sio_route_new(&io->net, size, "GET", path, answer);
+    size_t n = strlen(text) + 1;
+    content *c = (content *)sio_route_new(&io->net, sizeof *c + n, "GET", path, answer);
     if (c != NULL) {
         c->route.mount.free = free_content;
         memcpy(c->text, text, n);
@@ -137,7 +137,7 @@ int sio_file(sio_server *io, const char *path, const char *name)
         return -1;
     c->name = c->text;
     c->type = type_of(name);
-    if (refresh(io->net.loop, c) < 0) {
+    if (refresh(&io->net, c) < 0) {
         int error = errno;
         free_content(&io->net, &c->route.mount);
         return sio_fail(error);
