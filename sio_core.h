@@ -195,13 +195,12 @@ typedef struct sio_part {
     void (*flush)(struct sio_part *p);        // does what was put off to the turn's end
     bool (*dirty)(const struct sio_part *p);  // there is something for flush
     void (*bury)(struct sio_part *p);         // the turn is over: frees what died in it
-    /* The server stops: ends its clients, but for those that must still fetch something; NULL: as
-     * close. Then left tells how many of these there are. */
+    /* The server begins to stop: ends its clients, but for those that must still fetch something. Left
+     * tells how many of these there are. */
     void (*stop)(struct sio_part *p, const char *reason);
     size_t (*left)(const struct sio_part *p);
-    void (*close)(struct sio_part *p, const char *reason);  // ends all of them
-    /* The server goes: no client is left, and no request is answered. May call the application. */
-    void (*free)(struct sio_part *p);
+    void (*close)(struct sio_part *p, const char *reason);  // ends all of them; again, if need be
+    void (*free)(struct sio_part *p);                       // nobody is left, and nobody is called
     struct sio_part *next;
 } sio_part;
 
@@ -215,7 +214,7 @@ struct sio_server {
     sio_net net;  // first
     sio_options options;
     char *strings;    // of the options
-    sio_part *parts;  // the newest first
+    sio_part *parts;  // in the order in which they came: Socket.IO's endpoint first
     sio_eio_part engine;
     sio_fifo connect_fifo, partial_fifo, recovery_fifo, log_fifo;
     sio_table namespaces;

@@ -166,8 +166,11 @@ static void free_timers(sio_server *io)
 
 void sio_part_add(sio_server *io, sio_part *p)
 {
-    p->next = io->parts;
-    io->parts = p;
+    sio_part **end = &io->parts;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = p;
+    p->next = NULL;
 }
 
 static sio_eio *eio_of(sio_part *p)
@@ -325,10 +328,9 @@ static void close_all(sio_server *io, bool in_order)
     sio_net_stop_listening(&io->net);
     io->net.stopping = true;
     for (sio_part *p = io->parts; p != NULL; p = p->next) {
-        if (in_order && p->stop != NULL)
-            p->stop(p, "server shutting down");
-        else if (p->close != NULL)
-            p->close(p, "server shutting down");
+        void (*end)(sio_part *, const char *) = in_order ? p->stop : p->close;
+        if (end != NULL)
+            end(p, "server shutting down");
     }
 }
 
@@ -348,14 +350,15 @@ void sio_free(sio_server *io)
         sio_net_abort_all(&io->net);
         end_turn(io);
         sio_recovery_free(io);  // runs release handlers, which may set timers
+        free_timers(io);
     }
     sio_mounts_free(&io->net);
     while (io->parts != NULL) {
         sio_part *p = io->parts;
         io->parts = p->next;
-        p->free(p);
+        if (p->free != NULL)
+            p->free(p);
     }
-    free_timers(io);
     sio_node *node;
     size_t from = 0;
     while ((node = sio_table_any(&io->namespaces, &from)) != NULL) {

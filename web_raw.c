@@ -246,7 +246,9 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
     sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
     sio_fifo_init(clock, &e->message_fifo, o->request_timeout_ms, on_ws_message_late, e);
-    e->part = (sio_part){ .bury = bury_dead, .close = close_sockets, .free = free_ws_endpoint };
+    e->part = (sio_part){
+        .bury = bury_dead, .stop = close_sockets, .close = close_sockets, .free = free_ws_endpoint
+    };
     sio_part_add(io, &e->part);
     e->mount = (sio_mount){ .fits = fits, .endpoint = &ws_http_endpoint, .owner = e };
     sio_mount_add(&io->net, &e->mount);
