@@ -18,7 +18,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	FUZZ_SECONDS='$(FUZZ_SECONDS)'
 
 .PHONY: chat lib fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
-	interop steady differential rows bench size format help clean
+	extras interop steady differential rows bench size format help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
@@ -35,7 +35,7 @@ test:  ## everything that can fail, but for what takes longer
 	$(MAKE) corpora unit $(ASAN)
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
-	$(MAKE) interop
+	$(MAKE) extras interop
 	$(MAKE) unit
 
 unit: lib  ## the C tests alone; make unit T=json: those with json in their name
@@ -48,6 +48,8 @@ symbols: lib  ## what is exported begins with sio_, and no file calls one above 
 	@$(TOLD) test/symbols
 rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
 	@test/rows
+extras:  ## the library without what a program may do without, and one client
+	@$(TOLD) test/extras
 interop: chat fixture  ## the official clients, a browser and nginx against build/fixture and build/chat
 	@B='$(B)' test/interop/run
 

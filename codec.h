@@ -217,6 +217,7 @@ size_t sio_http_decode(sio_span s, char *out);
 
 /* The query behind the target's '?'; n == 0: none. */
 sio_span sio_http_target_query(sio_span target);
+sio_span sio_http_target_path(sio_span target);  // what is before it
 
 const char *sio_http_reason(int status);  // "Not Found"
 

@@ -482,11 +482,6 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     return 0;
 }
 
-bool sio_eio_matches(const sio_eio *eio, sio_span target)
-{
-    return target.n >= eio->prefix_n && memcmp(target.p, eio->prefix, eio->prefix_n) == 0;
-}
-
 void sio_eio_flush(sio_eio *eio)
 {
     while (eio->dirty != NULL) {

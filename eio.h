@@ -109,6 +109,7 @@ struct sio_eio {
     size_t n_rests;  // payloads that are read in slices
     sio_ws_events ws_events, upgrade_events;
     sio_holder holder;
+    sio_mount mount;
 };
 
 /* keeps options and events. 0 or -1. */
@@ -119,8 +120,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
 /* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
-bool sio_eio_matches(const sio_eio *eio, sio_span target);
-extern const sio_endpoint sio_eio_endpoint;  // its owner is the sio_eio
+void sio_eio_mount(sio_eio *eio);  // requests for its path are answered from here on
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
 void sio_eio_close_all(sio_eio *eio, const char *reason);

@@ -118,19 +118,6 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
-/* Adds header lines to the answer that x will get, whenever that is. */
-static void add_lines(sio_exchange *x, const sio_memory *m, const sio_sink *lines)
-{
-    char *both = lines->failed || lines->n == 0 ? NULL : sio_resize(m, NULL, x->extra.n + lines->n);
-    if (both == NULL)
-        return;
-    if (x->extra.n > 0)
-        memcpy(both, x->extra.p, x->extra.n);
-    memcpy(both + x->extra.n, lines->p, lines->n);
-    sio_free_mem(m, x->extra.p);
-    x->extra = (sio_span){ both, x->extra.n + lines->n };
-}
-
 /* CORS fields are on every answer; those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
@@ -138,58 +125,35 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
         return;
     sio_textbuf t = sio_text_new(&eio->net->memory);
     put_cors(eio->options, head, "", &t.sink);
-    add_lines(x, t.memory, &t.sink);
+    sio_exchange_add(x, &t.sink);
     x->extra_always = x->extra.n;
     sio_text_free(&t);
 }
 
 /* ---- The application's hooks ---------------------------------------------------------------------- */
 
-/* What a hook is called with, and returns. */
-typedef struct hook_call {
-    const sio_options *options;
-    bool initial;
-    const char *refusal;
-} hook_call;
-
-static void call_allow(sio_http *http, void *data)
+/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
+ * which therefore stays as it is when the scope ends. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x)
 {
-    hook_call *call = data;
-    call->refusal = call->options->allow_request(http);
+    if (eio->options->allow_request == NULL)
+        return NULL;
+    size_t before = x->extra.n;
+    sio_scope_enter(eio->net);
+    const char *refusal = eio->options->allow_request(x);
+    eio->net->depth--;
+    if (!x->answered)
+        x->extra.n = before;  // header fields are added by the other hook
+    return refusal;
 }
 
-static void call_headers(sio_http *http, void *data)
+static void add_headers(sio_eio *eio, sio_exchange *x, bool initial)
 {
-    const hook_call *call = data;
-    call->options->headers(http, call->initial);
-}
-
-/* A hook may end anything, so whoever called one asks this before it goes on with the request. */
-static bool is_gone(const sio_conn *c)
-{
-    return c->dead || c->protocol != &sio_requests;
-}
-
-/* The message of the application's refusal; NULL: it has none. */
-static const char *ask_allow(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
-{
-    hook_call call = { eio->options, true, NULL };
-    if (eio->options->allow_request != NULL)
-        eio->net->show(eio->net, x, head, NULL, call_allow, &call);
-    return call.refusal;
-}
-
-static void add_headers(sio_eio *eio, sio_exchange *x, const sio_http_head *head, bool initial)
-{
-    hook_call call = { eio->options, initial, NULL };
-    sio_conn *c = x->conn;
     if (eio->options->headers == NULL)
         return;
-    sio_textbuf t = sio_text_new(&eio->net->memory);
-    eio->net->show(eio->net, x, head, &t.sink, call_headers, &call);
-    if (!is_gone(c))
-        add_lines(x, t.memory, &t.sink);
-    sio_text_free(&t);
+    sio_scope_enter(eio->net);
+    eio->options->headers(x, initial);
+    sio_scope_leave(eio->net);
 }
 
 /* ---- Errors -------------------------------------------------------------------------------------- */
@@ -408,7 +372,7 @@ static void add_cookie(sio_session *s, sio_exchange *x)
     sio_put(&t.sink, "=", 1);
     sio_put(&t.sink, s->sid, s->node.n);
     sio_put_text(&t.sink, "; Path=/; HttpOnly; SameSite=Lax\r\n");
-    add_lines(x, t.memory, &t.sink);
+    sio_exchange_add(x, &t.sink);
     sio_text_free(&t);
 }
 
@@ -546,7 +510,7 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
         return code;
     if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
         return 4;  // a script of JSONP reads from any page, and its form posts from any
-    if (*s == NULL && (*refusal = ask_allow(eio, x, head)) != NULL)
+    if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
         return 4;
     return q->protocol == 3 && !o->allow_eio3 ? 5 : -1;
 }
@@ -567,7 +531,7 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     }
     add_cors(eio, x, head);
     int code = check(eio, x, head, &q, upgrade, &s, &refusal);
-    if (is_gone(c))
+    if (!sio_conn_answers(c))
         return;
     if (code >= 0) {
         refuse(eio, x, upgrade, (unsigned)code, refusal);
@@ -575,8 +539,8 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     }
     if (upgrade && !sio_websocket_check(x, head))
         return;
-    add_headers(eio, x, head, s == NULL);
-    if (is_gone(c))
+    add_headers(eio, x, s == NULL);
+    if (!sio_conn_answers(c))
         return;
     if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
         refuse(eio, x, upgrade, 1, NULL);
@@ -604,4 +568,18 @@ static void on_gone(void *owner, sio_exchange *x, int status)
         sio_poll_gone(x->user, x, status);
 }
 
-const sio_endpoint sio_eio_endpoint = { on_head, on_body, on_gone };
+static const sio_endpoint endpoint = { on_head, on_body, on_gone };
+
+static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
+{
+    const sio_eio *eio = m->owner;
+    (void)head;
+    bool below = path.n >= eio->prefix_n && memcmp(path.p, eio->prefix, eio->prefix_n) == 0;
+    return below ? SIO_FITS_ENGINE : SIO_FITS_NOT;
+}
+
+void sio_eio_mount(sio_eio *eio)
+{
+    eio->mount = (sio_mount){ .fits = fits, .endpoint = &endpoint, .owner = eio };
+    sio_mount_add(eio->net, &eio->mount);
+}

@@ -474,6 +474,12 @@ bool sio_http_chunks_done(const sio_http_chunks *c)
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
 /* RFC 3986, 3.4. */
+sio_span sio_http_target_path(sio_span target)
+{
+    const char *mark = memchr(target.p, '?', target.n);
+    return (sio_span){ target.p, mark == NULL ? target.n : (size_t)(mark - target.p) };
+}
+
 sio_span sio_http_target_query(sio_span target)
 {
     const char *mark = memchr(target.p, '?', target.n);

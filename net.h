@@ -294,32 +294,46 @@ void sio_loop_give_back(sio_loop *loop);
 /* ---- net_conn.c: connections ------------------------------------------------------------------------- */
 
 typedef struct sio_conn sio_conn;
-typedef struct sio_exchange sio_exchange;
+typedef sio_http sio_exchange;  // a request on its way to its answer; sio_http to applications
 typedef struct sio_conn_protocol sio_conn_protocol;
 
-/* Who answers requests: a route. All three get the owner that the route was found with. */
+/* How requests are answered. All three get the owner of the mount that was found for them. */
 typedef struct sio_endpoint {
     /* The head of a request has come; raw is all its bytes. May answer, upgrade, or keep x and
      * answer later; sets x->wants_body for what follows. */
     void (*head)(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw);
-    /* The body is complete. */
+    /* The body is complete. NULL: it is not wanted. */
     void (*body)(void *owner, sio_exchange *x, sio_span body);
     /* Forget x: its connection is gone (status 0), or its body was refused, which is being answered
-     * with that status (413, 400). */
+     * with that status (413, 400). NULL: nothing was kept of it. */
     void (*gone)(void *owner, sio_exchange *x, int status);
 } sio_endpoint;
 
-/* One request on its way to its answer. Freed when it is answered and its body has been read. */
-struct sio_exchange {
-    sio_conn *conn;
-    sio_exchange *next;  // on the connection: answers leave in the order of the requests
+/* How well a request fits a mount: not at all; below its path, the better the longer that is; to a
+ * path of Engine.IO; to exactly its path. */
+enum { SIO_FITS_NOT = 0, SIO_FITS_BELOW = 1, SIO_FITS_ENGINE = INT32_MAX - 1, SIO_FITS_EXACTLY };
+
+/* Who answers which requests. The one that fits best does, and the first of several that fit as well.
+ * Part of what owns it. */
+typedef struct sio_mount {
+    unsigned (*fits)(const struct sio_mount *m, const sio_http_head *head, sio_span path);
+    void (*free)(sio_net *net, struct sio_mount *m);  // NULL: its owner lives on
     const sio_endpoint *endpoint;
-    void *owner;          // the endpoint's
-    void *user;           // whoever waits to answer: eio's session, web_files.c's kept head
-    sio_span extra;       // header lines of the answer, in memory of their own
-    size_t extra_always;  // the part of it that goes with errors too
-    sio_queue out;        // the answer, while an earlier one is still to come
-    char *body;           // what has come of a body that came in pieces
+    void *owner;
+    struct sio_mount *next;
+} sio_mount;
+
+/* One request on its way to its answer. Freed when it is answered and its body has been read. */
+struct sio_http {
+    sio_exchange *next;  // on the connection: answers leave in the order of the requests
+    sio_conn *conn;
+    const sio_mount *mount;     // who answers it
+    const sio_http_head *head;  // while its mount, or the application, looks at it
+    void *user;                 // whoever waits to answer: eio's session, a route's kept head
+    sio_span extra;             // header lines of the answer, in memory of their own
+    size_t extra_always;        // the part of it that goes with errors too
+    sio_queue out;              // the answer, while an earlier one is still to come
+    char *body;                 // what has come of a body: the exchange's own, where cap is above 0
     size_t body_n, body_cap;
     size_t max_body;  // set by the endpoint; one byte more is a 413
     uint64_t left;    // of a body with a length
@@ -379,12 +393,7 @@ struct sio_net {
     sio_link *dropped;  // freed when the outermost has returned
     sio_stats stats;
     const sio_options *options;
-    /* Finds who answers a request; never NULL. */
-    const sio_endpoint *(*route)(sio_net *net, const sio_http_head *head, void **owner);
-    /* Shows a request to a hook of the application: calls hook(http, data). Writes the header lines
-     * that it adds to lines; NULL: they are dropped. What it was lent stays until the turn ends. */
-    void (*show)(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
-                 void (*hook)(sio_http *http, void *data), void *data);
+    sio_mount *mounts;  // who answers requests, in the order in which they came
     sio_listener *listeners;
     sio_conn **conns;
     size_t n_conns, cap_conns;
@@ -545,8 +554,36 @@ void sio_frames_begin(sio_conn *c, const sio_ws_events *events, void *owner);
 /* ---- net_requests.c: the protocol of requests ----------------------------------------------------- */
 
 extern const sio_conn_protocol sio_requests;
+/* Adds a mount behind the others; keeps m. */
+void sio_mount_add(sio_net *net, sio_mount *m);
+void sio_mounts_free(sio_net *net);  // nobody answers any more
+bool sio_asks_for_websocket(const sio_http_head *head);
+/* Adds whole header lines to the answer that x will get, whenever that is. False: no memory, for them
+ * or for the sink that they were written to. */
+bool sio_exchange_add(sio_exchange *x, const sio_sink *lines);
+/* Whether x, of the connection c, is still there to be answered: a callback may have ended it. */
+bool sio_conn_answers(const sio_conn *c);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
 void sio_date_text(int64_t second, char out[30]);
+
+/* ---- net_routes.c: requests as the application sees them ------------------------------------------ */
+
+/* Answers one method and path; begins what is longer. */
+typedef struct sio_route {
+    sio_mount mount;  // first
+    sio_http_handler fn;
+    const char *method, *path;
+    size_t path_n;  // of a prefix: without the "*"
+    bool prefix;
+} sio_route_data;
+
+/* A route that is no mount yet, with size bytes for what begins with it, zeroed but for the route; to
+ * be freed by mount.free until it is one. NULL, with errno: no memory, or no path that a target has. */
+sio_route_data *sio_route_new(sio_net *net, size_t size, const char *method, const char *path,
+                              sio_http_handler fn);
+/* Text as decoders of queries make it: what is not UTF-8 becomes U+FFFD. In the arena, or s itself;
+ * p NULL: no memory. */
+sio_span sio_repair_text(sio_arena *arena, sio_span s);
 
 /* ---- net_base.c: where clients come from ----------------------------------------------------------- */
 

@@ -8,10 +8,18 @@
  *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
- * only while a head or frame is incomplete, and in proportion to what has come of it. What a read
- * left over, and what is short, goes back to the shared buffer, in front of the next read, for much
- * may follow; what is long and was not completed by a read stays, and the rest is read right behind
- * it. So the cost is linear in the bytes, however the input is cut.
+ * only while a head or frame is incomplete, and in proportion to what has come of it. So the cost is
+ * linear in the bytes, however the input is cut. What a read leaves over:
+ *
+ *     1. nothing             shared | frame | frame |            the connection owns nothing
+ *
+ *     2. a piece behind      shared | frame | frame | pie        copied to c->in, in front of the next
+ *        what is complete,   c->in  | pie ---.                   read, for much may follow
+ *        or a short one      shared | pie|ce | frame | fr
+ *
+ *     3. a long piece, and   c->in  | piece |                    stays where it is: the rest is read
+ *        nothing complete    c->in  | piece|, behind it          right behind it, and nothing is moved
+ *                                                                until the room must grow
  *
  * What holds here:
  *  - A turn has a budget: those who are ready share TURN_BYTES of input, each in one read, and after

@@ -9,6 +9,25 @@
  *     queue of A        `---------------'                     one piece
  *     queue of B                        `-----'  `-----'      one piece, if they are neighbours
  *
+ * A message between begin and end, in the turn's buffer. It is nobody's until its end, so one that
+ * fails leaves nothing behind:
+ *
+ *     | sent before | frame | HH payload..          HH: room for the header of the frame
+ *                   ^start     ^payload   ^sink.n       being written, as long as most are
+ *
+ *     longer than the turn's buffer: it moves to a buffer of its own, where nothing is sent before it
+ *     and the room is as long as the longest header
+ *
+ * Who holds the buffer (refs), while one broadcast goes to three:
+ *
+ *     the turn                      1
+ *     end: the caller's ref         2
+ *     queues of A, B and C          5    a queue's next message, if a neighbour, joins its piece: 5
+ *     the caller releases its own   4
+ *     A and B have sent all of it   2
+ *     the turn's end: C settles     1    a small piece is copied out, and the buffer is used again;
+ *                                        or C keeps a long one, and the turn lets the buffer go
+ *
  * What holds here:
  *  - A piece holds a reference to its buffer; the buffer goes with its last reference.
  *  - Every message is whole WebSocket frames, also for polling clients: their transport reads the

@@ -4,6 +4,8 @@
  *     exchange    head --> endpoint->head --> body --> endpoint->body --> answered --> gone
  *                             `---- may answer now, later, or upgrade ----'
  *
+ * Whose endpoint that is, the mounts tell: each says how well a request fits it, and the best answers.
+ *
  * A connection has a list of exchanges in the order of their requests. Only the first writes to the
  * connection; what a later one answers waits in its own queue. So a request behind a long poll is
  * handled at once, and its answer leaves in its turn.
@@ -13,31 +15,47 @@
  *  - Each is answered once, or its endpoint is told that it is gone. */
 #include "net.h"
 
+#include <stdio.h>
+
 enum {
     MAX_PIPELINED = 16  // requests of one connection without an answer
 };
 
 static void drop_body(sio_exchange *x)
 {
-    sio_hold(&x->conn->net->memory, 0, x->body_cap);
-    sio_free_mem(&x->conn->net->memory, x->body);
-    x->body = NULL, x->body_cap = 0;
+    const sio_memory *m = &x->conn->net->memory;
+    sio_hold(m, 0, x->body_cap);
+    if (x->body_cap > 0)
+        sio_free_mem(m, x->body);
+    x->body = NULL;
+    x->body_n = x->body_cap = 0;
 }
 
+/* A callback may still look at one that is busy: its memory stays as long as the callbacks run. */
 static void free_exchange(sio_exchange *x)
 {
-    const sio_memory *m = &x->conn->net->memory;
+    sio_net *net = x->conn->net;
     x->conn->waiting--;
-    sio_queue_clear(m, &x->out);
-    sio_free_mem(m, x->extra.p);
+    sio_queue_clear(&net->memory, &x->out);
+    sio_free_mem(&net->memory, x->extra.p);
     drop_body(x);
-    sio_free_mem(m, x);
+    x->extra = SIO_NONE;
+    x->answered = true;
+    if (x->busy)
+        sio_scope_free(net, (sio_link *)(void *)x);
+    else
+        sio_free_mem(&net->memory, x);
 }
 
-/* Whether the connection is still there for requests: a callback may have ended or upgraded it. */
-static bool speaks(const sio_conn *c)
+bool sio_conn_answers(const sio_conn *c)
 {
     return !c->dead && c->protocol == &sio_requests;
+}
+
+static void tell_gone(sio_exchange *x, int status)
+{
+    if (x->mount->endpoint->gone != NULL)
+        x->mount->endpoint->gone(x->mount->owner, x, status);
 }
 
 static void drop_exchanges(sio_conn *c)
@@ -46,7 +64,7 @@ static void drop_exchanges(sio_conn *c)
         sio_exchange *x = c->u.http.first;
         c->u.http.first = x->next;
         if (!x->answered)
-            x->endpoint->gone(x->owner, x, 0);
+            tell_gone(x, 0);
         free_exchange(x);
     }
 }
@@ -136,6 +154,22 @@ static void advance(sio_conn *c)
     }
 }
 
+bool sio_exchange_add(sio_exchange *x, const sio_sink *lines)
+{
+    const sio_memory *m = &x->conn->net->memory;
+    if (lines->failed || lines->n == 0 || x->answered)
+        return !lines->failed;
+    char *both = sio_resize(m, NULL, x->extra.n + lines->n);
+    if (both == NULL)
+        return false;
+    if (x->extra.n > 0)
+        memcpy(both, x->extra.p, x->extra.n);
+    memcpy(both + x->extra.n, lines->p, lines->n);
+    sio_free_mem(m, x->extra.p);
+    x->extra = (sio_span){ both, x->extra.n + lines->n };
+    return true;
+}
+
 void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span more, size_t size)
 {
     sio_net *net = x->conn->net;
@@ -219,14 +253,70 @@ void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span mo
     sio_respond(x, status, type, more, body);
 }
 
-/* ---- Requests ------------------------------------------------------------------------------------ */
+/* ---- Who answers -------------------------------------------------------------------------------- */
 
-static void nobody(void *owner, sio_exchange *x, int status)
+bool sio_asks_for_websocket(const sio_http_head *head)
 {
-    (void)owner, (void)x, (void)status;
+    return head->upgrade && sio_span_is_nocase(sio_http_field_of(head, "Upgrade"), "websocket");
 }
 
-static const sio_endpoint no_endpoint = { .gone = nobody };
+/* A page that is nowhere is told so; of a WebSocket handshake only the log hears why it ends. */
+static void on_lost_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    sio_net *net = x->conn->net;
+    const char *path = net->options->path;
+    (void)owner, (void)raw;
+    if (sio_asks_for_websocket(head)) {
+        net->stats.refused++;
+        sio_log(net, "websocket handshake refused: its path is nobody's; Socket.IO listens on %s/",
+                path);
+        sio_conn_end(x->conn, false);
+        return;
+    }
+    char text[256];
+    int n = snprintf(text, sizeof text, "not found; Socket.IO listens on %s/\n", path);
+    sio_respond(x, 404, "text/plain", SIO_NONE, (sio_span){ text, n < 256 ? (size_t)n : 255 });
+}
+
+static const sio_endpoint lost_endpoint = { .head = on_lost_head };
+static const sio_mount lost = { .endpoint = &lost_endpoint };
+
+void sio_mount_add(sio_net *net, sio_mount *m)
+{
+    sio_mount **end = &net->mounts;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = m;
+    m->next = NULL;
+}
+
+void sio_mounts_free(sio_net *net)
+{
+    while (net->mounts != NULL) {
+        sio_mount *m = net->mounts;
+        net->mounts = m->next;
+        if (m->free != NULL)
+            m->free(net, m);
+    }
+}
+
+static const sio_mount *find_mount(const sio_net *net, const sio_http_head *head)
+{
+    const sio_mount *best = &lost;
+    sio_span path = sio_http_target_path(head->target);
+    unsigned best_fit = SIO_FITS_NOT;
+    for (const sio_mount *m = net->mounts; m != NULL; m = m->next) {
+        unsigned fit = m->fits(m, head, path);
+        if (fit > best_fit)
+            best = m, best_fit = fit;
+    }
+    return best;
+}
+
+/* ---- Requests ------------------------------------------------------------------------------------ */
+
+static const sio_endpoint no_endpoint = { .head = NULL };
+static const sio_mount no_mount = { .endpoint = &no_endpoint };
 
 static sio_exchange *new_exchange(sio_conn *c)
 {
@@ -241,7 +331,7 @@ static sio_exchange *new_exchange(sio_conn *c)
     c->waiting++;
     c->idle = false;
     x->conn = c;
-    x->endpoint = &no_endpoint;
+    x->mount = &no_mount;
     x->keep_alive = true;
     sio_exchange **end = &c->u.http.first;
     while (*end != NULL)
@@ -265,18 +355,19 @@ static void refuse(sio_conn *c, int status)
 static void settle_exchange(sio_conn *c, sio_exchange *x)
 {
     x->busy = false;
-    if (speaks(c))
+    if (sio_conn_answers(c))
         advance(c);
 }
 
-static void end_body(sio_conn *c, sio_exchange *x, sio_span body)
+static void end_body(sio_conn *c, sio_exchange *x)
 {
     c->in_body = false;
     sio_deadline_clear(&c->u.http.deadline);
     if (x->wants_body && !x->answered) {
         x->busy = true;
-        x->endpoint->body(x->owner, x, body);
-        if (!speaks(c))
+        sio_span body = { x->body_n > 0 ? x->body : "", x->body_n };
+        x->mount->endpoint->body(x->mount->owner, x, body);
+        if (!sio_conn_answers(c))
             return;
     }
     drop_body(x);
@@ -300,12 +391,14 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     x->max_body = net->options->max_payload;
     sio_deadline_set(&net->clock, &net->request_fifo, &c->u.http.deadline);
     c->in_body = true;
-    x->endpoint = net->route(net, head, &x->owner);
-    x->endpoint->head(x->owner, x, head, raw);
-    if (!speaks(c))
+    x->mount = find_mount(net, head);
+    x->head = head;
+    x->mount->endpoint->head(x->mount->owner, x, head, raw);
+    if (!sio_conn_answers(c))
         return;
+    x->head = NULL;
     if (!head->chunked && head->length == 0) {
-        end_body(c, x, (sio_span){ raw.p, 0 });
+        end_body(c, x);
         return;
     }
     sio_ref ref;
@@ -360,15 +453,15 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
         return true;
     if (data.n > x->max_body - x->body_n) {
         x->busy = true;
-        x->endpoint->gone(x->owner, x, 413);
+        tell_gone(x, 413);
         sio_log(c->net, "413: a body is longer than max_payload, %zu bytes", x->max_body);
         c->net->stats.refused++;
-        x->endpoint = &no_endpoint;
+        x->mount = &no_mount;
         x->wants_body = false;
         drop_body(x);
         sio_respond_empty(x, 413);
         settle_exchange(c, x);
-        return speaks(c);
+        return sio_conn_answers(c);
     }
     if (x->body_cap - x->body_n < data.n) {
         size_t whole = x->left < x->max_body - x->body_n ? x->body_n + (size_t)x->left : 0;
@@ -397,8 +490,8 @@ static void refuse_body(sio_conn *c, sio_exchange *x)
     x->reading = false;
     x->keep_alive = false;
     if (!x->answered) {
-        x->endpoint->gone(x->owner, x, 400);
-        x->endpoint = &no_endpoint;
+        tell_gone(x, 400);
+        x->mount = &no_mount;
         sio_respond_empty(x, 400);
     } else {
         advance(c);
@@ -424,7 +517,8 @@ static size_t on_body(sio_conn *c, char *p, size_t n)
         done = data.n == x->left;
     }
     if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body) {
-        end_body(c, x, data);  // whole, where it was read
+        x->body = p, x->body_n = data.n;  // whole, where it was read
+        end_body(c, x);
         return (size_t)used;
     }
     if (!take_body(c, x, data))
@@ -432,7 +526,7 @@ static size_t on_body(sio_conn *c, char *p, size_t n)
     if (!x->chunked)
         x->left -= data.n;
     if (done)
-        end_body(c, x, (sio_span){ x->body, x->body_n });
+        end_body(c, x);
     return (size_t)used;
 }
 
@@ -499,6 +593,7 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
     sio_ref_release(ref);
     return c;
 }
+
 /* ---- Behind a proxy ------------------------------------------------------------------------------ */
 
 /* The last entry of all X-Forwarded-For fields: the proxy that is trusted wrote it. Those before it

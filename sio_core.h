@@ -207,22 +207,32 @@ typedef struct sio_keeper {
     void (*forget)(struct sio_keeper *k, sio_namespace *ns);  // the namespace ends
 } sio_keeper;
 
-/* What lives in the turn. Each function may be NULL. */
+/* What lives in a server's turns. A function that is NULL has nothing to do. */
 typedef struct sio_part {
-    void (*flush)(struct sio_part *);        // does what is queued
-    bool (*dirty)(const struct sio_part *);  // something is
-    void (*close)(struct sio_part *, const char *reason);
-    void (*free)(struct sio_part *);
+    void (*flush)(struct sio_part *p);        // does what was put off to the turn's end
+    bool (*dirty)(const struct sio_part *p);  // there is something for flush
+    void (*bury)(struct sio_part *p);         // the turn is over: frees what died in it
+    /* The server begins to stop: ends its clients, but for those that must still fetch something. Left
+     * tells how many of these there are. */
+    void (*stop)(struct sio_part *p, const char *reason);
+    size_t (*left)(const struct sio_part *p);
+    void (*close)(struct sio_part *p, const char *reason);  // ends all of them; again, if need be
+    void (*free)(struct sio_part *p);                       // nobody is left, and nobody is called
     struct sio_part *next;
 } sio_part;
 
-void sio_part_add(sio_server *io, sio_part *p);
+/* An endpoint of Engine.IO: Socket.IO's, or one of sio_engine. */
+typedef struct sio_eio_part {
+    sio_part part;  // first
+    sio_eio eio;
+} sio_eio_part;
 
 struct sio_server {
     sio_net net;  // first
     sio_options options;
-    char *strings;  // of the options
-    sio_eio eio;
+    char *strings;    // of the options
+    sio_part *parts;  // in the order in which they came: Socket.IO's endpoint first
+    sio_eio_part engine;
     sio_fifo connect_fifo, partial_fifo;
     sio_table namespaces;
     sio_namespace *families, *dead_namespaces;
@@ -232,19 +242,14 @@ struct sio_server {
     sio_handles timers;
     uint64_t serial;  // of late answers, and of namespaces
     uint32_t mark;
-    bool turning;              // sio_turn or sio_free is at work
-    unsigned asking;           // calls of sio_family's accept that are under way
-    size_t n_dynamic;          // namespaces of families
-    struct sio_route *routes;  // web_files.c
-    struct sio_ws_endpoint *ws_endpoints;
-    struct sio_engine_endpoint *engines;
-    sio_ws *dead_ws;
+    bool turning;        // sio_turn or sio_free is at work
+    unsigned asking;     // calls of sio_family's accept that are under way
+    size_t n_dynamic;    // namespaces of families
     sio_table awaited;   // sio_emit.c: answers that are due
     sio_keeper *keeper;  // NULL: nobody keeps what clients miss
-    sio_part *parts;
-    bool freeing;       // sio_free has begun
-    volatile int stop;  // set by sio_stop
-    int64_t stop_by;    // 0: not stopping
+    bool freeing;        // sio_free has begun
+    volatile int stop;   // set by sio_stop
+    int64_t stop_by;     // 0: not stopping
 };
 
 /* ---- sio_namespace.c: namespaces, their handlers, and what a socket tells ---------------------------------- */
@@ -293,15 +298,17 @@ void sio_client_leave_all(sio_client *c, const char *reason);
 /* The query of a target as an object of strings, in the arena: names in the order of their first
  * appearance, each with its last value. O(its bytes). NULL: no memory. */
 sio_value sio_query_object(sio_server *io, sio_span query);
-/* Text as decoders of queries make it: what is not UTF-8 becomes U+FFFD. In the arena, or s itself;
- * p NULL: no memory. */
-sio_span sio_repair_text(sio_arena *arena, sio_span s);
 
 /* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
 
 void sio_options_complete(sio_options *o);  // defaults for what is 0
 /* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
 int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
+void sio_part_add(sio_server *io, sio_part *p);  // keeps p until it calls p->free
+/* Opens an endpoint of Engine.IO: makes it a part, and answers its requests; as sio_eio_init. */
+int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options,
+                     const sio_eio_events *events, void *owner);
+void sio_eio_part_free(sio_part *p);
 
 /* ---- sio_room.c: rooms and targets ----------------------------------------------------------------------- */
 
@@ -343,25 +350,5 @@ enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
 uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
 /* It is done, or void. False: it was, or the socket is gone. */
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
-
-/* ---- web_files.c: who answers a request; routes and files ------------------------------------------------- */
-
-const sio_endpoint *sio_route_find(sio_net *net, const sio_http_head *head, void **owner);
-void sio_route_show(sio_net *net, sio_exchange *x, const sio_http_head *head, sio_sink *lines,
-                    void (*hook)(sio_http *http, void *data), void *data);
-void sio_routes_free(sio_server *io);
-
-/* ---- web_raw.c: plain WebSocket and plain Engine.IO ---------------------------------------------------- */
-
-/* Whose endpoint a request is for; NULL: nobody's. */
-const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
-                                    void **owner);
-void sio_beside_flush(sio_server *io);
-bool sio_beside_dirty(const sio_server *io);
-void sio_beside_bury(sio_server *io);
-void sio_beside_close_all(sio_server *io, const char *reason);
-void sio_beside_stop(sio_server *io, const char *reason);  // as sio_eio_stop
-size_t sio_beside_sessions(const sio_server *io);          // of plain Engine.IO
-void sio_beside_free(sio_server *io);
 
 #endif

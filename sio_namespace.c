@@ -435,24 +435,6 @@ typedef struct parameter {
     sio_span value;
 } parameter;
 
-sio_span sio_repair_text(sio_arena *arena, sio_span s)
-{
-    size_t good = sio_utf8_prefix(s.p, s.n), n = 0;
-    if (good == s.n)
-        return s;
-    char *text = sio_arena_get(arena, s.n * 3);
-    while (text != NULL && s.n > 0) {
-        memcpy(text + n, s.p, good);
-        s.p += good, s.n -= good, n += good;
-        if (s.n > 0) {
-            memcpy(text + n, "\xef\xbf\xbd", 3);
-            s.p++, s.n--, n += 3;
-        }
-        good = sio_utf8_prefix(s.p, s.n);
-    }
-    return (sio_span){ text, n };
-}
-
 static parameter *add_parameter(sio_table *names, sio_arena *arena, sio_span name)
 {
     parameter *q = sio_arena_get(arena, sizeof *q);

@@ -3,6 +3,9 @@
  *
  * A turn:  wait -> read, and run handlers -> run what is due -> send what was queued -> free
  *
+ * What lives in a turn is a part: each endpoint of Engine.IO, plain WebSockets, and what else the
+ * application calls for. This file knows Socket.IO's alone.
+ *
  * Sending can end connections, whose handlers may queue again: so it is repeated until nothing is
  * left to send. Freeing comes last, when no function up the stack can look at the dead any more.
  *
@@ -158,6 +161,74 @@ static void free_timers(sio_server *io)
     }
 }
 
+/* ---- Parts --------------------------------------------------------------------------------------- */
+
+void sio_part_add(sio_server *io, sio_part *p)
+{
+    sio_part **end = &io->parts;
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = p;
+    p->next = NULL;
+}
+
+static sio_eio *eio_of(sio_part *p)
+{
+    return &((sio_eio_part *)(void *)p)->eio;
+}
+
+static void flush_eio(sio_part *p)
+{
+    sio_eio_flush(eio_of(p));
+}
+
+static bool eio_is_dirty(const sio_part *p)
+{
+    return ((const sio_eio_part *)(const void *)p)->eio.dirty != NULL;
+}
+
+static void bury_eio(sio_part *p)
+{
+    sio_eio_bury(eio_of(p));
+}
+
+static void stop_eio(sio_part *p, const char *reason)
+{
+    sio_eio_stop(eio_of(p), reason);
+}
+
+static size_t eio_left(const sio_part *p)
+{
+    return ((const sio_eio_part *)(const void *)p)->eio.sessions.count;
+}
+
+static void close_eio(sio_part *p, const char *reason)
+{
+    sio_eio_close_all(eio_of(p), reason);
+}
+
+void sio_eio_part_free(sio_part *p)
+{
+    sio_eio_free(eio_of(p));
+}
+
+int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options,
+                     const sio_eio_events *events, void *owner)
+{
+    if (sio_eio_init(&p->eio, &io->net, options, events, owner) < 0)
+        return -1;
+    p->part = (sio_part){ .flush = flush_eio,
+                          .dirty = eio_is_dirty,
+                          .bury = bury_eio,
+                          .stop = stop_eio,
+                          .left = eio_left,
+                          .close = close_eio,
+                          .free = sio_eio_part_free };
+    sio_part_add(io, &p->part);
+    sio_eio_mount(&p->eio);
+    return 0;
+}
+
 /* ---- The server's life --------------------------------------------------------------------------- */
 
 sio_server *sio_new(const sio_options *options)
@@ -173,8 +244,6 @@ sio_server *sio_new(const sio_options *options)
     io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
     io->net.options = &io->options;
     io->net.libc_memory = options == NULL || options->memory == NULL;
-    io->net.route = sio_route_find;
-    io->net.show = sio_route_show;
     io->net.depth = 1;
     const sio_memory *m = &io->net.memory;
     io->namespaces.memory = io->handles.memory = io->timers.memory = io->awaited.memory = m;
@@ -184,7 +253,7 @@ sio_server *sio_new(const sio_options *options)
     }
     sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
     sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
-    if (sio_eio_init(&io->eio, &io->net, &io->options, &sio_client_events, io) < 0 ||
+    if (sio_eio_part_add(io, &io->engine, &io->options, &sio_client_events, io) < 0 ||
         sio_of(io, "/") == NULL) {
         sio_free(io);
         return NULL;
@@ -211,19 +280,12 @@ static void tell(sio_server *io)
     sio_text_free(&lines);
 }
 
-void sio_part_add(sio_server *io, sio_part *p)
-{
-    p->next = io->parts;
-    io->parts = p;
-}
-
 static bool is_dirty(const sio_server *io)
 {
     for (const sio_part *p = io->parts; p != NULL; p = p->next)
         if (p->dirty != NULL && p->dirty(p))
             return true;
-    return io->net.lines.sink.n > 0 || io->net.dirty != NULL || io->eio.dirty != NULL ||
-           io->dead_sockets != NULL || sio_beside_dirty(io);
+    return io->net.lines.sink.n > 0 || io->net.dirty != NULL || io->dead_sockets != NULL;
 }
 
 /* Releases the data of those that left, and sends what is queued, until there is nothing more to do;
@@ -236,15 +298,14 @@ static void end_turn(sio_server *io)
         for (sio_part *p = io->parts; p != NULL; p = p->next)
             if (p->flush != NULL)
                 p->flush(p);
-        sio_eio_flush(&io->eio);
-        sio_beside_flush(io);
         sio_net_flush(net);
         if (net->lines.sink.n > 0)
             tell(io);
     } while (is_dirty(io));
     sio_clients_bury(io);
-    sio_eio_bury(&io->eio);
-    sio_beside_bury(io);
+    for (sio_part *p = io->parts; p != NULL; p = p->next)
+        if (p->bury != NULL)
+            p->bury(p);
     sio_net_bury(net);
     sio_out_turn(&net->out);
     sio_scope_end(net);
@@ -256,26 +317,15 @@ static bool in_callback(const sio_server *io)
     return io->turning || io->net.depth > 1;
 }
 
-static const char shutting_down[] = "server shutting down";
-
-static void close_all(sio_server *io)
+/* in_order: those who must still fetch something stay until they have. */
+static void close_all(sio_server *io, bool in_order)
 {
     sio_net_stop_listening(&io->net);
     io->net.stopping = true;
-    sio_eio_close_all(&io->eio, shutting_down);
-    sio_beside_close_all(io, shutting_down);
-    for (sio_part *p = io->parts; p != NULL; p = p->next)
-        if (p->close != NULL)
-            p->close(p, shutting_down);
-}
-
-static void free_parts(sio_server *io)
-{
-    while (io->parts != NULL) {
-        sio_part *p = io->parts;
-        io->parts = p->next;
-        if (p->free != NULL)
-            p->free(p);
+    for (sio_part *p = io->parts; p != NULL; p = p->next) {
+        void (*end)(sio_part *, const char *) = in_order ? p->stop : p->close;
+        if (end != NULL)
+            end(p, "server shutting down");
     }
 }
 
@@ -289,17 +339,20 @@ void sio_free(sio_server *io)
     io->turning = true;
     io->net.depth = 0;
     io->freeing = true;
-    if (io->eio.net != NULL) {
-        close_all(io);
+    if (io->parts != NULL) {
+        close_all(io, false);
         end_turn(io);
         sio_net_abort_all(&io->net);
         end_turn(io);
         free_timers(io);
-        sio_eio_free(&io->eio);
     }
-    free_parts(io);
-    sio_beside_free(io);
-    sio_routes_free(io);
+    sio_mounts_free(&io->net);
+    while (io->parts != NULL) {
+        sio_part *p = io->parts;
+        io->parts = p->next;
+        if (p->free != NULL)
+            p->free(p);
+    }
     sio_node *node;
     size_t from = 0;
     while ((node = sio_table_any(&io->namespaces, &from)) != NULL) {
@@ -324,10 +377,7 @@ static void begin_to_stop(sio_server *io, int64_t now)
 {
     io->net.clock.now = now;
     io->stop_by = now + io->options.stop_timeout_ms;
-    sio_net_stop_listening(&io->net);
-    io->net.stopping = true;
-    sio_eio_stop(&io->eio, shutting_down);
-    sio_beside_stop(io, shutting_down);
+    close_all(io, true);
     end_turn(io);
 }
 
@@ -338,14 +388,17 @@ static int go_on_stopping(sio_server *io)
     int64_t now = sio_loop_now(io->net.loop);
     if (io->stop_by == 0)
         begin_to_stop(io, now);
-    if (io->eio.sessions.count + sio_beside_sessions(io) == 0)
+    size_t left = 0;
+    for (const sio_part *p = io->parts; p != NULL; p = p->next)
+        left += p->left == NULL ? 0 : p->left(p);
+    if (left == 0)
         sio_net_close_idle(&io->net);
     if (now >= io->stop_by)
         sio_net_abort_all(&io->net);
     end_turn(io);
     if (io->net.n_conns > 0)
         return 1;
-    close_all(io);  // nobody can come for what waits
+    close_all(io, false);  // nobody can come for what waits
     end_turn(io);
     return 0;
 }

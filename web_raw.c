@@ -12,12 +12,13 @@
 
 /* ---- Plain WebSocket -------------------------------------------------------------------------------- */
 
-typedef struct sio_ws_endpoint {
-    struct sio_ws_endpoint *next;
+typedef struct ws_endpoint {
+    sio_part part;  // first
+    sio_mount mount;
     sio_server *io;
     sio_ws_handlers handlers;
     sio_ws_events events;
-    sio_ws *sockets;
+    sio_ws *sockets, *dead;
     sio_fifo ping_fifo, pong_fifo, message_fifo;
     size_t path_n;
     char path[];
@@ -53,8 +54,8 @@ static void end_ws(sio_ws *ws, int code, bool clean)
     if (e->handlers.close != NULL)
         e->handlers.close(ws, code, clean);
     sio_scope_leave(&e->io->net);
-    ws->next = e->io->dead_ws;
-    e->io->dead_ws = ws;
+    ws->next = e->dead;
+    e->dead = ws;
 }
 
 /* Encodes one frame. 0 or -1. */
@@ -187,17 +188,42 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     sio_scope_leave(&e->io->net);
 }
 
-static void no_body(void *owner, sio_exchange *x, sio_span body)
+static const sio_endpoint ws_http_endpoint = { .head = on_ws_head };
+
+static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
 {
-    (void)owner, (void)x, (void)body;
+    const ws_endpoint *e = m->owner;
+    bool here = path.n == e->path_n && memcmp(path.p, e->path, path.n) == 0;
+    return here && head->upgrade ? SIO_FITS_EXACTLY : SIO_FITS_NOT;
 }
 
-static void no_gone(void *owner, sio_exchange *x, int status)
+static void bury_dead(sio_part *p)
 {
-    (void)owner, (void)x, (void)status;
+    ws_endpoint *e = (ws_endpoint *)(void *)p;
+    while (e->dead != NULL) {
+        sio_ws *ws = e->dead;
+        e->dead = ws->next;
+        sio_free_mem(&e->io->net.memory, ws);
+    }
 }
 
-static const sio_endpoint ws_http_endpoint = { on_ws_head, no_body, no_gone };
+static void close_sockets(sio_part *p, const char *reason)
+{
+    ws_endpoint *e = (ws_endpoint *)(void *)p;
+    (void)reason;
+    while (e->sockets != NULL)
+        sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
+}
+
+static void free_ws_endpoint(sio_part *p)
+{
+    ws_endpoint *e = (ws_endpoint *)(void *)p;
+    sio_clock *clock = &e->io->net.clock;
+    sio_fifo_remove(clock, &e->ping_fifo);
+    sio_fifo_remove(clock, &e->pong_fifo);
+    sio_fifo_remove(clock, &e->message_fifo);
+    sio_free_mem(&e->io->net.memory, e);
+}
 
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers)
 {
@@ -220,17 +246,22 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
     sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
     sio_fifo_init(clock, &e->message_fifo, o->request_timeout_ms, on_ws_message_late, e);
-    e->next = io->ws_endpoints;
-    io->ws_endpoints = e;
+    e->part = (sio_part){
+        .bury = bury_dead, .stop = close_sockets, .close = close_sockets, .free = free_ws_endpoint
+    };
+    sio_part_add(io, &e->part);
+    e->mount = (sio_mount){ .fits = fits, .endpoint = &ws_http_endpoint, .owner = e };
+    sio_mount_add(&io->net, &e->mount);
     return 0;
 }
 
-static ws_endpoint *find_ws(const sio_server *io, sio_span path)
+static const ws_endpoint *find_ws(const sio_server *io, const char *path)
 {
-    ws_endpoint *e = io->ws_endpoints;
-    while (e != NULL && (e->path_n != path.n || memcmp(e->path, path.p, path.n) != 0))
-        e = e->next;
-    return e;
+    for (const sio_mount *m = io->net.mounts; m != NULL; m = m->next)
+        if (m->endpoint == &ws_http_endpoint &&
+            strcmp(((const ws_endpoint *)m->owner)->path, path) == 0)
+            return m->owner;
+    return NULL;
 }
 
 /* Encodes one message as a frame. 0 or -1. */
@@ -255,7 +286,7 @@ int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
 
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n)
 {
-    const ws_endpoint *e = find_ws(io, (sio_span){ path, strlen(path) });
+    const ws_endpoint *e = find_ws(io, path);
     sio_ref ref;
     if (e == NULL)
         return sio_fail(ENOENT);
@@ -300,10 +331,9 @@ void *sio_ws_data(const sio_ws *ws)
 
 /* ---- Plain Engine.IO --------------------------------------------------------------------------------- */
 
-typedef struct sio_engine_endpoint {
-    struct sio_engine_endpoint *next;
+typedef struct engine {
+    sio_eio_part engine;  // first
     sio_server *io;
-    sio_eio eio;
     sio_options options;
     char *strings;
     sio_engine_handlers handlers;
@@ -341,6 +371,15 @@ static const sio_eio_events engine_events = { .open = on_engine_open,
                                               .message = on_engine_message,
                                               .close = on_engine_close };
 
+static void free_engine(sio_part *p)
+{
+    engine *e = (engine *)(void *)p;
+    const sio_memory *m = &e->io->net.memory;
+    sio_eio_part_free(p);
+    sio_free_mem(m, e->strings);
+    sio_free_mem(m, e);
+}
+
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers)
 {
     const sio_memory *m = &io->net.memory;
@@ -350,13 +389,12 @@ int sio_engine(sio_server *io, const sio_options *options, const sio_engine_hand
     e->io = io;
     e->handlers = *handlers;
     if (sio_options_copy(m, &e->options, options, &e->strings) < 0 ||
-        sio_eio_init(&e->eio, &io->net, &e->options, &engine_events, e) < 0) {
+        sio_eio_part_add(io, &e->engine, &e->options, &engine_events, e) < 0) {
         sio_free_mem(m, e->strings);
         sio_free_mem(m, e);
         return sio_fail(ENOMEM);
     }
-    e->next = io->engines;
-    io->engines = e;
+    e->engine.part.free = free_engine;
     return 0;
 }
 
@@ -405,93 +443,4 @@ void sio_session_set_data(sio_session *s, void *data)
 void *sio_session_data(const sio_session *s)
 {
     return s->user;
-}
-
-const sio_endpoint *sio_beside_find(sio_server *io, const sio_http_head *head, sio_span path,
-                                    void **owner)
-{
-    for (engine *e = io->engines; e != NULL; e = e->next) {
-        if (sio_eio_matches(&e->eio, head->target)) {
-            *owner = &e->eio;
-            return &sio_eio_endpoint;
-        }
-    }
-    *owner = head->upgrade ? find_ws(io, path) : NULL;
-    return *owner == NULL ? NULL : &ws_http_endpoint;
-}
-
-/* ---- Turns and the end -------------------------------------------------------------------------------- */
-
-void sio_beside_flush(sio_server *io)
-{
-    for (engine *e = io->engines; e != NULL; e = e->next)
-        sio_eio_flush(&e->eio);
-}
-
-bool sio_beside_dirty(const sio_server *io)
-{
-    const engine *e = io->engines;
-    while (e != NULL && e->eio.dirty == NULL)
-        e = e->next;
-    return e != NULL;
-}
-
-void sio_beside_bury(sio_server *io)
-{
-    for (engine *e = io->engines; e != NULL; e = e->next)
-        sio_eio_bury(&e->eio);
-    while (io->dead_ws != NULL) {
-        sio_ws *ws = io->dead_ws;
-        io->dead_ws = ws->next;
-        sio_free_mem(&io->net.memory, ws);
-    }
-}
-
-static void close_all_ws(sio_server *io)
-{
-    for (ws_endpoint *e = io->ws_endpoints; e != NULL; e = e->next)
-        while (e->sockets != NULL)
-            sio_ws_close(e->sockets, 1001);  // RFC 6455, 7.4.1: going away
-}
-
-void sio_beside_close_all(sio_server *io, const char *reason)
-{
-    for (engine *e = io->engines; e != NULL; e = e->next)
-        sio_eio_close_all(&e->eio, reason);
-    close_all_ws(io);
-}
-
-void sio_beside_stop(sio_server *io, const char *reason)
-{
-    for (engine *e = io->engines; e != NULL; e = e->next)
-        sio_eio_stop(&e->eio, reason);
-    close_all_ws(io);
-}
-
-size_t sio_beside_sessions(const sio_server *io)
-{
-    size_t n = 0;
-    for (const engine *e = io->engines; e != NULL; e = e->next)
-        n += e->eio.sessions.count;
-    return n;
-}
-
-void sio_beside_free(sio_server *io)
-{
-    const sio_memory *m = &io->net.memory;
-    while (io->engines != NULL) {
-        engine *e = io->engines;
-        io->engines = e->next;
-        sio_eio_free(&e->eio);
-        sio_free_mem(m, e->strings);
-        sio_free_mem(m, e);
-    }
-    while (io->ws_endpoints != NULL) {
-        ws_endpoint *e = io->ws_endpoints;
-        io->ws_endpoints = e->next;
-        sio_fifo_remove(&io->net.clock, &e->ping_fifo);
-        sio_fifo_remove(&io->net.clock, &e->pong_fifo);
-        sio_fifo_remove(&io->net.clock, &e->message_fifo);
-        sio_free_mem(m, e);
-    }
 }

@@ -1,0 +1,257 @@
+/* net_routes.c - requests as the application sees them, and routes
+ * SPDX-License-Identifier: MIT
+ *
+ *     head --no body--> handler --> answered
+ *       `--a body--> the head is kept --the body is complete--^
+ *
+ * A route answers exactly its path, or everything below it. What serves something else than a handler
+ * begins with a route (web_files.c).
+ *
+ * What holds here:
+ *  - A handler runs when the body is complete, and is done when it returns: it has answered, or the
+ *    answer is 500.
+ *  - A request is readable as long as the function runs that it was lent to, and is answered only by a
+ *    route's handler: a hook of Engine.IO adds header fields to what others answer.
+ *  - WebSocket handshakes are no route's. */
+#include "net.h"
+
+#include <errno.h>
+
+/* ---- Requests -------------------------------------------------------------------------------------- */
+
+static const char *copy_text(const sio_http *http, sio_span s)
+{
+    char *text = sio_arena_get(&http->conn->net->arena, s.n + 1);
+    if (text == NULL)
+        return NULL;
+    if (s.n > 0)
+        memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    return text;
+}
+
+sio_span sio_repair_text(sio_arena *arena, sio_span s)
+{
+    size_t good = sio_utf8_prefix(s.p, s.n), n = 0;
+    if (good == s.n)
+        return s;
+    char *text = sio_arena_get(arena, s.n * 3);
+    while (text != NULL && s.n > 0) {
+        memcpy(text + n, s.p, good);
+        s.p += good, s.n -= good, n += good;
+        if (s.n > 0) {
+            memcpy(text + n, "\xef\xbf\xbd", 3);
+            s.p++, s.n--, n += 3;
+        }
+        good = sio_utf8_prefix(s.p, s.n);
+    }
+    return (sio_span){ text, n };
+}
+
+sio_server *sio_http_server(const sio_http *http)
+{
+    return (sio_server *)(void *)http->conn->net;  // which it begins with
+}
+
+const char *sio_http_method(const sio_http *http)
+{
+    return copy_text(http, http->head->method);
+}
+
+const char *sio_http_target(const sio_http *http)
+{
+    return copy_text(http, http->head->target);
+}
+
+const char *sio_http_path(sio_http *http)
+{
+    return copy_text(http, sio_http_target_path(http->head->target));
+}
+
+const char *sio_http_header(sio_http *http, const char *name)
+{
+    sio_span value = sio_http_field_of(http->head, name);
+    return value.p == NULL ? NULL : copy_text(http, value);
+}
+
+const char *sio_http_query(sio_http *http, const char *name)
+{
+    sio_arena *arena = &http->conn->net->arena;
+    sio_span query = sio_http_target_query(http->head->target), found = SIO_NONE, key, value;
+    size_t n = strlen(name);
+    char *text = sio_arena_get(arena, query.n + 1);
+    while (text != NULL && sio_http_query_next(&query, &key, &value))
+        if (sio_http_decode(key, text) == n && memcmp(text, name, n) == 0)
+            found = value;
+    if (found.p == NULL)
+        return NULL;
+    found = sio_repair_text(arena, (sio_span){ text, sio_http_decode(found, text) });
+    return found.p == NULL ? NULL : copy_text(http, found);
+}
+
+const char *sio_http_address(sio_http *http)
+{
+    char *text = sio_arena_get(&http->conn->net->arena, 64);
+    if (text != NULL)
+        sio_client_address(http->conn, http->head, text);
+    return text;
+}
+
+const void *sio_http_body(const sio_http *http, size_t *n)
+{
+    *n = http->body_n;
+    return *n > 0 ? http->body : "";
+}
+
+/* Fields that say where the answer ends, which nobody but net_requests.c knows. */
+static bool is_framing(const char *name)
+{
+    sio_span s = { name, strlen(name) };
+    return sio_span_is_nocase(s, "Content-Length") || sio_span_is_nocase(s, "Transfer-Encoding") ||
+           sio_span_is_nocase(s, "Connection");
+}
+
+int sio_header_add(sio_http *http, const char *name, const char *value)
+{
+    if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
+        return sio_fail(EINVAL);
+    size_t n = strlen(name) + strlen(value) + 4;
+    sio_sink sink = { .p = sio_arena_get(&http->conn->net->arena, n), .cap = n };
+    if (sink.p == NULL)
+        return sio_fail(ENOMEM);
+    sio_put_text(&sink, name);
+    sio_put(&sink, ": ", 2);
+    sio_put_text(&sink, value);
+    sio_put(&sink, "\r\n", 2);
+    return sio_exchange_add(http, &sink) ? 0 : sio_fail(ENOMEM);
+}
+
+/* ---- Routes ---------------------------------------------------------------------------------------- */
+
+static void run(const sio_route_data *r, sio_http *http, const sio_http_head *head)
+{
+    sio_net *net = http->conn->net;
+    http->head = head;
+    sio_scope_enter(net);
+    r->fn(http);
+    http->head = NULL;
+    if (!http->answered)
+        sio_respond_empty(http, 500);
+    sio_scope_leave(net);
+}
+
+/* A request with a body keeps its head until that is complete. */
+typedef struct kept_head {
+    size_t n;
+    char bytes[];
+} kept_head;
+
+static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_span raw)
+{
+    const sio_route_data *r = owner;
+    if (!head->chunked && head->length == 0) {
+        run(r, http, head);
+        return;
+    }
+    sio_net *net = http->conn->net;
+    kept_head *k = sio_resize(&net->memory, NULL, sizeof *k + raw.n);
+    if (k == NULL) {
+        net->stats.refused++;
+        sio_log(net, "503: no memory for a request's head");
+        sio_respond_empty(http, 503);
+        return;
+    }
+    k->n = raw.n;
+    memcpy(k->bytes, raw.p, raw.n);
+    http->user = k;
+    http->wants_body = true;
+}
+
+static void on_body(void *owner, sio_http *http, sio_span body)
+{
+    const sio_memory *m = &http->conn->net->memory;
+    kept_head *k = http->user;
+    sio_http_head head;
+    (void)body;  // the handler asks the request for it
+    http->user = NULL;
+    if (sio_http_parse(k->bytes, k->n, &head) > 0)
+        run(owner, http, &head);
+    sio_free_mem(m, k);
+}
+
+static void on_gone(void *owner, sio_http *http, int status)
+{
+    (void)owner, (void)status;
+    sio_free_mem(&http->conn->net->memory, http->user);
+    http->user = NULL;
+}
+
+static const sio_endpoint endpoint = { on_head, on_body, on_gone };
+
+int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
+{
+    bool ours = http->mount->endpoint == &endpoint && !http->answered;
+    if (!ours || status < 200 || status > 999 || (type != NULL && !sio_http_is_value(type)))
+        return sio_fail(EINVAL);
+    if (status == 204 || status == 304)
+        n = 0;  // RFC 9110, 15.3.5 and 15.4.5: they end with their head
+    http->extra_always = http->extra.n;
+    sio_respond(http, status, type, SIO_NONE, (sio_span){ p, n });
+    return 0;
+}
+
+static bool has_method(const sio_route_data *r, sio_span method)
+{
+    return sio_span_is(method, r->method) || strcmp(r->method, "*") == 0 ||
+           (sio_span_is(method, "HEAD") && strcmp(r->method, "GET") == 0);
+}
+
+static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
+{
+    const sio_route_data *r = (const sio_route_data *)(const void *)m;
+    bool begins = path.n >= r->path_n && memcmp(path.p, r->path, r->path_n) == 0;
+    if (!begins || (!r->prefix && path.n > r->path_n) || !has_method(r, head->method) ||
+        sio_asks_for_websocket(head))
+        return SIO_FITS_NOT;
+    return r->prefix ? SIO_FITS_BELOW + (unsigned)r->path_n : SIO_FITS_EXACTLY;
+}
+
+static void free_route(sio_net *net, sio_mount *m)
+{
+    sio_free_mem(&net->memory, m);
+}
+
+sio_route_data *sio_route_new(sio_net *net, size_t size, const char *method, const char *path,
+                              sio_http_handler fn)
+{
+    size_t n = strlen(method) + 1, m = strlen(path) + 1;
+    bool good = path[0] == '/' || strcmp(path, "*") == 0;
+    sio_route_data *r = good ? sio_alloc(&net->memory, size + n + m) : NULL;
+    if (r == NULL) {
+        sio_fail(good ? ENOMEM : EINVAL);
+        return NULL;
+    }
+    char *text = (char *)r + size;
+    r->mount = (sio_mount){ .fits = fits, .free = free_route, .endpoint = &endpoint, .owner = r };
+    r->fn = fn;
+    r->method = memcpy(text, method, n);
+    r->path = memcpy(text + n, path, m);
+    r->prefix = path[m - 2] == '*';
+    r->path_n = m - 1 - r->prefix;
+    return r;
+}
+
+int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn)
+{
+    sio_net *net = (sio_net *)(void *)io;  // which begins with it
+    sio_route_data *r = sio_route_new(net, sizeof *r, method, path, fn);
+    if (r == NULL)
+        return -1;
+    sio_mount_add(net, &r->mount);
+    return 0;
+}
+
+int sio_get(sio_server *io, const char *path, sio_http_handler fn)
+{
+    return sio_route(io, "GET", path, fn);
+}
