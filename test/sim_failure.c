@@ -380,7 +380,6 @@ static void set_options(void)
     app_options()->recovery_ms = 5000;
     options.cookie = "io";
     options.cors = "http://a,http://b";
-    options.allow_eio3 = true;
     options.max_per_address = 1000;
     options.cleanup_empty_namespaces = true;
 }
@@ -397,7 +396,7 @@ static void play_it(void)
     sim.fail_how = failure.how, sim.fail_more = failure.more;
     *(failure.memory ? &sim.fail_alloc : &sim.fail_call) = failure.k;
     sio_server *io = sim_begin(&options);
-    if (io != NULL && serve_all(io)) {
+    if (io != NULL && sio_allow_v3(io) == 0 && serve_all(io)) {
         if (!now->play(io) && harmless)
             fail_saying("it went otherwise");
         if (!now->stops)
