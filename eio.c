@@ -3,8 +3,8 @@
  *
  *     packet = type [data]: 0 open  1 close  2 ping  3 pong  4 message  5 upgrade  6 noop
  *
- * Heartbeat: the server pings ping_interval after the open or the last pong, and expects a pong
- * within ping_timeout; the first other packet meanwhile moves that deadline once.
+ * Heartbeat (PROTOCOL.md, H01 to H10): the server pings ping_interval after the open or the last pong,
+ * and expects a pong within ping_timeout; the first other packet meanwhile moves that deadline once.
  *
  * A session travels by one of two transports, and has one of three states: both are drawn in eio.h.
  * What is queued on either are WebSocket frames, for most receivers want them.
@@ -121,14 +121,15 @@ void sio_session_abort(sio_session *s, const char *reason)
 
 bool sio_session_reachable(const sio_session *s)
 {
-    return s->state != SIO_SESSION_CLOSED && s->transport->reachable(s);
+    return s->state != SIO_SESSION_CLOSED &&
+           (s->transport->reachable == NULL || s->transport->reachable(s));
 }
 
 void sio_session_end(sio_session *s, const char *reason)
 {
     if (!sio_session_open(s))
         return;
-    if (s->transport->flush(s)) {
+    if (s->transport->flush == NULL || s->transport->flush(s)) {
         sio_session_abort(s, reason);
         return;
     }
@@ -164,7 +165,7 @@ void sio_session_silent(void *owner, sio_deadline *d)
 static void on_closing_over(void *owner, sio_deadline *d)
 {
     (void)owner;
-    sio_session_forget(session_of(d));
+    sio_session_forget(session_of(d));  // P37
 }
 
 void sio_session_beat(sio_session *s)
@@ -198,11 +199,11 @@ void sio_session_control(sio_session *s, char type)
     case '5':
     case '6':
         break;
-    case '1':
+    case '1':  // P14
         s->transport->close(s, true);
         sio_session_closed(s, "transport close");
         break;
-    default:
+    default:  // P09
         s->eio->net->stats.parse_errors++;
         sio_session_abort(s, "parse error");
     }
@@ -221,13 +222,13 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (!text)
         s->eio->events->message(s->eio->owner, s, false, p, n);
     else if (n == 0)
-        sio_session_abort(s, "parse error");
+        sio_session_abort(s, "parse error");  // P07, P08
     else if (p[0] == 'b')
         sio_session_base64(s, p + 1, n - 1);
     else if (p[0] == '3')
         sio_session_beat(s);
     else if (p[0] == '2')
-        sio_session_abort(s, "transport error");  // the wrong direction
+        sio_session_abort(s, "transport error");  // P11: the wrong direction
     else
         sio_session_control(s, p[0]);
 }
@@ -334,22 +335,9 @@ static bool ws_ready(const sio_session *s)
     return sio_conn_writable(s->on.conn);
 }
 
-static bool ws_reachable(const sio_session *s)
-{
-    (void)s;
-    return true;
-}
-
 static size_t ws_pending(const sio_session *s)
 {
     return sio_conn_pending(s->on.conn);
-}
-
-/* What is queued leaves before the close by itself. */
-static bool ws_flush(sio_session *s)
-{
-    (void)s;
-    return true;
 }
 
 static void ws_close(sio_session *s, bool asked)
@@ -361,9 +349,7 @@ static void ws_close(sio_session *s, bool asked)
 const sio_session_transport sio_by_websocket = { .name = "websocket",
                                                  .send = ws_send,
                                                  .ready = ws_ready,
-                                                 .reachable = ws_reachable,
                                                  .pending = ws_pending,
-                                                 .flush = ws_flush,
                                                  .close = ws_close };
 
 /* ---- All of an endpoint --------------------------------------------------------------------------- */

@@ -67,29 +67,31 @@ typedef struct sio_upgrade {
 } sio_upgrade;
 
 /* How the packets of a session travel. A session changes its transport by changing a pointer: that is
- * what an upgrade is. Only "gone" is called for one that is not open any more.
+ * what an upgrade is. Nothing is sent by one that is not open any more, and "gone" is the last call.
  *
  *     sio_by_polling --"2probe", "5" over the connection of an sio_upgrade--> sio_by_websocket */
 typedef struct sio_session_transport {
     const char *name;                              // as in a request's query
     void (*send)(sio_session *s, sio_ref frames);  // queues packets, as WebSocket frames
     bool (*ready)(const sio_session *s);           // what is sent now leaves at once
-    bool (*reachable)(const sio_session *s);       // a close can be delivered now
+    bool (*reachable)(const sio_session *s);       // a close can be delivered now; NULL: always
     size_t (*pending)(const sio_session *s);       // bytes that wait to leave
-    bool (*flush)(sio_session *s);                 // a close is to follow. False: it must wait
-    void (*close)(sio_session *s, bool asked);     // says goodbye; asked: in answer to the client's
-    void (*gone)(sio_session *s);  // the session is over: lets all go. NULL: nothing
+    /* Sends what is queued as far as that can be: a close is to follow. False: it must wait, the
+     * client has to come for them. NULL: it never must. */
+    bool (*flush)(sio_session *s);
+    void (*close)(sio_session *s, bool asked);  // says goodbye; asked: in answer to the client's
+    void (*gone)(sio_session *s);               // the session is over: lets all go. NULL: nothing
 } sio_session_transport;
 
 extern const sio_session_transport sio_by_websocket, sio_by_polling;
 
 /* What may still travel:
  *
- *     OPEN --orderly close by polling, with no GET or with packets before it--> CLOSING
- *       |                                                                          |
- *       |                the close is fetched, an upgrade takes it, or close_timeout
- *       |                                                                          v
- *       +--other close, violation, ping timeout, connection lost-----------> CLOSED */
+ *     OPEN --close in order, by polling, with no GET or with packets before it--> CLOSING
+ *       |                                                                            |
+ *       |                 a GET fetches the close, an upgrade takes it, or close_timeout
+ *       |                                                                            v
+ *       +--any other close, violation, ping timeout, connection lost------------> CLOSED */
 enum { SIO_SESSION_OPEN, SIO_SESSION_CLOSING, SIO_SESSION_CLOSED };
 
 struct sio_session {
@@ -210,7 +212,6 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
 bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary);  // reads it; false: no memory
 void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
-void sio_poll_respond(sio_exchange *x, const char *type, sio_span payload);  // to a GET
 
 /* Walks the packets of a queue: its pieces are whole frames. Begin with the queue alone. */
 typedef struct sio_walk {

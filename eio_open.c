@@ -472,19 +472,19 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
     *s = NULL;
     if (!polling && !websocket)
-        return 0;
+        return 0;  // E10, E22, E23
     if (q->sid[0] != '\0') {
         *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
         if (*s == NULL)
-            return 1;
+            return 1;  // E11
         bool on_websocket = (*s)->transport == &sio_by_websocket;
         if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
-            return 3;
+            return 3;  // E15, E16, U08
         return upgrade && !websocket ? 3 : -1;
     }
     if (!sio_span_is(head->method, "GET"))
-        return 2;
-    return websocket != upgrade ? 3 : -1;
+        return 2;                          // E12
+    return websocket != upgrade ? 3 : -1;  // E14
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
@@ -515,7 +515,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
     else if (sio_span_is(head->method, "POST"))
         sio_poll_post(s, x, head, q->has_jsonp);
     else
-        sio_respond_empty(x, 500);
+        sio_respond_empty(x, 500);  // E28
 }
 
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
@@ -539,10 +539,10 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     if (code >= 0)
         return code;
     if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
-        return 4;  // a script of JSONP reads from any page, and its form posts from any
+        return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
     if (*s == NULL && (*refusal = ask_allow(eio, x, head)) != NULL)
         return 4;
-    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;
+    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, E18, V14
 }
 
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)

@@ -47,11 +47,6 @@ static void leave(sio_session *s)
 
 /* ---- Answers to a GET ---------------------------------------------------------------------------- */
 
-void sio_poll_respond(sio_exchange *x, const char *type, sio_span payload)
-{
-    sio_respond(x, 200, type, SIO_SPAN(no_store), payload);
-}
-
 bool sio_walk_next(sio_walk *w, unsigned char *op, sio_span *packet)
 {
     while (w->p == w->end) {
@@ -122,7 +117,7 @@ static void release(sio_session *s, const char *packets)
 void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
-    if (k->get != NULL) {  // overlap: the first is told that it is over
+    if (k->get != NULL) {  // P16: the first is told that it is over
         x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
@@ -134,7 +129,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
     if (k->queue.n > 0) {
         flush(s);
     } else if (s->state == SIO_SESSION_CLOSING) {
-        release(s, "61");
+        release(s, "61");  // P35
         sio_session_closed(s, "forced close");
     }
 }
@@ -146,7 +141,7 @@ static void respond_ok(sio_exchange *x)
     sio_respond(x, 200, "text/html", SIO_SPAN(no_store), SIO_SPAN("ok"));
 }
 
-/* Another POST comes while one is under way: the first one's connection goes, and the session. */
+/* P17: another POST comes while one is under way: the first one's connection goes, and the session. */
 static void end_overlap(sio_session *s, sio_exchange *x)
 {
     const sio_exchange *post = s->on.polling->post;
@@ -162,13 +157,13 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
 {
     sio_polling *k = s->on.polling;
     bool bytes = sio_span_is(sio_http_field_of(head, "Content-Type"), "application/octet-stream");
-    if (s->state == SIO_SESSION_CLOSING) {
+    if (s->state == SIO_SESSION_CLOSING) {  // P36
         x->user = NULL;
         respond_ok(x);
     } else if (k->post != NULL || k->rest != NULL) {
         x->user = NULL;
         end_overlap(s, x);
-    } else if (bytes && s->protocol == 4) {
+    } else if (bytes && s->protocol == 4) {  // P25
         x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
@@ -314,8 +309,8 @@ void sio_poll_gone(sio_session *s, sio_exchange *x, int status)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413 && !read_whole)
-        sio_session_abort(s, "transport error");
+    if (status != 413 && !read_whole)             // P21
+        sio_session_abort(s, "transport error");  // P18, P19
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */
@@ -362,7 +357,7 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     sio_conn *c = sio_conn_upgrade(x, head, &eio->upgrade_events, u);
     if (c == NULL || u == NULL) {
         sio_free_mem(&eio->net->memory, u);
-        if (c != NULL) {
+        if (c != NULL) {  // U09
             sio_log(eio->net, "websocket closed: its session has one already");
             sio_conn_close(c, SIO_WS_NO_CODE);
         }
@@ -388,8 +383,8 @@ static void end_requests(sio_session *s)
     }
 }
 
-/* The session changes its transport. What is queued leaves on the WebSocket, and the close that was to
- * follow it. */
+/* The session changes its transport (U03). What is queued leaves on the WebSocket (U04), and the close
+ * that was to follow it (U14). */
 static void complete(sio_upgrade *u)
 {
     sio_session *s = u->session;
@@ -440,7 +435,7 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
     } else if (text && sio_span_is(packet, "5") && u->session->on.polling->rest == NULL) {
         complete(u);
     } else {
-        abandon(u);
+        abandon(u);  // U10
     }
 }
 
@@ -452,6 +447,7 @@ static void on_upgrade_close(void *owner, int code, bool clean)
         finish(u);
 }
 
+/* U11 */
 static void on_upgrade_timeout(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
@@ -460,7 +456,7 @@ static void on_upgrade_timeout(void *owner, sio_deadline *d)
     abandon(u);
 }
 
-/* The client pauses polling before it completes the upgrade: its GET is let go for that. */
+/* U02: the client pauses polling before it completes the upgrade: its GET is let go for that. */
 static void on_upgrade_tick(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
@@ -472,7 +468,7 @@ static void on_upgrade_tick(void *owner, sio_deadline *d)
 
 /* ---- The transport ------------------------------------------------------------------------------- */
 
-/* Nobody but who opened it knows of it, so it need not wait for a ping. */
+/* P41: nobody but who opened it knows of it, so it need not wait for a ping. */
 static void on_no_return(void *owner, sio_deadline *d)
 {
     sio_polling *k = (sio_polling *)(void *)((char *)d - offsetof(sio_polling, returned));

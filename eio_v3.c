@@ -16,6 +16,7 @@
 
 #include <string.h>
 
+static const char no_store[] = "cache-control: no-store\r\n";
 static const char text_type[] = "text/plain; charset=UTF-8";
 static const char message_type = 4;
 
@@ -100,7 +101,7 @@ static void respond_script(sio_exchange *x, const char *digits, sio_span payload
     if (t.sink.failed)
         sio_respond_empty(x, 503);
     else
-        sio_poll_respond(x, text_type, (sio_span){ t.sink.p, t.sink.n });
+        sio_respond(x, 200, text_type, SIO_SPAN(no_store), (sio_span){ t.sink.p, t.sink.n });
     sio_text_free(&t);
 }
 
@@ -161,7 +162,8 @@ static void answer(const sio_session *s, sio_exchange *x)
     else if (k->is_jsonp)
         respond_script(x, k->jsonp, payload);
     else
-        sio_poll_respond(x, bytes ? "application/octet-stream" : text_type, payload);
+        sio_respond(x, 200, bytes ? "application/octet-stream" : text_type, SIO_SPAN(no_store),
+                    payload);
     sio_text_free(&t);
 }
 

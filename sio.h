@@ -75,7 +75,7 @@ typedef struct sio_options {
     int upgrade_timeout_ms;  // 10000
     int transports;          // SIO_POLLING | SIO_WEBSOCKET
     bool no_upgrades;        // announce no upgrade in the handshake
-    const char *cookie;  // name of a cookie that carries the session id; NULL: none
+    const char *cookie;      // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
     int connect_timeout_ms;         // 45000: time until the first namespace must be joined
