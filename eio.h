@@ -211,7 +211,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
 void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp);
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
 bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary);  // reads it; false: no memory
-void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
+void sio_poll_lost(sio_session *s, sio_exchange *x, int status);
 
 /* Walks the packets of a queue: its pieces are whole frames. Begin with the queue alone. */
 typedef struct sio_walk {

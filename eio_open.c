@@ -595,7 +595,7 @@ static void on_gone(void *owner, sio_exchange *x, int status)
 {
     (void)owner;
     if (x->user != NULL)
-        sio_poll_gone(x->user, x, status);
+        sio_poll_lost(x->user, x, status);
 }
 
 const sio_endpoint sio_eio_endpoint = { on_head, on_body, on_gone };

@@ -300,7 +300,7 @@ void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body)
     }
 }
 
-void sio_poll_gone(sio_session *s, sio_exchange *x, int status)
+void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
 {
     sio_polling *k = s->on.polling;
     bool read_whole = x == k->post && k->rest != NULL;
