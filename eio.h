@@ -32,7 +32,7 @@ typedef struct sio_handshake {
 /* A payload that is being read. */
 typedef struct sio_payload {
     sio_span bytes;
-    size_t at;
+    size_t at;    // behind bytes.n: all is read
     bool binary;  // of protocol 3
 } sio_payload;
 
@@ -46,14 +46,14 @@ typedef struct sio_rest {
 
 /* Polling: what waits for a GET, and the requests under way. */
 typedef struct sio_polling {
-    sio_session *session;
+    sio_session *session;  // NULL: it is over, or on a WebSocket by now; freed when the turn ends
     sio_exchange *get, *post;
     sio_rest *rest;               // what is left to be read of the post's payload
     struct sio_upgrade *upgrade;  // under way
     sio_queue queue;
-    sio_session *next;      // in eio->dirty
-    sio_deadline returned;  // until its client has come back after the handshake
-    char jsonp[12];         // digits of the GET's j parameter
+    struct sio_polling *next;  // in eio->dirty
+    sio_deadline returned;     // until its client has come back after the handshake
+    char jsonp[12];            // eio_v3.c: digits of the GET's j parameter
     bool is_jsonp, dirty, overflow;
 } sio_polling;
 
@@ -66,20 +66,44 @@ typedef struct sio_upgrade {
     struct sio_upgrade *next;  // in eio->dead_upgrades
 } sio_upgrade;
 
-/* A session's transport:
+/* How the packets of a session travel. A session changes its transport by changing a pointer: that is
+ * what an upgrade is. Nothing is sent by one that is not open any more, and "gone" is the last call.
  *
- *     POLLING --"2probe"/"5" on an sio_upgrade's connection--> WEBSOCKET
- *        |                                                        |
- *        +--orderly close, no GET--> CLOSING                      +--> CLOSED
- *        +--close, violation, ping timeout--> CLOSED  <-- the close is delivered, or 30 s */
-enum { SIO_SESSION_POLLING, SIO_SESSION_WEBSOCKET, SIO_SESSION_CLOSING, SIO_SESSION_CLOSED };
+ *     sio_by_polling --"2probe", "5" over the connection of an sio_upgrade--> sio_by_websocket */
+typedef struct sio_session_transport {
+    const char *name;                              // as in a request's query
+    void (*send)(sio_session *s, sio_ref frames);  // queues packets, as WebSocket frames
+    bool (*ready)(const sio_session *s);           // what is sent now leaves at once
+    bool (*reachable)(const sio_session *s);       // a close can be delivered now; NULL: always
+    size_t (*pending)(const sio_session *s);       // bytes that wait to leave
+    /* Sends what is queued as far as that can be: a close is to follow. False: it must wait, the
+     * client has to come for them. NULL: it never must. */
+    bool (*flush)(sio_session *s);
+    void (*close)(sio_session *s, bool asked);  // says goodbye; asked: in answer to the client's
+    void (*fail)(sio_session *s);               // has the session end with the turn
+    void (*gone)(sio_session *s);               // the session is over: lets all go. NULL: nothing
+} sio_session_transport;
+
+extern const sio_session_transport sio_by_websocket, sio_by_polling;
+
+/* What may still travel:
+ *
+ *     OPEN --close in order, by polling, with no GET or with packets before it--> CLOSING
+ *       |                                                                            |
+ *       |                 a GET fetches the close, an upgrade takes it, or close_timeout
+ *       |                                                                            v
+ *       +--any other close, violation, ping timeout, connection lost------------> CLOSED */
+enum { SIO_SESSION_OPEN, SIO_SESSION_CLOSING, SIO_SESSION_CLOSED };
 
 struct sio_session {
     sio_node node;  // first; in eio->sessions, by sid
     sio_eio *eio;
-    void *user;            // the owner's
-    sio_conn *conn;        // WEBSOCKET
-    sio_polling *polling;  // POLLING, CLOSING
+    void *user;  // the owner's
+    const sio_session_transport *transport;
+    union {
+        sio_conn *conn;
+        sio_polling *polling;
+    } on;  // the transport's own; not used any more when CLOSED
     sio_handshake *handshake;
     sio_deadline beat;   // the next ping, or the pong that is due, or CLOSING's end
     uint32_t unsettled;  // place in eio->unsettled, + 1; 0: it has settled
@@ -88,6 +112,25 @@ struct sio_session {
     bool base64;             // b64: no binary frames
     bool pinged, refreshed;  // a pong is due; its deadline has been moved once
 };
+
+/* What differs in protocol 3. sio_allow_v3 puts it into the net; nobody opens a session of protocol 3
+ * before, so who has one calls these without asking. */
+typedef struct sio_eio_v3 {
+    void (*beat)(sio_session *s);  // the heartbeat begins anew: the client pings
+    /* A packet that came in, but a message of text. */
+    void (*packet)(sio_session *s, bool text, const char *p, size_t n);
+    /* Writes a packet as a WebSocket's frame. */
+    void (*put)(const sio_session *s, sio_out *out, unsigned char op, const char *p, size_t n);
+    /* A GET has come; jsonp: the value of its j parameter; p NULL: there is none. */
+    void (*get)(sio_polling *k, sio_span jsonp);
+    void (*answer)(const sio_session *s, sio_exchange *x);  // that GET, with what is queued
+    /* The body of a POST has come; x->kind: SIO_POST_... False: no memory. */
+    bool (*body)(sio_session *s, const sio_exchange *x, sio_span body);
+    /* Takes the next packet. 0: there is none; -1: malformed. */
+    int (*next)(sio_payload *p, bool *text, sio_span *packet);
+} sio_eio_v3;
+
+enum { SIO_POST_BYTES = 1, SIO_POST_FORM = 2 };  // bits
 
 struct sio_eio {
     sio_net *net;
@@ -103,10 +146,12 @@ struct sio_eio {
      * places that are NULL again; before the first there is none. */
     sio_session **unsettled;
     size_t first_unsettled, n_unsettled, cap_unsettled;
-    sio_session *dirty, *dead;
+    sio_polling *dirty;  // have something done when the turn ends
+    sio_session *dead;
     sio_upgrade *dead_upgrades;
-    sio_fifo ping_fifo, pong_fifo, silence_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
-    size_t n_rests;  // payloads that are read in slices
+    sio_fifo ping_fifo, pong_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
+    sio_fifo silence_fifo;  // eio_v3.c's, from its first session on
+    size_t n_rests;         // payloads that are read in slices
     sio_ws_events ws_events, upgrade_events;
     sio_holder holder;
     sio_mount mount;
@@ -145,44 +190,42 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 /* The client has done what sessions are for: this one does not make room for others any more. */
 void sio_session_settled(sio_session *s);
 
-/* For eio_open.c, eio_poll.c and eio_poll.c. */
+/* For eio_poll.c, eio_open.c and eio_v3.c. */
+void sio_session_init(sio_eio *eio);  // their part of sio_eio_init
 /* Puts a new session into everything. False: there are too many, or no memory. */
 bool sio_session_enter(sio_session *s);
-/* Sends what was queued, and counted, before its WebSocket carried the session. */
-void sio_session_forward(sio_session *s, sio_ref frames);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in
-void sio_session_closed(sio_session *s, const char *reason);                  // the end of it
-void sio_session_forget(sio_session *s);      // takes it out of everything, without a word
-void sio_session_beat(sio_session *s);        // the heartbeat begins anew
-void sio_session_returned(sio_session *s);    // a polling one's client came back
-bool sio_session_open(const sio_session *s);  // POLLING or WEBSOCKET
-void sio_session_mark(sio_session *s);        // has a polling one looked at when the turn ends
-void sio_eio_static_frame(sio_session *s, char type);  // queues a packet of one byte
+/* Neither message nor heartbeat, in either protocol. */
+void sio_session_control(sio_session *s, char type);
+void sio_session_base64(sio_session *s, const char *p, size_t n);  // a message, as Base64
+void sio_session_closed(sio_session *s, const char *reason);       // the end of it
+void sio_session_forget(sio_session *s);  // takes it out of everything, without a word
+void sio_session_beat(sio_session *s);    // the heartbeat begins anew
+void sio_session_silent(void *eio, sio_deadline *beat);  // nothing was heard for too long
+bool sio_session_open(const sio_session *s);
+sio_ref sio_eio_word(char type);  // a packet of one byte: 1, 2, 3, 6; nobody need release it
 
 /* ---- eio_poll.c: the polling transport ----------------------------------------------------------------- */
 
+void sio_poll_init(sio_eio *eio);        // its part of sio_eio_init
+bool sio_poll_begin(sio_session *s);     // false: no memory
+void sio_poll_returned(sio_session *s);  // its client came back
 /* jsonp: the value of the j parameter; p NULL: there is none. */
 void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp);
 void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, bool jsonp);
 void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body);
-void sio_poll_gone(sio_session *s, sio_exchange *x, int status);
-void sio_poll_drop_rest(sio_session *s);  // nobody reads on; the POST is answered
-/* Answers a GET with one packet of text (the handshake's too). */
-void sio_poll_answer_text(sio_exchange *x, int protocol, sio_span jsonp, sio_span packet);
-/* Answers the waiting GET with what is queued. */
-void sio_poll_flush(sio_session *s);
-/* Answers the waiting GET, if there is one: with what is queued, or with packets of one byte each. */
-void sio_poll_release(sio_session *s, const char *packets);
-void sio_poll_free(sio_session *s);
+bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary);  // reads it; false: no memory
+void sio_poll_lost(sio_session *s, sio_exchange *x, int status);
 
-/* ---- eio_poll.c: from polling to WebSocket ----------------------------------------------------------- */
+/* Walks the packets of a queue: its pieces are whole frames. Begin with the queue alone. */
+typedef struct sio_walk {
+    const sio_queue *queue;
+    size_t piece;
+    const char *p, *end;
+} sio_walk;
+bool sio_walk_next(sio_walk *w, unsigned char *op, sio_span *packet);
 
 /* base64: the new connection takes no binary frames. */
 void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64);
-void sio_upgrade_abandon(sio_session *s);  // closes the probing connection
-void sio_upgrade_message(void *owner, bool text, const char *p, size_t n);
-void sio_upgrade_closed(void *owner, int code, bool clean);
-void sio_upgrade_timeout(void *owner, sio_deadline *d);
-void sio_upgrade_tick(void *owner, sio_deadline *d);
 
 #endif

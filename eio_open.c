@@ -166,7 +166,7 @@ static const struct {
     { "Bad handshake method", "a session opens with GET" },
     { "Bad request", "transport or protocol differ from the session's, or a proxy drops Upgrade" },
     { "Forbidden", "refused by allow_request, or by origins, which JSONP never passes" },
-    { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs allow_eio3" },
+    { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
 };
 
 /* message: NULL, or what is no UTF-8: the code's own. */
@@ -321,7 +321,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 }
 
 static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
-                                const query *q)
+                                const query *q, const sio_session_transport *transport)
 {
     const sio_memory *m = &eio->net->memory;
     unsigned char bytes[SID_BYTES];
@@ -329,6 +329,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     sio_handshake *h = s == NULL ? NULL : keep_handshake(eio, x, head);
     if (h != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
         s->eio = eio;
+        s->transport = transport;
         s->protocol = (unsigned char)q->protocol;
         s->base64 = q->b64.n > 0;
         s->handshake = h;
@@ -348,9 +349,15 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     return NULL;
 }
 
-static void put_open_packet(const sio_session *s, bool upgrades, sio_sink *sink)
+/* Sends the first packet. Without memory for it nothing is sent. */
+static void send_open(sio_session *s, bool upgrades)
 {
     const sio_options *o = s->eio->options;
+    sio_out *out = &s->eio->net->out;
+    sio_sink *sink = &out->sink;
+    sio_ref ref;
+    sio_out_begin(out);
+    sio_out_frame(out);
     sio_put_text(sink, "0{\"sid\":\"");
     sio_put(sink, s->sid, s->node.n);
     sio_put_text(sink, upgrades ? "\",\"upgrades\":[\"websocket\"]" : "\",\"upgrades\":[]");
@@ -361,6 +368,13 @@ static void put_open_packet(const sio_session *s, bool upgrades, sio_sink *sink)
     sio_put_text(sink, ",\"maxPayload\":");
     sio_put_number(sink, o->max_payload);
     sio_put(sink, "}", 1);
+    sio_out_frame_end(out, SIO_WS_TEXT);
+    if (!sio_out_end(out, &ref)) {
+        sio_session_break(s);
+        return;
+    }
+    s->transport->send(s, ref);
+    sio_ref_release(ref);
 }
 
 /* The cookie goes with the answer that opens a polling session, and with no other. */
@@ -379,54 +393,36 @@ static void add_cookie(sio_session *s, sio_exchange *x)
 static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
 {
     const sio_options *o = eio->options;
-    sio_session *s = new_session(eio, x, head, q);
-    if (s != NULL)
-        s->polling = sio_alloc(&eio->net->memory, sizeof *s->polling);
-    if (s == NULL || s->polling == NULL) {
+    sio_session *s = new_session(eio, x, head, q, &sio_by_polling);
+    bool good = s != NULL && sio_poll_begin(s);
+    if (good)
+        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);
+    if (!good || sio_session_pending(s) == 0) {
         if (s != NULL)
             sio_session_forget(s);
         sio_respond_empty(x, 503);
         return;
     }
-    s->polling->session = s;
-    sio_deadline_set(&eio->net->clock, &eio->return_fifo, &s->polling->returned);
-    char text[256];
-    sio_sink sink = { .p = text, .cap = sizeof text };
-    put_open_packet(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades, &sink);
     if (o->cookie != NULL)
         add_cookie(s, x);
-    sio_poll_answer_text(x, s->protocol, q->has_jsonp ? q->jsonp : SIO_NONE,
-                         (sio_span){ text, sink.n });
+    sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
     sio_session_beat(s);
     eio->events->open(eio->owner, s);
 }
 
 static void open_websocket(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
 {
-    sio_out *out = &eio->net->out;
-    sio_session *s = new_session(eio, x, head, q);
-    sio_ref ref;
+    sio_session *s = new_session(eio, x, head, q, &sio_by_websocket);
     if (s == NULL) {
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
-    s->conn = sio_conn_upgrade(x, head, &eio->ws_events, s);
-    if (s->conn == NULL) {
-        s->state = SIO_SESSION_POLLING;
+    s->on.conn = sio_conn_upgrade(x, head, &eio->ws_events, s);
+    if (s->on.conn == NULL) {
         sio_session_forget(s);
         return;
     }
-    s->state = SIO_SESSION_WEBSOCKET;
-    sio_out_begin(out);
-    sio_out_frame(out);
-    put_open_packet(s, false, &out->sink);
-    sio_out_frame_end(out, SIO_WS_TEXT);
-    if (sio_out_end(out, &ref)) {
-        sio_conn_send(s->conn, ref);
-        sio_ref_release(ref);
-    } else {
-        sio_session_break(s);
-    }
+    send_open(s, false);
     sio_session_beat(s);
     eio->events->open(eio->owner, s);
 }
@@ -442,19 +438,19 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
     *s = NULL;
     if (!polling && !websocket)
-        return 0;
+        return 0;  // E10, E22, E23
     if (q->sid[0] != '\0') {
         *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
         if (*s == NULL)
-            return 1;
-        bool on_websocket = (*s)->state == SIO_SESSION_WEBSOCKET;
+            return 1;  // E11
+        bool on_websocket = (*s)->transport == &sio_by_websocket;
         if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
-            return 3;
+            return 3;  // E15, E16, U08
         return upgrade && !websocket ? 3 : -1;
     }
     if (!sio_span_is(head->method, "GET"))
-        return 2;
-    return websocket != upgrade ? 3 : -1;
+        return 2;                          // E12
+    return websocket != upgrade ? 3 : -1;  // E14
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
@@ -477,7 +473,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
                                const query *q, bool upgrade)
 {
     x->user = s;
-    sio_session_returned(s);
+    sio_poll_returned(s);
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
@@ -485,7 +481,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
     else if (sio_span_is(head->method, "POST"))
         sio_poll_post(s, x, head, q->has_jsonp);
     else
-        sio_respond_empty(x, 500);
+        sio_respond_empty(x, 500);  // E28
 }
 
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
@@ -509,10 +505,10 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     if (code >= 0)
         return code;
     if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
-        return 4;  // a script of JSONP reads from any page, and its form posts from any
+        return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
     if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
         return 4;
-    return q->protocol == 3 && !o->allow_eio3 ? 5 : -1;
+    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, E18, V14
 }
 
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
@@ -565,7 +561,7 @@ static void on_gone(void *owner, sio_exchange *x, int status)
 {
     (void)owner;
     if (x->user != NULL)
-        sio_poll_gone(x->user, x, status);
+        sio_poll_lost(x->user, x, status);
 }
 
 static const sio_endpoint endpoint = { on_head, on_body, on_gone };
@@ -582,4 +578,37 @@ void sio_eio_mount(sio_eio *eio)
 {
     eio->mount = (sio_mount){ .fits = fits, .endpoint = &endpoint, .owner = eio };
     sio_mount_add(eio->net, &eio->mount);
+}
+
+/* ---- The endpoint --------------------------------------------------------------------------------- */
+
+int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio_events *events,
+                 void *owner)
+{
+    size_t n = strlen(o->path);
+    eio->net = net, eio->options = o, eio->events = events, eio->owner = owner;
+    eio->prefix = sio_resize(&net->memory, NULL, n + 2);
+    if (eio->prefix == NULL)
+        return -1;
+    memcpy(eio->prefix, o->path, n);
+    if (!o->no_trailing_slash && (n == 0 || eio->prefix[n - 1] != '/'))
+        eio->prefix[n++] = '/';
+    eio->prefix[n] = '\0';
+    eio->prefix_n = n;
+    sio_session_init(eio);
+    sio_poll_init(eio);
+    return 0;
+}
+
+void sio_eio_free(sio_eio *eio)
+{
+    sio_fifo *fifos[] = { &eio->ping_fifo,   &eio->pong_fifo,    &eio->silence_fifo,
+                          &eio->return_fifo, &eio->closing_fifo, &eio->upgrade_fifo,
+                          &eio->tick_fifo };
+    for (size_t i = 0; i < sizeof fifos / sizeof *fifos; i++)
+        sio_fifo_remove(&eio->net->clock, fifos[i]);
+    sio_table_free(&eio->sessions);
+    sio_table_free(&eio->crowds);
+    sio_free_mem(&eio->net->memory, eio->unsettled);
+    sio_free_mem(&eio->net->memory, eio->prefix);
 }

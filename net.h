@@ -419,7 +419,8 @@ struct sio_net {
     sio_fifo second_fifo;
     int64_t date_second;
     char date[30];
-    bool stopping;  // no session opens any more
+    bool stopping;                // no session opens any more
+    const struct sio_eio_v3 *v3;  // Engine.IO's, once sio_allow_v3 was called
 };
 
 /* memory and options are set. 0 or -1. */

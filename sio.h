@@ -75,11 +75,7 @@ typedef struct sio_options {
     int upgrade_timeout_ms;  // 10000
     int transports;          // SIO_POLLING | SIO_WEBSOCKET
     bool no_upgrades;        // announce no upgrade in the handshake
-    /* Serve protocol 3 (Socket.IO 2.x) clients as well. Their ids of sockets hold the id of the
-     * session, and who knows that can speak as them: tell nobody a socket's id then. In protocol 4
-     * the two have nothing in common. */
-    bool allow_eio3;
-    const char *cookie;  // name of a cookie that carries the session id; NULL: none
+    const char *cookie;      // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
     int connect_timeout_ms;  // 45000: time until the first namespace must be joined
@@ -161,6 +157,12 @@ void sio_free(sio_server *io);
  * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
  * EINVAL after sio_stop, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
+
+/* Serves clients of protocol 3 (Socket.IO 1 and 2) as well, from now on: at Socket.IO's endpoint, and at
+ * all of sio_engine, whether they are made before or after. Their ids of sockets hold the id of the
+ * session, and who knows that can speak as them: tell nobody a socket's id then. In protocol 4 the two
+ * have nothing in common. Returns 0. */
+int sio_allow_v3(sio_server *io);
 
 /* Serves until sio_stop, then tells every client, lets those that poll fetch what is queued, flushes,
  * and returns 0; -1 if the loop fails, or from inside a callback (EDEADLK). */

@@ -343,9 +343,7 @@ bool sio_recovered(const sio_socket *s)
 
 const char *sio_transport(const sio_socket *s)
 {
-    return s->client->session->state == SIO_SESSION_WEBSOCKET || s->client->session->polling == NULL
-               ? "websocket"
-               : "polling";
+    return s->client->session->transport->name;
 }
 
 int sio_protocol(const sio_socket *s)

@@ -231,8 +231,9 @@ struct state {
     bool once;                             // E33: its listener has been called
 };
 
-static sio_options options;        // of both endpoints, from the flags
-static sio_recovery recovery;      // ms 0: there is none
+static sio_options options;    // of both endpoints, from the flags
+static sio_recovery recovery;  // ms 0: there is none
+static bool allow_v3;
 static sio_value log_of[MAX_LOG];  // S3: kept; a ring
 static size_t log_n;               // entries ever made; the oldest is at log_n % MAX_LOG
 static bool log_closed;            // the server is about to be freed
@@ -1376,7 +1377,7 @@ static const struct flag {
     { "cookie", NULL, &options.cookie, NULL },
     { "transports", NULL, &transports, NULL },
     { "no-upgrades", NULL, NULL, &options.no_upgrades },
-    { "allow-eio3", NULL, NULL, &options.allow_eio3 },
+    { "allow-eio3", NULL, NULL, &allow_v3 },
     { "recovery", &recovery.ms, NULL, NULL },
     { "recovery-run-middlewares", NULL, NULL, &recovery.run_middlewares },
     { "cleanup-empty-nsps", NULL, NULL, &options.cleanup_empty_namespaces },
@@ -1537,6 +1538,8 @@ int main(int argc, char **argv)
     server = sio_new(&options);
     if (!server || serve_recovery(server) < 0 || serve_namespaces(server) < 0 ||
         serve_http(server) < 0 || serve_echo(server) < 0)
+        return fail("start");
+    if (allow_v3 && sio_allow_v3(server) < 0)
         return fail("start");
     catch_signals();
     int real_port = sio_listen(server, host, port);

@@ -136,13 +136,13 @@ static sio_server *begin(void)
                       .request_timeout_ms = 900,
                       .keep_alive_ms = 500,
                       .close_timeout_ms = 300,
-                      .allow_eio3 = true,
                       .cors = "http://a,http://b",
                       .max_payload = 100000,
                       .max_output = 300000,
                       .cleanup_empty_namespaces = true };
     sio_server *io = sim_new(&o);
     sio_recover(io, &(sio_recovery){ .ms = 2000, .bytes = 5000 });
+    sio_allow_v3(io);
     serve(sio_of(io, "/"));
     serve(sio_of(io, "/a"));
     serve(sio_family(io, accept_name));

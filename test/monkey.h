@@ -849,16 +849,15 @@ static void begin_play(void)
     static const sio_ws_handlers raw = { on_ws_open, on_ws_message, on_ws_close };
     static const sio_engine_handlers engine = { on_session_open, on_session_message,
                                                 on_session_close };
-    static const sio_options engine_options = {
-        .path = "/engine.io", .ping_interval_ms = 500, .ping_timeout_ms = 300, .allow_eio3 = true
-    };
+    static const sio_options engine_options = { .path = "/engine.io",
+                                                .ping_interval_ms = 500,
+                                                .ping_timeout_ms = 300 };
     static const size_t cuts[] = { 0, 1, 7, SIM_RANDOM };
     sio_options o = { .ping_interval_ms = 700,
                       .ping_timeout_ms = 400,
                       .upgrade_timeout_ms = 300,
                       .connect_timeout_ms = 500,
                       .stop_timeout_ms = 200,
-                      .allow_eio3 = true,
                       .allow_request = pick(2) ? allow : NULL,
                       .headers = pick(2) ? headers : NULL,
                       .cleanup_empty_namespaces = pick(3) > 0,
@@ -873,6 +872,7 @@ static void begin_play(void)
                               .run_middlewares = pick(2) == 0 };
     if (pick(3))
         sim_must(sio_recover(m.io, &recovery) == 0, "it recovers");
+    sio_allow_v3(m.io);
     sim.cut = cuts[pick(4)];
     sim.on_line = on_line;
     for (size_t i = 0; i < 3; i++)

@@ -341,7 +341,8 @@ static void whatever_is_open_a_stop_ends(void **state)
     static const sio_engine_handlers engine = { .close = on_close };
     static const sio_options o = { .path = "/e" };
     (void)state;
-    sio_server *io = begin(&(sio_options){ .allow_eio3 = true });
+    sio_server *io = begin(NULL);
+    sio_allow_v3(io);
     sio_engine(io, &o, &engine);
     closes = 0;
     for (int i = 0; i < 50; i++) {

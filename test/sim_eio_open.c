@@ -237,7 +237,8 @@ static void jsonp_never_passes_origins(void **state)
 {
     static const char v3[] = "/socket.io/?EIO=3&transport=polling";
     (void)state;
-    sio_server *io = begin(&(sio_options){ .origins = "http://a", .allow_eio3 = true });
+    sio_server *io = begin(&(sio_options){ .origins = "http://a" });
+    sio_allow_v3(io);
     char target[120];
     sim_answer a = sim_http(io, "GET", "/socket.io/?EIO=3&transport=polling&j=0", NULL, NULL);
     assert_int_equal(a.status, 403);

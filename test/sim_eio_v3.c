@@ -40,8 +40,9 @@ static session begin(sio_server *io, const char *query)
 
 static sio_server *begin_server(void)
 {
-    app_options()->allow_eio3 = true;
-    return app_begin();
+    sio_server *io = app_new();
+    sio_allow_v3(io);
+    return io;
 }
 
 /* V01, V02: the handshake, and "/" is joined without being asked. */
@@ -299,6 +300,27 @@ static void a_form_is_read_or_refused(void **state)
     assert_true(refused > 0);
 }
 
+/* V14: not before the call; from then on at each endpoint, whether it was there before or not. */
+static void one_call_is_for_all_endpoints(void **state)
+{
+    static const char *const targets[] = { AT, "/a/?EIO=3&transport=polling",
+                                           "/b/?EIO=3&transport=polling" };
+    static const sio_engine_handlers engine = { .open = NULL };
+    (void)state;
+    sio_server *io = app_new();
+    sio_engine(io, &(sio_options){ .path = "/a" }, &engine);
+    for (size_t i = 0; i < 2; i++) {
+        sim_answer a = sim_http(io, "GET", targets[i], NULL, NULL);
+        assert_int_equal(a.status, 400);
+        assert_string_equal(a.body, "{\"code\":5,\"message\":\"Unsupported protocol version\"}");
+    }
+    assert_int_equal(sio_allow_v3(io), 0);
+    sio_engine(io, &(sio_options){ .path = "/b" }, &engine);
+    for (size_t i = 0; i < COUNT(targets); i++)
+        assert_int_equal(sim_http(io, "GET", targets[i], NULL, NULL).status, 200);
+    app_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +331,7 @@ int main(void)
         cmocka_unit_test(websockets_speak_it_too),
         cmocka_unit_test(ends_are_framed),
         cmocka_unit_test(jsonp_is_a_script_and_a_form),
+        cmocka_unit_test(one_call_is_for_all_endpoints),
         cmocka_unit_test(a_form_is_read_or_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -381,7 +381,6 @@ static void set_options(void)
     recovery.ms = 5000;
     options.cookie = "io";
     options.cors = "http://a,http://b";
-    options.allow_eio3 = true;
     options.max_per_address = 1000;
     options.cleanup_empty_namespaces = true;
 }
@@ -398,7 +397,7 @@ static void play_it(void)
     sim.fail_how = failure.how, sim.fail_more = failure.more;
     *(failure.memory ? &sim.fail_alloc : &sim.fail_call) = failure.k;
     sio_server *io = sim_begin(&options);
-    if (io != NULL && serve_all(io)) {
+    if (io != NULL && sio_allow_v3(io) == 0 && serve_all(io)) {
         if (!now->play(io) && harmless)
             fail_saying("it went otherwise");
         if (!now->stops)
@@ -465,8 +464,9 @@ static bool joins_or_ends(const char *query, const char *packet, unsigned long k
 {
     static char text[40000];
     sim_peer slow, p;
-    sio_server *io = sim_new(&(sio_options){ .allow_eio3 = true });
+    sio_server *io = sim_new(NULL);
     sio_namespace *ns = sio_of(io, "/b");
+    assert_int_equal(sio_allow_v3(io), 0);
     memset(text, 'x', sizeof text - 1);
     sim_open(io, &slow, SIM_WS, NULL);
     sim_say(&slow, "40/b,");

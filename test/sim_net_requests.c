@@ -246,8 +246,8 @@ static void every_combination_of_parameters_has_one_answer(void **state)
     static const char *const fields[] = { NULL, SIM_UPGRADE, "Upgrade: websocket\r\n",
                                           "Connection: upgrade\r\n" };
     (void)state;
-    app_options()->allow_eio3 = true;
-    sio_server *io = app_begin();
+    sio_server *io = app_new();
+    sio_allow_v3(io);
     for (unsigned n = 0; n < 5 * 4 * 5 * 4 * 5; n++) {
         sim_peer p;
         char target[200];

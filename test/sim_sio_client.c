@@ -233,7 +233,8 @@ static void data_of_a_gone_socket_is_kept_as_it_was_set_last(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         sim_peer a;
-        begin(&(sio_options){ .recovery_ms = 10000 });
+        begin(NULL);
+        assert_int_equal(sio_recover(io, NULL), 0);
         sio_on(ns, "connection", set_counted);
         sio_on(ns, "leave", ways[i]);
         arrive(&a);

@@ -576,7 +576,7 @@ static void refusals_are_explained(void **state)
     static const struct {
         const char *target, *fields, *line;
     } cases[] = {
-        { "/socket.io/?EIO=3&transport=polling", NULL, "allow_eio3" },
+        { "/socket.io/?EIO=3&transport=polling", NULL, "sio_allow_v3" },
         { "/socket.io/?EIO=4&transport=foo", NULL, "transport" },
         { "/socket.io/?EIO=4&transport=polling&sid=abc", NULL, "session" },
         { "/socket.io/?EIO=4&transport=polling", "Origin: http://evil\r\n", "origins" },
