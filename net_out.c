@@ -35,7 +35,8 @@
  *  - What could not be sent by the turn's end is settled: pieces of less than half of the shared
  *    buffer are copied into buffers of the queue's own. So a client that does not read holds at most
  *    twice what it is owed, and besides the message that is being sent, or one buffer.
- *  - Long pieces are shared by all who are owed them: a broadcast does not become a copy for each. */
+ *  - Long pieces are shared by all who are owed them: a broadcast does not become a copy for each, and
+ *    counts once towards max_memory. */
 #include "net.h"
 
 #include <string.h>
@@ -54,8 +55,10 @@ static sio_buf *new_buf(const sio_memory *m, size_t cap)
 {
     size_t size = sizeof(sio_buf) + cap;
     sio_buf *b = sio_block_get(m, &size);
-    if (b != NULL)
-        *b = (sio_buf){ .refs = 1, .cap = size - sizeof *b, .memory = m, .p = (char *)(b + 1) };
+    if (b == NULL)
+        return NULL;
+    sio_hold(m, size, 0);
+    *b = (sio_buf){ .refs = 1, .cap = size - sizeof *b, .memory = m, .p = (char *)(b + 1) };
     return b;
 }
 
@@ -67,8 +70,11 @@ static void retain(sio_buf *b)
 
 static void release(sio_buf *b)
 {
-    if (b != NULL && !b->fixed && --b->refs == 0)
-        sio_block_put(b->memory, b, sizeof *b + b->cap);
+    if (b == NULL || b->fixed || --b->refs > 0)
+        return;
+    size_t size = sizeof *b + b->cap;
+    sio_hold(b->memory, 0, size);
+    sio_block_put(b->memory, b, size);
 }
 
 void sio_ref_release(sio_ref ref)
@@ -126,7 +132,6 @@ bool sio_queue_add(const sio_memory *m, sio_queue *q, sio_ref ref)
         q->more->at[q->more->n++] = ref;
     }
     q->n += ref.n;
-    sio_hold(m, ref.n, 0);
     return true;
 }
 
@@ -137,7 +142,6 @@ void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n)
         return;
     }
     q->n -= n;
-    sio_hold(m, 0, n);
     uint32_t gone = 0;  // of more
     while (n >= q->first.n) {
         n -= q->first.n;
@@ -160,7 +164,6 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
         release(q->more->at[i].buf);
     if (q->more != NULL)
         sio_free_mem(m, q->more);
-    sio_hold(m, 0, q->n);
     *q = (sio_queue){ .n = 0 };
 }
 
