@@ -1089,19 +1089,21 @@ static int serve(sio_namespace *ns)
     return 0;
 }
 
-/* Sets the member "trail" of the socket's data, keeping the others that recovered data may have. */
+/* Sets the member "trail" of the socket's data, in its place, and keeps the others that recovered data
+ * may have. */
 static void set_trail(sio_socket *socket, const char *trail)
 {
-    sio_value data = data_of(socket);
+    sio_value data = data_of(socket), old = sio_member(data, "trail");
     struct text t = { 0 };
-    size_t n;
-    const char *json = sio_json(data, &n);
-    size_t others = sio_count(data) - (sio_member(data, "trail") ? 1 : 0);
-    if (others > 0)
-        add_json(&t, json, n - 1);  // without its closing brace
-    add_string(&t, others > 0 ? ",\"trail\":" : "{\"trail\":");
+    size_t n, old_n = 0;
+    const char *json = sio_json(data, &n), *at = json + n - 1;  // before the closing brace
+    if (old)
+        at = sio_json(old, &old_n);  // a part of json
+    add_json(&t, json, (size_t)(at - json));
+    if (!old)
+        add_string(&t, sio_count(data) > 0 ? ",\"trail\":" : "\"trail\":");
     add_string(&t, trail);
-    add_byte(&t, '}');
+    add_json(&t, at + old_n, n - old_n - (size_t)(at - json));
     if (!t.failed)
         replace_data(socket, make(sio_socket_server(socket), t.p));
     free(t.p);
