@@ -429,7 +429,7 @@ for (const transport of ["websocket", "polling", "upgrade"]) {
         back = collect(socket, "message-back");
       const id = socket.id,
         gone = next(socket, "disconnect");
-      await sleep(50); // its GET waits, or its upgrade is complete
+      await proxy.noticed(socket);
       proxy.down = true;
       proxy.cut();
       const [reason] = await gone;

@@ -110,6 +110,8 @@ export const browserOptions = {
 
 /* ---- A wire: passes TCP connections on, and can cut or freeze them --------------------------- */
 
+const get = Buffer.from("GET ");
+
 /* Its own port stays, whatever port it leads to: a server that starts anew has another one. While it is
  * frozen, neither bytes nor ends come through. */
 export async function wire(port) {
@@ -126,6 +128,7 @@ export async function wire(port) {
     ]) {
       from.setNoDelay(true);
       from.on("data", (data) => {
+        pair.polls = from === a && data.subarray(0, 4).equals(get); // and nothing has come back
         if (!self.frozen) to.write(data);
       });
       from.on("end", () => {
@@ -142,6 +145,12 @@ export async function wire(port) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   self.port = server.address().port;
   self.url = `http://127.0.0.1:${self.port}`;
+  /* The server will notice a cut at once: the client's WebSocket is what it knows too, or its GET is
+   * on the way. */
+  self.noticed = async (socket) => {
+    const { transport } = (await ask(socket, "whoami"))[0];
+    await until(() => transport === "websocket" || [...pairs].some(({ polls }) => polls));
+  };
   self.cut = () => pairs.forEach((pair) => pair.forEach((end) => end.destroy()));
   self.close = () => {
     self.cut();

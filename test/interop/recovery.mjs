@@ -51,7 +51,7 @@ const connect = async (options = {}, url = proxy.url) => {
 const witness = () => connect({ transports: ["websocket"] }, server.url);
 const lose = async (socket, over = proxy) => {
   const gone = next(socket, "disconnect");
-  await sleep(50);
+  await over.noticed(socket);
   over.down = true;
   over.cut();
   await gone;
