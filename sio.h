@@ -492,8 +492,9 @@ typedef void (*sio_http_handler)(sio_http *http);
 
 /* Serves requests for path with fn, which must answer before it returns, or the client gets 500. GET
  * serves HEAD too; method "*" any. The path is exact, or ends in "*" and takes everything that begins
- * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). It is
- * compared undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+ * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). Of two that
+ * fit as well, and of two endpoints of the functions below, the first answers. The path is compared
+ * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn);
 int sio_get(sio_server *io, const char *path, sio_http_handler fn);
 
