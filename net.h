@@ -163,6 +163,8 @@ sio_ref sio_queue_at(const sio_queue *q, size_t i);
 /* Drops the first n bytes. */
 void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n);
 void sio_queue_clear(const sio_memory *m, sio_queue *q);
+/* Memory that its pieces keep, and of what others hold as well its share. */
+size_t sio_queue_held(const sio_queue *q);
 /* Copies small pieces of the turn's buffer out, for they will wait longer than the turn: a slow
  * client must not keep the turns' buffers from being freed. False: no memory. */
 bool sio_queue_settle(const sio_memory *m, sio_queue *q);

@@ -443,7 +443,8 @@ static void on_spare_end(void *owner, sio_deadline *d)
 
 static size_t held_by(const sio_conn *c)
 {
-    size_t held = c->out.n + (c->in == NULL ? 0 : sizeof *c->in + c->in->cap);
+    size_t held = c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
+    held += sio_queue_held(&c->out);
     return held + (c->protocol->held == NULL ? 0 : c->protocol->held(c));
 }
 

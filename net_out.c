@@ -167,8 +167,21 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
     *q = (sio_queue){ .n = 0 };
 }
 
+/* A piece keeps the whole of its buffer, however little of it is still to be sent. The shares of all who
+ * hold a buffer are what it has. */
+size_t sio_queue_held(const sio_queue *q)
+{
+    size_t held = 0;
+    for (uint32_t i = 0; q->n > 0 && i <= count_more(q); i++) {
+        const sio_buf *b = sio_queue_at(q, i).buf;
+        held += b->fixed ? 0 : (sizeof *b + b->cap) / b->refs;
+    }
+    return held;
+}
+
 /* Copies the piece behind last if that one's buffer is the queue's own and has room, or into a new
- * buffer, which has room for more only where several small pieces come together. Returns the piece in its new place; buf NULL: no memory. */
+ * buffer, which has room for more only where several small pieces come together. Returns the piece in
+ * its new place; buf NULL: no memory. */
 static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
 {
     sio_buf *b = last == NULL ? NULL : last->buf;

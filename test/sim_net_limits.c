@@ -326,6 +326,37 @@ static void a_broadcast_counts_once(void **state)
     app_free(io);
 }
 
+/* Who has read most of a long message holds all of its memory, and not what is left of the bytes; what
+ * many are owed is no single one's. */
+static void who_holds_memory_is_ended_and_not_who_is_owed_bytes(void **state)
+{
+    sim_peer large[3], owed[10], slow;
+    app_options()->max_memory = 2500000;
+    sio_server *io = app_begin();
+    char *text = filled(200000, 'x');
+    (void)state;
+    leave_output(io, &slow, 100000);
+    for (int i = 0; i < 10; i++) {
+        join_as(io, &owed[i], SIM_WS);
+        sim_room(owed[i].ws, 0);
+    }
+    sio_emit(sio_all(sio_of(io, "/")), "long", "%s", text);
+    sim_run_ms(io, 100);
+    for (int i = 0; i < 3; i++) {
+        join_as(io, &large[i], SIM_WS);
+        sim_room(large[i].ws, 799000);
+        sim_say(&large[i], "42[\"flood\",1,800000]");
+    }
+    sim_run_ms(io, 100);
+    assert_in_range(sio_get_stats(io)->overflows, 1, 3);
+    assert_int_equal(sio_get_stats(io)->connections, 14 - sio_get_stats(io)->overflows);
+    assert_false(sim_closed(slow.ws));
+    for (int i = 0; i < 10; i++)
+        assert_false(sim_closed(owed[i].ws));
+    free(text);
+    app_free(io);
+}
+
 /* What sio.h says that one connection can make the server hold. */
 static void one_client_pins_what_the_options_say(void **state)
 {
@@ -601,6 +632,7 @@ int main(void)
         cmocka_unit_test(what_is_left_of_a_payload_counts),
         cmocka_unit_test(the_limit_of_all_is_exact),
         cmocka_unit_test(a_broadcast_counts_once),
+        cmocka_unit_test(who_holds_memory_is_ended_and_not_who_is_owed_bytes),
         cmocka_unit_test(one_client_pins_what_the_options_say),
         cmocka_unit_test(memory_goes_back_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),
