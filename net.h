@@ -186,7 +186,8 @@ void sio_out_frame(sio_out *out);                        // a WebSocket frame be
 void sio_out_frame_end(sio_out *out, unsigned char op);  // its payload is complete
 /* Ends the message; *ref is it, to be released by the caller. False: it failed, nothing is left. */
 bool sio_out_end(sio_out *out, sio_ref *ref);
-void sio_out_turn(sio_out *out);  // the turn's end: the buffer may be used again
+size_t sio_out_held(const sio_out *out);  // its share of the turn's buffer, which is no client's
+void sio_out_turn(sio_out *out);          // the turn's end: the buffer may be used again
 void sio_out_free(sio_out *out);
 
 /* ---- net_base.c: deadlines ------------------------------------------------------------------------- */

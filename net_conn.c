@@ -633,6 +633,7 @@ void sio_net_free(sio_net *net)
 {
     const sio_memory *m = &net->memory;
     sio_net_stop_listening(net);
+    net->holders = NULL;  // those above are gone
     sio_net_bury(net);
     sio_out_free(&net->out);
     sio_text_free(&net->lines);

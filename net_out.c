@@ -167,15 +167,18 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
     *q = (sio_queue){ .n = 0 };
 }
 
-/* A piece keeps the whole of its buffer, however little of it is still to be sent. The shares of all who
- * hold a buffer are what it has. */
+/* The shares of all who hold a buffer are what it has. */
+static size_t share_of(const sio_buf *b)
+{
+    return b == NULL || b->fixed ? 0 : (sizeof *b + b->cap) / b->refs;
+}
+
+/* A piece keeps the whole of its buffer, however little of it is still to be sent. */
 size_t sio_queue_held(const sio_queue *q)
 {
     size_t held = 0;
-    for (uint32_t i = 0; q->n > 0 && i <= count_more(q); i++) {
-        const sio_buf *b = sio_queue_at(q, i).buf;
-        held += b->fixed ? 0 : (sizeof *b + b->cap) / b->refs;
-    }
+    for (uint32_t i = 0; q->n > 0 && i <= count_more(q); i++)
+        held += share_of(sio_queue_at(q, i).buf);
     return held;
 }
 
@@ -335,6 +338,11 @@ bool sio_out_end(sio_out *out, sio_ref *ref)
         retain(b);
     out->buf = out->turn;
     return true;
+}
+
+size_t sio_out_held(const sio_out *out)
+{
+    return share_of(out->turn);
 }
 
 void sio_out_turn(sio_out *out)

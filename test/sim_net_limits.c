@@ -298,7 +298,7 @@ static void the_limit_of_all_is_exact(void **state)
         sio_server *io = app_begin();
         for (int i = 0; i < 8; i++)
             leave_output(io, &p[i], 100000);
-        held = run == 0 ? net_of(io)->held : held;
+        held = run == 0 ? on_its_way(io) : held;
         sim_run_ms(io, 100);
         assert_in_range(sio_get_stats(io)->overflows, run == 2, run == 2 ? 3 : 0);
         assert_int_equal(sio_get_stats(io)->connections, 8 - sio_get_stats(io)->overflows);
@@ -354,6 +354,24 @@ static void who_holds_memory_is_ended_and_not_who_is_owed_bytes(void **state)
     for (int i = 0; i < 10; i++)
         assert_false(sim_closed(owed[i].ws));
     free(text);
+    app_free(io);
+}
+
+/* The turn's buffer is no client's: with a limit that is below it nobody is ended, nor looked for when
+ * the server goes. */
+static void the_limit_is_about_clients(void **state)
+{
+    static const sio_engine_handlers none = { NULL, NULL, NULL };
+    sim_peer p, slow;
+    (void)state;
+    app_options()->max_memory = 10000;
+    sio_server *io = app_begin();
+    assert_int_equal(sio_engine(io, &(sio_options){ .path = "/deaf" }, &none), 0);
+    leave_output(io, &slow, 5000);
+    join_as(io, &p, SIM_WS);
+    sim_say(&p, "42[\"message\",1]");
+    assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
+    assert_int_equal(sio_get_stats(io)->overflows, 0);
     app_free(io);
 }
 
@@ -633,6 +651,7 @@ int main(void)
         cmocka_unit_test(the_limit_of_all_is_exact),
         cmocka_unit_test(a_broadcast_counts_once),
         cmocka_unit_test(who_holds_memory_is_ended_and_not_who_is_owed_bytes),
+        cmocka_unit_test(the_limit_is_about_clients),
         cmocka_unit_test(one_client_pins_what_the_options_say),
         cmocka_unit_test(memory_goes_back_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),
