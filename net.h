@@ -54,7 +54,7 @@ void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
 void sio_handle_free(sio_handles *h, uint64_t handle);
 void sio_handles_free(sio_handles *h);
 
-/* ---- net_out.c: memory, and the output on its way --------------------------------------------------- */
+/* ---- net_base.c: memory, and callbacks --------------------------------------------------------- */
 
 /* Long blocks that were freed a moment ago: messages of a megabyte come one behind the other, and
  * getting that memory from the system anew each time costs more than everything else about them. */
@@ -76,7 +76,8 @@ struct sio_memory {
     size_t *held;      // of the net: bytes that are on their way in or out; NULL: nobody counts
 };
 
-/* Counts memory that was got for what is on its way, or given back. Queues do so themselves. */
+/* Counts memory that was got for what is on its way, or given back. Buffers of the output count
+ * themselves. */
 static inline void sio_hold(const sio_memory *m, size_t got, size_t given_back)
 {
     if (m->held != NULL)
@@ -126,6 +127,8 @@ void sio_scope_end(sio_net *net);  // empties it when no callback runs: the turn
 void sio_scope_free(sio_net *net,
                     sio_link *block);  // frees a block when the outermost has returned
 int sio_fail(int error);               // sets errno, returns -1
+
+/* ---- net_out.c: the output on its way ---------------------------------------------------------- */
 
 /* Shared bytes, counted. */
 typedef struct sio_buf {
@@ -408,7 +411,7 @@ struct sio_net {
     uint32_t used;  // by whoever was served last, in units of input; wraps around
     bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
-    size_t held;  // bytes that are on their way in or out, of all connections
+    size_t held;  // memory of all that is on its way in or out, and the turn's buffer
     size_t peak;  // the most that there was since memory was given back
     sio_fifo trim_fifo;
     sio_deadline trim;
@@ -444,18 +447,24 @@ void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
-/* ---- net_limits.c: the log, and the memory that all hold ---- */
-void sio_log_init(sio_net *net);
+/* ---- net_limits.c: the memory that all hold ---------------------------------------------------- */
+
 void sio_limits_init(sio_net *net);
 void sio_holder_add(sio_net *net, sio_holder *h);  // keeps h
 /* The turn's end: marks those who hold most, when all together hold more than max_memory. */
 void sio_net_relieve(sio_net *net);
 /* The same: has free memory given back to the system when much less is held than there was. */
 void sio_net_watch_weight(sio_net *net);
+
+/* ---- net_base.c: the log ----------------------------------------------------------------------- */
+
+void sio_log_init(sio_net *net);
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
  * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
  * then how many there were besides. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
+
+/* ---- net_requests.c: answers, and upgrades ----------------------------------------------------- */
 
 /* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.
  * type NULL: none. The caller writes exactly size bytes of body there (none to HEAD) and ends it. */
@@ -470,15 +479,18 @@ void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span mo
  * is gone. NULL: it can't be (an earlier request still waits, or no memory); x is answered then. */
 sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
                            void *owner);
+
+/* ---- net_frames.c: messages out ---------------------------------------------------------------- */
+
 void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner);
 /* Queues frames; false: the connection is closing, or over its limit and will be closed. */
 bool sio_conn_send(sio_conn *c, sio_ref frames);
 /* What is sent now leaves at once, before anything else. */
 bool sio_conn_writable(const sio_conn *c);
-size_t sio_conn_pending(const sio_conn *c);
 /* Sends a close frame (SIO_WS_NO_CODE: without a code); the owner hears no more of the connection. */
 void sio_conn_close(sio_conn *c, int code);
-sio_net *sio_conn_net(const sio_conn *c);
+
+/* ---- net_conn.c: what a connection is, and speaks ---------------------------------------------- */
 
 /* What a connection speaks. It changes its protocol by changing a pointer: that is what an upgrade
  * is, and a close. */
@@ -539,6 +551,8 @@ struct sio_conn {
     } u;
 };
 
+sio_net *sio_conn_net(const sio_conn *c);
+size_t sio_conn_pending(const sio_conn *c);  // bytes that wait to be sent
 /* Ends a connection at once, without another byte; its owner is told. clean: the client ended it. */
 void sio_conn_end(sio_conn *c, bool clean);
 /* Sends what is queued, then ends; what comes is not looked at any more. */
@@ -569,6 +583,11 @@ bool sio_exchange_add(sio_exchange *x, const sio_sink *lines);
 bool sio_conn_answers(const sio_conn *c);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
 void sio_date_text(int64_t second, char out[30]);
+
+/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
+/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
+sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 
 /* ---- net_routes.c: requests as the application sees them ------------------------------------------ */
 
@@ -602,10 +621,5 @@ typedef struct sio_crowd {
 sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most);
 sio_crowd *sio_crowd_find(const sio_table *t, const sio_ip *ip);  // NULL: nobody is from there
 void sio_crowd_leave(sio_table *t, sio_crowd *a);                 // counts one less; NULL: none
-
-/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
-/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
-sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 
 #endif

@@ -1,7 +1,8 @@
 /* sim_net_limits.c - every limit of the options: at it, and one over it
  * SPDX-License-Identifier: MIT
  *
- * max_payload is in sim_eio_poll.c and sim_net_frames.c, max_head in sim_net_requests.c, times in sim_eio_heartbeat.c. */
+ * max_payload is in sim_eio_poll.c and sim_net_frames.c, max_head in sim_net_requests.c, times in
+ * sim_eio_heartbeat.c. */
 #include "sim_app.h"
 
 /* ---- Who does not read ---------------------------------------------------------------------- */
