@@ -315,9 +315,9 @@ typedef struct sio_endpoint {
     void (*gone)(void *owner, sio_exchange *x, int status);
 } sio_endpoint;
 
-/* How well a request fits a mount: not at all; below its path, the better the longer that is; to a
- * path of Engine.IO; to exactly its path. */
-enum { SIO_FITS_NOT = 0, SIO_FITS_BELOW = 1, SIO_FITS_ENGINE = INT32_MAX - 1, SIO_FITS_EXACTLY };
+/* How well a request fits a mount: not at all; below a route's path, the better the longer that is; to
+ * an endpoint of Engine.IO or of plain WebSockets; to exactly a route's path. */
+enum { SIO_FITS_NOT = 0, SIO_FITS_BELOW = 1, SIO_FITS_ENDPOINT = INT32_MAX - 1, SIO_FITS_EXACTLY };
 
 /* Who answers which requests. The one that fits best does, and the first of several that fit as well.
  * Part of what owns it. */
