@@ -276,8 +276,8 @@ int sio_ws_close_code(const unsigned char *p, size_t n);
 /* Whether a code may stand in a close frame (7.4). */
 bool sio_ws_is_code(int code);
 
-/* Checks a handshake's method, version and fields (4.2.1). NULL: good; or the text of the 400. *version_hint: the
- * answer must name the versions (4.4). */
+/* Checks a handshake's method, version and fields (4.2.1). NULL: good; or the text of the 400.
+ * *version_hint: the answer must name the versions (4.4). */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint);
 
 /* Writes the value of Sec-WebSocket-Accept for a key of 24 characters (4.2.2). */

@@ -571,7 +571,7 @@ static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span pat
     const sio_eio *eio = m->owner;
     (void)head;
     bool below = path.n >= eio->prefix_n && memcmp(path.p, eio->prefix, eio->prefix_n) == 0;
-    return below ? SIO_FITS_ENGINE : SIO_FITS_NOT;
+    return below ? SIO_FITS_ENDPOINT : SIO_FITS_NOT;
 }
 
 void sio_eio_mount(sio_eio *eio)

@@ -586,7 +586,7 @@ static size_t held_by(const sio_session *s)
     size_t input = events->held == NULL ? 0 : events->held(s);
     if (k->rest != NULL)
         input += k->rest->payload.bytes.n;
-    return input + k->queue.n;
+    return input + sio_queue_held(&k->queue);
 }
 
 /* Polling sessions; the others are weighed with their connections. */

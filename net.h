@@ -54,7 +54,7 @@ void *sio_handle_get(const sio_handles *h, uint64_t handle);  // NULL: gone
 void sio_handle_free(sio_handles *h, uint64_t handle);
 void sio_handles_free(sio_handles *h);
 
-/* ---- net_out.c: memory, and the output on its way --------------------------------------------------- */
+/* ---- net_base.c: memory, and callbacks --------------------------------------------------------- */
 
 /* Long blocks that were freed a moment ago: messages of a megabyte come one behind the other, and
  * getting that memory from the system anew each time costs more than everything else about them. */
@@ -76,7 +76,8 @@ struct sio_memory {
     size_t *held;      // of the net: bytes that are on their way in or out; NULL: nobody counts
 };
 
-/* Counts memory that was got for what is on its way, or given back. Queues do so themselves. */
+/* Counts memory that was got for what is on its way, or given back. Buffers of the output count
+ * themselves. */
 static inline void sio_hold(const sio_memory *m, size_t got, size_t given_back)
 {
     if (m->held != NULL)
@@ -127,6 +128,8 @@ void sio_scope_free(sio_net *net,
                     sio_link *block);  // frees a block when the outermost has returned
 int sio_fail(int error);               // sets errno, returns -1
 
+/* ---- net_out.c: the output on its way ---------------------------------------------------------- */
+
 /* Shared bytes, counted. */
 typedef struct sio_buf {
     uint32_t refs;
@@ -163,6 +166,8 @@ sio_ref sio_queue_at(const sio_queue *q, size_t i);
 /* Drops the first n bytes. */
 void sio_queue_drop(const sio_memory *m, sio_queue *q, size_t n);
 void sio_queue_clear(const sio_memory *m, sio_queue *q);
+/* Memory that its pieces keep, and of what others hold as well its share. */
+size_t sio_queue_held(const sio_queue *q);
 /* Copies small pieces of the turn's buffer out, for they will wait longer than the turn: a slow
  * client must not keep the turns' buffers from being freed. False: no memory. */
 bool sio_queue_settle(const sio_memory *m, sio_queue *q);
@@ -184,7 +189,8 @@ void sio_out_frame(sio_out *out);                        // a WebSocket frame be
 void sio_out_frame_end(sio_out *out, unsigned char op);  // its payload is complete
 /* Ends the message; *ref is it, to be released by the caller. False: it failed, nothing is left. */
 bool sio_out_end(sio_out *out, sio_ref *ref);
-void sio_out_turn(sio_out *out);  // the turn's end: the buffer may be used again
+size_t sio_out_held(const sio_out *out);  // its share of the turn's buffer, which is no client's
+void sio_out_turn(sio_out *out);          // the turn's end: the buffer may be used again
 void sio_out_free(sio_out *out);
 
 /* ---- net_base.c: deadlines ------------------------------------------------------------------------- */
@@ -309,9 +315,9 @@ typedef struct sio_endpoint {
     void (*gone)(void *owner, sio_exchange *x, int status);
 } sio_endpoint;
 
-/* How well a request fits a mount: not at all; below its path, the better the longer that is; to a
- * path of Engine.IO; to exactly its path. */
-enum { SIO_FITS_NOT = 0, SIO_FITS_BELOW = 1, SIO_FITS_ENGINE = INT32_MAX - 1, SIO_FITS_EXACTLY };
+/* How well a request fits a mount: not at all; below a route's path, the better the longer that is; to
+ * an endpoint of Engine.IO or of plain WebSockets; to exactly a route's path. */
+enum { SIO_FITS_NOT = 0, SIO_FITS_BELOW = 1, SIO_FITS_ENDPOINT = INT32_MAX - 1, SIO_FITS_EXACTLY };
 
 /* Who answers which requests. The one that fits best does, and the first of several that fit as well.
  * Part of what owns it. */
@@ -405,7 +411,7 @@ struct sio_net {
     uint32_t used;  // by whoever was served last, in units of input; wraps around
     bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
-    size_t held;  // bytes that are on their way in or out, of all connections
+    size_t held;  // memory of all that is on its way in or out, and the turn's buffer
     size_t peak;  // the most that there was since memory was given back
     sio_fifo trim_fifo;
     sio_deadline trim;
@@ -441,18 +447,24 @@ void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
 void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
 
-/* ---- net_limits.c: the log, and the memory that all hold ---- */
-void sio_log_init(sio_net *net);
+/* ---- net_limits.c: the memory that all hold ---------------------------------------------------- */
+
 void sio_limits_init(sio_net *net);
 void sio_holder_add(sio_net *net, sio_holder *h);  // keeps h
 /* The turn's end: marks those who hold most, when all together hold more than max_memory. */
 void sio_net_relieve(sio_net *net);
 /* The same: has free memory given back to the system when much less is held than there was. */
 void sio_net_watch_weight(sio_net *net);
+
+/* ---- net_base.c: the log ----------------------------------------------------------------------- */
+
+void sio_log_init(sio_net *net);
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
  * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
  * then how many there were besides. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
+
+/* ---- net_requests.c: answers, and upgrades ----------------------------------------------------- */
 
 /* Begins an answer: writes its head, with x->extra and more (whole header lines), to net->out.sink.
  * type NULL: none. The caller writes exactly size bytes of body there (none to HEAD) and ends it. */
@@ -467,15 +479,18 @@ void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span mo
  * is gone. NULL: it can't be (an earlier request still waits, or no memory); x is answered then. */
 sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
                            void *owner);
+
+/* ---- net_frames.c: messages out ---------------------------------------------------------------- */
+
 void sio_conn_set_owner(sio_conn *c, const sio_ws_events *events, void *owner);
 /* Queues frames; false: the connection is closing, or over its limit and will be closed. */
 bool sio_conn_send(sio_conn *c, sio_ref frames);
 /* What is sent now leaves at once, before anything else. */
 bool sio_conn_writable(const sio_conn *c);
-size_t sio_conn_pending(const sio_conn *c);
 /* Sends a close frame (SIO_WS_NO_CODE: without a code); the owner hears no more of the connection. */
 void sio_conn_close(sio_conn *c, int code);
-sio_net *sio_conn_net(const sio_conn *c);
+
+/* ---- net_conn.c: what a connection is, and speaks ---------------------------------------------- */
 
 /* What a connection speaks. It changes its protocol by changing a pointer: that is what an upgrade
  * is, and a close. */
@@ -536,6 +551,8 @@ struct sio_conn {
     } u;
 };
 
+sio_net *sio_conn_net(const sio_conn *c);
+size_t sio_conn_pending(const sio_conn *c);  // bytes that wait to be sent
 /* Ends a connection at once, without another byte; its owner is told. clean: the client ended it. */
 void sio_conn_end(sio_conn *c, bool clean);
 /* Sends what is queued, then ends; what comes is not looked at any more. */
@@ -566,6 +583,11 @@ bool sio_exchange_add(sio_exchange *x, const sio_sink *lines);
 bool sio_conn_answers(const sio_conn *c);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */
 void sio_date_text(int64_t second, char out[30]);
+
+/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
+/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
+sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 
 /* ---- net_routes.c: requests as the application sees them ------------------------------------------ */
 
@@ -599,10 +621,5 @@ typedef struct sio_crowd {
 sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most);
 sio_crowd *sio_crowd_find(const sio_table *t, const sio_ip *ip);  // NULL: nobody is from there
 void sio_crowd_leave(sio_table *t, sio_crowd *a);                 // counts one less; NULL: none
-
-/* The client's address: the peer's, or what a trusted proxy says, whatever that is. */
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
-/* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
-sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 
 #endif

@@ -1,11 +1,18 @@
-/* net_conn.c - connections: requests and messages out of bytes, answers and frames into bytes
+/* net_conn.c - connections: accepted, read, sent to, ended; what they speak is not known here
  * SPDX-License-Identifier: MIT
  *
- *     HEAD --a head--> BODY --its end--> HEAD ..     one request behind the other; answers
- *      |                                             leave in the order of the requests
- *      +--101--> WEBSOCKET --close frame sent--> CLOSING --the client's close frame--+
- *      |                                                                             v
- *      +--error, "Connection: close"--> DRAINING --all is sent, end of input--> DEAD
+ * What a connection speaks is a pointer, c->protocol, that moves on:
+ *
+ *     requests --101--> messages --our close frame--> closing
+ *        |                 |                             |
+ *        | an answer with  | the client's close frame,   | the client's close frame
+ *        | "Connection:    | or a rule that it broke     |
+ *        v  close"         v                             v
+ *     draining ------- all is sent, and the client ended its side --------> dead
+ *
+ * An error, or a time that is over, makes it dead from everywhere; so does the end of input, where no
+ * answer is on its way. Requests are in net_requests.c, messages and closing in net_frames.c, draining
+ * is here.
  *
  * All bytes are read into one buffer that all connections share. A connection owns memory for input
  * only while a head or frame is incomplete, and in proportion to what has come of it. So the cost is
@@ -26,9 +33,9 @@
  *    TURN_MS it ends. Then the next one begins with whoever was given least: busy clients take
  *    turns, and one who is not busy waits for one turn and not for all of them.
  *  - Output is queued, and sent at the turn's end. What does not leave then waits, up to a limit.
- *  - A connection that dies in a callback is marked, and freed when the turn is over, so functions
+ *  - A connection that ends in a callback is marked dead, and freed when the turn is over, so functions
  *    up the stack may still look at it. After every callback the state is read again.
- *  - DRAINING reads on and throws away: closing with unread input would make the kernel send a reset
+ *  - Draining reads on and throws away: closing with unread input would make the kernel send a reset
  *    that can overtake our last words. */
 #include "net.h"
 
@@ -443,7 +450,8 @@ static void on_spare_end(void *owner, sio_deadline *d)
 
 static size_t held_by(const sio_conn *c)
 {
-    size_t held = c->out.n + (c->in == NULL ? 0 : sizeof *c->in + c->in->cap);
+    size_t held = c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
+    held += sio_queue_held(&c->out);
     return held + (c->protocol->held == NULL ? 0 : c->protocol->held(c));
 }
 
@@ -632,6 +640,7 @@ void sio_net_free(sio_net *net)
 {
     const sio_memory *m = &net->memory;
     sio_net_stop_listening(net);
+    net->holders = NULL;  // those above are gone
     sio_net_bury(net);
     sio_out_free(&net->out);
     sio_text_free(&net->lines);

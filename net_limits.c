@@ -39,9 +39,10 @@ static size_t weigh(sio_net *net, size_t least, size_t *excess)
  * however many clients there are, all of them are looked at a few times and not once for each. */
 void sio_net_relieve(sio_net *net)
 {
-    if (net->held <= net->options->max_memory)
+    size_t held = net->held - sio_out_held(&net->out);
+    if (held <= net->options->max_memory)
         return;
-    size_t excess = net->held - net->options->max_memory / 4 * 3;
+    size_t excess = held - net->options->max_memory / 4 * 3;
     size_t most = weigh(net, SIZE_MAX, &excess);
     while (most > 0 && excess > 0)
         most = weigh(net, most - most / 8, &excess);

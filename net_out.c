@@ -167,8 +167,24 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
     *q = (sio_queue){ .n = 0 };
 }
 
+/* The shares of all who hold a buffer are what it has. */
+static size_t share_of(const sio_buf *b)
+{
+    return b == NULL || b->fixed ? 0 : (sizeof *b + b->cap) / b->refs;
+}
+
+/* A piece keeps the whole of its buffer, however little of it is still to be sent. */
+size_t sio_queue_held(const sio_queue *q)
+{
+    size_t held = 0;
+    for (uint32_t i = 0; q->n > 0 && i <= count_more(q); i++)
+        held += share_of(sio_queue_at(q, i).buf);
+    return held;
+}
+
 /* Copies the piece behind last if that one's buffer is the queue's own and has room, or into a new
- * buffer, which has room for more only where several small pieces come together. Returns the piece in its new place; buf NULL: no memory. */
+ * buffer, which has room for more only where several small pieces come together. Returns the piece in
+ * its new place; buf NULL: no memory. */
 static sio_ref copy_piece(const sio_memory *m, const sio_ref *last, sio_ref piece)
 {
     sio_buf *b = last == NULL ? NULL : last->buf;
@@ -322,6 +338,11 @@ bool sio_out_end(sio_out *out, sio_ref *ref)
         retain(b);
     out->buf = out->turn;
     return true;
+}
+
+size_t sio_out_held(const sio_out *out)
+{
+    return share_of(out->turn);
 }
 
 void sio_out_turn(sio_out *out)

@@ -80,7 +80,7 @@ static size_t held(const sio_conn *c)
 {
     size_t n = 0;
     for (const sio_exchange *x = c->u.http.first; x != NULL; x = x->next)
-        n += x->body_cap + x->out.n;
+        n += x->body_cap + sio_queue_held(&x->out);
     return n;
 }
 

@@ -424,8 +424,8 @@ void sio_partial_expired(void *owner, sio_deadline *d)
                        "attachments did not come within request_timeout");
 }
 
-/* B03, B16: whether each placeholder stands for an attachment that there is, and none for another's: what is
- * named a thousand times would be sent a thousand times. */
+/* B03, B16: whether each placeholder stands for an attachment that there is, and none for another's:
+ * what is named a thousand times would be sent a thousand times. */
 static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
     sio_span object;

@@ -550,7 +550,8 @@ void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
 /* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user,
- * trust_proxy, what is about connections and what belongs to Socket.IO are the server's). Lends the session until its close handler returns. */
+ * trust_proxy, what is about connections and what belongs to Socket.IO are the server's). Lends the
+ * session until its close handler returns. */
 typedef struct sio_session sio_session;
 typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);

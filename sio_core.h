@@ -266,6 +266,9 @@ void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
 sio_span sio_ns_span(const sio_namespace *ns);                                  // its name
 sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
+/* The query of a target as an object of strings, in the arena: names in the order of their first
+ * appearance, each with its last value. O(its bytes). NULL: no memory. */
+sio_value sio_query_object(sio_server *io, sio_span query);
 
 /* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
 
@@ -295,9 +298,6 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
  * otherwise the packet is malformed. */
 void sio_client_violate(sio_client *c, bool state, const char *what);
 void sio_client_leave_all(sio_client *c, const char *reason);
-/* The query of a target as an object of strings, in the arena: names in the order of their first
- * appearance, each with its last value. O(its bytes). NULL: no memory. */
-sio_value sio_query_object(sio_server *io, sio_span query);
 
 /* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
 

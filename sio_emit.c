@@ -79,7 +79,8 @@ static void put_offset(sio_sink *sink, uint64_t offset)
     sio_put(sink, "\"", 1);
 }
 
-/* Writes the packet with its attachments (B14, R02). 0: *ref is it, and *t holds the attachments; or -1. */
+/* Writes the packet with its attachments (B14, R02). 0: *ref is it, and *t holds the attachments; or
+ * -1. */
 static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
                   sio_ref *ref)
 {

@@ -190,11 +190,13 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
 
 static const sio_endpoint ws_http_endpoint = { .head = on_ws_head };
 
+/* A route of the same path comes first: it takes no handshakes, but other upgrades, which a server may
+ * leave alone (RFC 9110, 7.8). */
 static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
 {
     const ws_endpoint *e = m->owner;
     bool here = path.n == e->path_n && memcmp(path.p, e->path, path.n) == 0;
-    return here && head->upgrade ? SIO_FITS_EXACTLY : SIO_FITS_NOT;
+    return here && head->upgrade ? SIO_FITS_ENDPOINT : SIO_FITS_NOT;
 }
 
 static void bury_dead(sio_part *p)

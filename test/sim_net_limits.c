@@ -1,7 +1,8 @@
 /* sim_net_limits.c - every limit of the options: at it, and one over it
  * SPDX-License-Identifier: MIT
  *
- * max_payload is in sim_eio_poll.c and sim_net_frames.c, max_head in sim_net_requests.c, times in sim_eio_heartbeat.c. */
+ * max_payload is in sim_eio_poll.c and sim_net_frames.c, max_head in sim_net_requests.c, times in
+ * sim_eio_heartbeat.c. */
 #include "sim_app.h"
 
 /* ---- Who does not read ---------------------------------------------------------------------- */
@@ -298,7 +299,7 @@ static void the_limit_of_all_is_exact(void **state)
         sio_server *io = app_begin();
         for (int i = 0; i < 8; i++)
             leave_output(io, &p[i], 100000);
-        held = run == 0 ? net_of(io)->held : held;
+        held = run == 0 ? on_its_way(io) : held;
         sim_run_ms(io, 100);
         assert_in_range(sio_get_stats(io)->overflows, run == 2, run == 2 ? 3 : 0);
         assert_int_equal(sio_get_stats(io)->connections, 8 - sio_get_stats(io)->overflows);
@@ -323,6 +324,55 @@ static void a_broadcast_counts_once(void **state)
     assert_in_range(net_of(io)->held, 200000, 400000);
     assert_int_equal(sio_get_stats(io)->overflows, 0);
     free(text);
+    app_free(io);
+}
+
+/* Who has read most of a long message holds all of its memory, and not what is left of the bytes; what
+ * many are owed is no single one's. */
+static void who_holds_memory_is_ended_and_not_who_is_owed_bytes(void **state)
+{
+    sim_peer large[3], owed[10], slow;
+    app_options()->max_memory = 2500000;
+    sio_server *io = app_begin();
+    char *text = filled(200000, 'x');
+    (void)state;
+    leave_output(io, &slow, 100000);
+    for (int i = 0; i < 10; i++) {
+        join_as(io, &owed[i], SIM_WS);
+        sim_room(owed[i].ws, 0);
+    }
+    sio_emit(sio_all(sio_of(io, "/")), "long", "%s", text);
+    sim_run_ms(io, 100);
+    for (int i = 0; i < 3; i++) {
+        join_as(io, &large[i], SIM_WS);
+        sim_room(large[i].ws, 799000);
+        sim_say(&large[i], "42[\"flood\",1,800000]");
+    }
+    sim_run_ms(io, 100);
+    assert_in_range(sio_get_stats(io)->overflows, 1, 3);
+    assert_int_equal(sio_get_stats(io)->connections, 14 - sio_get_stats(io)->overflows);
+    assert_false(sim_closed(slow.ws));
+    for (int i = 0; i < 10; i++)
+        assert_false(sim_closed(owed[i].ws));
+    free(text);
+    app_free(io);
+}
+
+/* The turn's buffer is no client's: with a limit that is below it nobody is ended, nor looked for when
+ * the server goes. */
+static void the_limit_is_about_clients(void **state)
+{
+    static const sio_engine_handlers none = { NULL, NULL, NULL };
+    sim_peer p, slow;
+    (void)state;
+    app_options()->max_memory = 10000;
+    sio_server *io = app_begin();
+    assert_int_equal(sio_engine(io, &(sio_options){ .path = "/deaf" }, &none), 0);
+    leave_output(io, &slow, 5000);
+    join_as(io, &p, SIM_WS);
+    sim_say(&p, "42[\"message\",1]");
+    assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
+    assert_int_equal(sio_get_stats(io)->overflows, 0);
     app_free(io);
 }
 
@@ -601,6 +651,8 @@ int main(void)
         cmocka_unit_test(what_is_left_of_a_payload_counts),
         cmocka_unit_test(the_limit_of_all_is_exact),
         cmocka_unit_test(a_broadcast_counts_once),
+        cmocka_unit_test(who_holds_memory_is_ended_and_not_who_is_owed_bytes),
+        cmocka_unit_test(the_limit_is_about_clients),
         cmocka_unit_test(one_client_pins_what_the_options_say),
         cmocka_unit_test(memory_goes_back_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),

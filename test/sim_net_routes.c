@@ -230,6 +230,24 @@ static void the_nearest_answers_and_the_first_of_equals(void **state)
     sim_free(io);
 }
 
+/* A plain WebSocket's path may be a page's as well, whichever comes first; what is below a path of
+ * Engine.IO stays there. */
+static void a_websocket_and_a_page_may_share_a_path(void **state)
+{
+    static const sio_ws_handlers raw = { .open = NULL };
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_websocket(io, "/w", &raw);
+    sio_websocket(io, "/socket.io/w", &raw);
+    sio_get(io, "/w", one);
+    assert_int_equal(sim_http(io, "GET", "/w", NULL, NULL).status, 201);
+    assert_int_equal(
+        sim_http(io, "GET", "/w", "Connection: Upgrade\r\nUpgrade: h2c\r\n", NULL).status, 201);
+    assert_int_equal(sim_http(io, "GET", "/w", SIM_UPGRADE, NULL).status, 101);
+    assert_int_equal(sim_http(io, "GET", "/socket.io/w", SIM_UPGRADE, NULL).status, 400);
+    sim_free(io);
+}
+
 /* ---- Answers ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -336,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_long_query_takes_linear_time),
         cmocka_unit_test(the_exact_route_comes_first_then_the_longest),
         cmocka_unit_test(the_nearest_answers_and_the_first_of_equals),
+        cmocka_unit_test(a_websocket_and_a_page_may_share_a_path),
         cmocka_unit_test(an_application_can_not_break_its_answer),
         cmocka_unit_test(a_hook_adds_fields_and_does_not_answer),
     };
