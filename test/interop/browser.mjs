@@ -175,7 +175,8 @@ for (const [client, file] of Object.entries(clients)) {
           const one = (text) => text.startsWith(who);
           assert.deepEqual(got.filter(one), said.filter(one), "in order");
         }
-        assert.equal(await page.locator(".line.pending, .line.failed").count(), 0);
+        const open = page.locator(".line.pending, .line.failed");
+        await until(async () => (await open.count()) === 0, "all lines to be acknowledged");
       }
     });
 
