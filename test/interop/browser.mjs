@@ -101,8 +101,8 @@ for (const [client, file] of Object.entries(clients)) {
         await Promise.all([hears(alice, text), hears(minsu, text)]);
       }
       assert.deepEqual([await lines(alice), await lines(minsu)], [said, said]);
-      assert.equal(await alice.locator("#log .line .pending").count(), 0);
-      assert.equal(await alice.locator("#people li").count(), 2);
+      await until(async () => (await alice.locator(".line.pending").count()) === 0);
+      await until(async () => (await alice.locator("#people li").count()) === 2);
       assert.match(await alice.textContent("#people"), /alice.*민수/);
       await until(async () => {
         await minsu.locator("#text").pressSequentially("t"); // it is told every two seconds
