@@ -473,7 +473,7 @@ bool sio_http_chunks_done(const sio_http_chunks *c)
 
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
-/* RFC 3986, 3.4. */
+/* RFC 3986, 3.3 and 3.4. */
 sio_span sio_http_target_path(sio_span target)
 {
     const char *mark = memchr(target.p, '?', target.n);
