@@ -14,7 +14,6 @@
  *  - What clients make fail ends at worst in their own connection. */
 #include "net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -364,38 +363,19 @@ static int listen_unix(const char *path)
     return listen_at((struct sockaddr *)&to, sizeof to);
 }
 
-/* "127.0.0.1". By hand: inet_pton stands alone in a part of glibc that would be 64 kB more in
- * memory, 6 % of what there is at start. */
-static bool parse_ipv4(const char *p, struct in_addr *out)
-{
-    unsigned char byte[4];
-    for (int i = 0; i < 4; i++) {
-        unsigned v = 0;
-        const char *start = p;
-        while (*p >= '0' && *p <= '9' && p - start < 3)
-            v = v * 10 + (unsigned)(*p++ - '0');
-        bool leading_zero = *start == '0' && p - start > 1;
-        if (p == start || v > 255 || leading_zero || *p++ != (i < 3 ? '.' : '\0'))
-            return false;
-        byte[i] = (unsigned char)v;
-    }
-    memcpy(out, byte, 4);
-    return true;
-}
-
-/* Addresses in digits need no resolver, which would cost a fifth of the memory at start. Returns -2
- * when host is none. */
-static int listen_digits(const char *host, int port)
+static int listen_digits(const sio_ip *ip, int port)
 {
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
     struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
-    if (parse_ipv4(host, &in.sin_addr))
+    if (ip->n == 4) {
+        memcpy(&in.sin_addr, ip->byte, 4);
         return listen_at((struct sockaddr *)&in, sizeof in);
-    if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)
-        return listen_at((struct sockaddr *)&in6, sizeof in6);
-    return -2;
+    }
+    memcpy(&in6.sin6_addr, ip->byte, 16);
+    return listen_at((struct sockaddr *)&in6, sizeof in6);
 }
 
+/* Addresses in digits need no resolver, which would cost a fifth of the memory at start. */
 static int listen_inet(const char *host, int port)
 {
     struct addrinfo hints = { .ai_family = AF_UNSPEC,
@@ -403,10 +383,10 @@ static int listen_inet(const char *host, int port)
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *list = NULL, *a;
     char service[16];
+    sio_ip ip;
     int fd = -1;
-    if (host != NULL && (fd = listen_digits(host, port)) != -2)
-        return fd;
-    fd = -1;
+    if (host != NULL && sio_ip_parse(host, &ip))
+        return listen_digits(&ip, port);
     snprintf(service, sizeof service, "%d", port);
     if (getaddrinfo(host, service, &hints, &list) != 0) {
         errno = EADDRNOTAVAIL;
@@ -477,15 +457,6 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
 }
 #endif
 
-/* One that stands for an IPv4 address is that (RFC 4291, 2.5.5.2). */
-static void keep_ipv6(sio_ip *ip, const unsigned char byte[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    bool v4 = memcmp(byte, mapped, 12) == 0;
-    ip->n = v4 ? 4 : 16;
-    memcpy(ip->byte, v4 ? byte + 12 : byte, ip->n);
-}
-
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 {
     union {
@@ -502,36 +473,12 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
     if (*fd < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
 
-    ip->n = 0;
-    if (from.any.sa_family == AF_INET) {
-        ip->n = 4;
-        memcpy(ip->byte, &from.in.sin_addr, 4);
-    } else if (from.any.sa_family == AF_INET6) {
-        keep_ipv6(ip, from.in6.sin6_addr.s6_addr);
-    }
+    *ip = (sio_ip){ .n = 0 };
+    if (from.any.sa_family == AF_INET)
+        *ip = sio_ip_of(&from.in.sin_addr, 4);
+    else if (from.any.sa_family == AF_INET6)
+        *ip = sio_ip_of(&from.in6.sin6_addr, 16);
     return 1;
-}
-
-void sio_ip_text(const sio_ip *ip, char out[46])
-{
-    out[0] = '\0';
-    if (ip->n > 0)
-        inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
-}
-
-bool sio_ip_parse(const char *text, sio_ip *ip)
-{
-    struct in_addr in;
-    struct in6_addr in6;
-    if (parse_ipv4(text, &in)) {
-        ip->n = 4;
-        memcpy(ip->byte, &in, 4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &in6) != 1)
-        return false;
-    keep_ipv6(ip, in6.s6_addr);
-    return true;
 }
 
 /* ---- Reading, sending, closing ------------------------------------------------------------------- */
