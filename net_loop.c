@@ -270,31 +270,30 @@ void sio_loop_wake(sio_loop *loop)
     errno = saved;
 }
 
-static int64_t milliseconds(clockid_t id)
+/* up: nanoseconds that are added before the rest of a millisecond is cut off. */
+static int64_t milliseconds(clockid_t id, long up)
 {
     struct timespec t = { 0, 0 };
     clock_gettime(id, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000 + (t.tv_nsec + up) / 1000000;
 }
 
 int64_t sio_loop_now(sio_loop *loop)
 {
     (void)loop;
-    return milliseconds(CLOCK_MONOTONIC);
+    return milliseconds(CLOCK_MONOTONIC, 0);
 }
 
 int64_t sio_loop_now_up(sio_loop *loop)
 {
-    struct timespec t = { 0, 0 };
     (void)loop;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
+    return milliseconds(CLOCK_MONOTONIC, 999999);
 }
 
 int64_t sio_loop_wall(sio_loop *loop)
 {
     (void)loop;
-    return milliseconds(CLOCK_REALTIME);
+    return milliseconds(CLOCK_REALTIME, 0);
 }
 
 /* Random bytes are fetched in bulk: a system call for each session id would cost more than the rest
@@ -321,6 +320,19 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
 
 /* ---- Listening and accepting --------------------------------------------------------------------- */
 
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+} address;
+
+static int close_failed(int fd)
+{
+    int error = errno;
+    close(fd);
+    return sio_fail(error);
+}
+
 static int listen_at(const struct sockaddr *to, socklen_t size)
 {
     int on = 1, fd = socket(to->sa_family, SOCK_STREAM, 0);
@@ -332,20 +344,15 @@ static int listen_at(const struct sockaddr *to, socklen_t size)
     }
     if (set_up(fd) == 0 && bind(fd, to, size) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    return close_failed(fd);
 }
 
 /* A socket that a dead process left behind is replaced; a living one is not. */
 static int listen_unix(const char *path)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof to.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    if (strlen(path) >= sizeof to.sun_path)
+        return sio_fail(ENAMETOOLONG);
     strcpy(to.sun_path, path);
     int fd = listen_at((struct sockaddr *)&to, sizeof to);
     if (fd >= 0 || errno != EADDRINUSE)
@@ -356,23 +363,22 @@ static int listen_unix(const char *path)
                 errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
     if (probe >= 0)
         close(probe);
-    if (!dead || unlink(path) < 0) {
-        errno = EADDRINUSE;
-        return -1;
-    }
+    if (!dead || unlink(path) < 0)
+        return sio_fail(EADDRINUSE);
     return listen_at((struct sockaddr *)&to, sizeof to);
 }
 
 static int listen_digits(const sio_ip *ip, int port)
 {
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+    address to;
     if (ip->n == 4) {
-        memcpy(&in.sin_addr, ip->byte, 4);
-        return listen_at((struct sockaddr *)&in, sizeof in);
+        to.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        memcpy(&to.in.sin_addr, ip->byte, 4);
+        return listen_at(&to.any, sizeof to.in);
     }
-    memcpy(&in6.sin6_addr, ip->byte, 16);
-    return listen_at((struct sockaddr *)&in6, sizeof in6);
+    to.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+    memcpy(&to.in6.sin6_addr, ip->byte, 16);
+    return listen_at(&to.any, sizeof to.in6);
 }
 
 /* Addresses in digits need no resolver, which would cost a fifth of the memory at start. */
@@ -388,10 +394,8 @@ static int listen_inet(const char *host, int port)
     if (host != NULL && sio_ip_parse(host, &ip))
         return listen_digits(&ip, port);
     snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &list) != 0) {
-        errno = EADDRNOTAVAIL;
-        return -1;
-    }
+    if (getaddrinfo(host, service, &hints, &list) != 0)
+        return sio_fail(EADDRNOTAVAIL);
     for (a = list; a != NULL && fd < 0; a = a->ai_next)
         fd = listen_at(a->ai_addr, a->ai_addrlen);
     int saved = errno;
@@ -402,13 +406,8 @@ static int listen_inet(const char *host, int port)
 
 static int port_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } at;
+    address at;
     socklen_t size = sizeof at;
-    memset(&at, 0, sizeof at);
     if (getsockname(fd, &at.any, &size) < 0)
         return -1;
     return ntohs(at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
@@ -417,20 +416,15 @@ static int port_of(int fd)
 int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
 {
     bool local = host != NULL && strncmp(host, "unix:", 5) == 0;
-    if (!local && (port < 0 || port > 65535)) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (!local && (port < 0 || port > 65535))
+        return sio_fail(EINVAL);
     int fd = local ? listen_unix(host + 5) : listen_inet(host, port);
     if (fd < 0)
         return -1;
     *w = (sio_watch){ .fd = fd, .listener = true };
     if (sio_loop_watch(loop, w) == 0)
         return local ? 0 : port_of(fd);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    return close_failed(fd);
 }
 
 #ifdef __linux__
@@ -446,8 +440,7 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
         return -1;
     if (set_up(fd) < 0) {
         close(fd);
-        errno = ECONNABORTED;
-        return -1;
+        return sio_fail(ECONNABORTED);
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef SO_NOSIGPIPE
@@ -459,11 +452,7 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
 
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } from;
+    address from;
     socklen_t size = sizeof from;
     (void)loop;
     from.any.sa_family = AF_UNSPEC;
@@ -580,10 +569,8 @@ int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *chang
     (void)loop;
     if (stat(name, &st) < 0)
         return -1;
-    if (!S_ISREG(st.st_mode) || st.st_size > INT32_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (!S_ISREG(st.st_mode) || st.st_size > INT32_MAX)
+        return sio_fail(EINVAL);
     *size = (size_t)st.st_size;
     *changed = time_of_change(&st);
     return 0;
@@ -605,8 +592,5 @@ int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n)
         have += (size_t)got;
     }
     close(fd);
-    if (have == n)
-        return 0;
-    errno = EIO;  // it shrank meanwhile
-    return -1;
+    return have == n ? 0 : sio_fail(EIO);  // it shrank meanwhile
 }
