@@ -159,6 +159,12 @@ struct sio_arena_block {
     char bytes[];
 };
 
+/* The first place in a block that is aligned. */
+static size_t first_place(const struct sio_arena_block *b)
+{
+    return (ALIGN - (uintptr_t)b->bytes % ALIGN) % ALIGN;
+}
+
 void *sio_arena_get(sio_arena *a, size_t n)
 {
     struct sio_arena_block *b = a->block;
@@ -170,8 +176,7 @@ void *sio_arena_get(sio_arena *a, size_t n)
         struct sio_arena_block *fresh = sio_resize(a->memory, NULL, sizeof *fresh + ALIGN + cap);
         if (fresh == NULL)
             return NULL;
-        size_t skip = (size_t)((uintptr_t)fresh->bytes % ALIGN);
-        *fresh = (struct sio_arena_block){ b, skip == 0 ? 0 : ALIGN - skip, cap + ALIGN };
+        *fresh = (struct sio_arena_block){ b, first_place(fresh), cap + ALIGN };
         a->block = b = fresh;
     }
     void *p = b->bytes + b->n;
@@ -179,28 +184,25 @@ void *sio_arena_get(sio_arena *a, size_t n)
     return p;
 }
 
+static void drop_newest(sio_arena *a)
+{
+    struct sio_arena_block *b = a->block;
+    a->block = b->older;
+    sio_free_mem(a->memory, b);
+}
+
 void sio_arena_reset(sio_arena *a)
 {
-    while (a->block != NULL && a->block->older != NULL) {
-        struct sio_arena_block *b = a->block;
-        a->block = b->older;
-        sio_free_mem(a->memory, b);
-    }
-    if (a->block != NULL && a->block->cap > ARENA_BYTES * 4)
-        sio_arena_free(a);
-    if (a->block != NULL) {
-        size_t skip = (size_t)((uintptr_t)a->block->bytes % ALIGN);
-        a->block->n = skip == 0 ? 0 : ALIGN - skip;
-    }
+    while (a->block != NULL && (a->block->older != NULL || a->block->cap > ARENA_BYTES * 4))
+        drop_newest(a);
+    if (a->block != NULL)
+        a->block->n = first_place(a->block);
 }
 
 void sio_arena_free(sio_arena *a)
 {
-    while (a->block != NULL) {
-        struct sio_arena_block *b = a->block;
-        a->block = b->older;
-        sio_free_mem(a->memory, b);
-    }
+    while (a->block != NULL)
+        drop_newest(a);
 }
 
 void sio_scope_enter(sio_net *net)
@@ -267,6 +269,8 @@ static uint32_t plain_hash(const char *key, size_t n)
     return h ^ h >> 15;
 }
 
+/* One round for each eight bytes and three at the end. The last word holds the bytes that are left,
+ * and the length in its top byte. */
 static uint32_t hash_of(const sio_table *t, const char *key, size_t n)
 {
     if (t->plain)
@@ -356,10 +360,8 @@ sio_node *sio_table_next(const sio_table *t, const sio_node *node)
 {
     if (node != NULL && node->next != NULL)
         return node->next;
-    size_t i = node == NULL ? 0 : (node->hash & (t->slots - 1)) + 1;
-    while (i < t->slots && t->slot[i] == NULL)
-        i++;
-    return i < t->slots ? t->slot[i] : NULL;
+    size_t from = node == NULL ? 0 : (node->hash & (t->slots - 1)) + 1;
+    return sio_table_any(t, &from);
 }
 
 sio_node *sio_table_any(const sio_table *t, size_t *from)
@@ -617,12 +619,13 @@ static void on_second(void *owner, sio_deadline *d)
 {
     sio_net *net = owner;
     sio_log_kind *k = (sio_log_kind *)(void *)d;
-    uint64_t more = k->count < LINES_A_SECOND ? 0 : k->count - LINES_A_SECOND;
     char line[512];
-    snprintf(line, sizeof line, "... and %llu more like it: %.*s", (unsigned long long)more,
-             (int)strcspn(k->format, "%"), k->format);
-    if (more > 0)
+    if (k->count > LINES_A_SECOND) {
+        snprintf(line, sizeof line, "... and %llu more like it: %.*s",
+                 (unsigned long long)k->count - LINES_A_SECOND, (int)strcspn(k->format, "%"),
+                 k->format);
         put_line(net, line);
+    }
     k->format = NULL, k->count = 0;
 }
 
