@@ -506,7 +506,7 @@ struct sio_conn_protocol {
     /* Bytes that the incomplete thing at p will have; 0: nobody knows. NULL: nobody ever does. */
     size_t (*want)(const char *p, size_t n);
     /* The connection is over: frees what is the protocol's own, and tells the owner. clean: the
-     * client ended it in order. */
+     * client ended it in order. NULL: all that it has is u.http.deadline. */
     void (*end)(sio_conn *c, bool clean);
     size_t (*held)(const sio_conn *c);  // bytes that it keeps for the connection; NULL: none
 };
