@@ -185,6 +185,9 @@ sio_span sio_http_field_of(const sio_http_head *head, const char *name);
 /* The field of that name if it is there once; p == NULL: absent, or several. */
 sio_span sio_http_single(const sio_http_head *head, const char *name);
 
+/* Whether a byte may stand in a token (RFC 9110, 5.6.2). */
+bool sio_http_is_token(char c);
+
 /* Whether a text may stand in an answer's field as its name (RFC 9110, 5.1), as its value (5.5). */
 bool sio_http_is_name(const char *name);
 bool sio_http_is_value(const char *value);

@@ -28,15 +28,11 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
-static bool is_alpha(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 /* RFC 9110, 5.6.2: tchar. */
-static bool is_token(char c)
+bool sio_http_is_token(char c)
 {
-    return is_alpha(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || is_digit(c) ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /* RFC 9110, 5.5: visible, space, tab, or above ASCII. */
@@ -87,7 +83,7 @@ static bool is_target(char c)
 static int parse_request_line(sio_span line, sio_http_head *h)
 {
     const char *p = line.p, *end = p + line.n;
-    while (p < end && is_token(*p))
+    while (p < end && sio_http_is_token(*p))
         p++;
     h->method = (sio_span){ line.p, (size_t)(p - line.p) };
     if (p == end)
@@ -120,7 +116,7 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen)
     const char *space = memchr(p, ' ', seen);
     if (p[0] == '\r' || (space != NULL && memchr(space + 1, ' ', seen - (size_t)(space + 1 - p))))
         return true;  // an empty line, or the version: few bytes
-    while (seen < n && (space == NULL ? is_token(p[seen]) : is_target(p[seen])))
+    while (seen < n && (space == NULL ? sio_http_is_token(p[seen]) : is_target(p[seen])))
         seen++;
     return seen < n;
 }
@@ -131,7 +127,7 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen)
 static bool parse_field(sio_span line, sio_http_field *f)
 {
     size_t i = 0;
-    while (i < line.n && is_token(line.p[i]))
+    while (i < line.n && sio_http_is_token(line.p[i]))
         i++;
     if (i == 0 || i == line.n || line.p[i] != ':')
         return false;
@@ -146,7 +142,7 @@ static bool parse_field(sio_span line, sio_http_field *f)
 bool sio_http_is_name(const char *name)
 {
     size_t i = 0;
-    while (is_token(name[i]))
+    while (sio_http_is_token(name[i]))
         i++;
     return i > 0 && name[i] == '\0';
 }
@@ -370,9 +366,9 @@ static unsigned extension_byte(unsigned state, char b)
 {
     switch (state) {
     case EXT:
-        return is_token(b) ? EXT_NAME : is_blank(b) ? EXT : REFUSED;
+        return sio_http_is_token(b) ? EXT_NAME : is_blank(b) ? EXT : REFUSED;
     case EXT_NAME:
-        if (is_token(b) || b == '\r')
+        if (sio_http_is_token(b) || b == '\r')
             return b == '\r' ? SIZE_LF : EXT_NAME;
         return b == '=' ? EXT_EQUAL : after_part(b, EXT_NAMED);
     case EXT_NAMED:
@@ -380,9 +376,9 @@ static unsigned extension_byte(unsigned state, char b)
     case EXT_EQUAL:
         if (b == '"' || is_blank(b))
             return b == '"' ? EXT_QUOTED : EXT_EQUAL;
-        return is_token(b) ? EXT_TOKEN : REFUSED;
+        return sio_http_is_token(b) ? EXT_TOKEN : REFUSED;
     case EXT_TOKEN:
-        if (is_token(b))
+        if (sio_http_is_token(b))
             return EXT_TOKEN;
         return b == '\r' ? SIZE_LF : after_part(b, EXT_END);
     case EXT_QUOTED:  // RFC 9110, 5.6.4
@@ -404,9 +400,9 @@ static unsigned trailer_byte(unsigned state, char b)
 {
     switch (state) {
     case TRAILERS:
-        return b == '\r' ? END_LF : is_token(b) ? NAME : REFUSED;
+        return b == '\r' ? END_LF : sio_http_is_token(b) ? NAME : REFUSED;
     case NAME:
-        return b == ':' ? VALUE : is_token(b) ? NAME : REFUSED;
+        return b == ':' ? VALUE : sio_http_is_token(b) ? NAME : REFUSED;
     case VALUE:
         return b == '\r' ? VALUE_LF : is_value(b) ? VALUE : REFUSED;
     default:  // VALUE_LF, END_LF
