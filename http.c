@@ -23,15 +23,10 @@
 
 /* ---- Characters -------------------------------------------------------------------------------- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* RFC 9110, 5.6.2: tchar. */
 bool sio_http_is_token(char c)
 {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || is_digit(c) ||
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || sio_is_digit(c) ||
            (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
@@ -159,7 +154,7 @@ static bool parse_length(sio_span s, uint64_t *out)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < s.n; i++) {
-        if (!is_digit(s.p[i]) || v > (UINT64_MAX - 9) / 10)
+        if (!sio_is_digit(s.p[i]) || v > (UINT64_MAX - 9) / 10)
             return false;
         v = v * 10 + (uint64_t)(s.p[i] - '0');
     }
@@ -188,6 +183,7 @@ static void note_codings(sio_http_head *h, framing *m, sio_span list)
     }
 }
 
+/* What one field says of that, and of the answer. */
 static void note_field(sio_http_head *h, framing *m, const sio_http_field *f)
 {
     sio_span name = f->name, value = f->value;
@@ -241,12 +237,6 @@ static int take_line(const char *p, const char *end, sio_span *line)
     return 1;
 }
 
-/* Whether a request can still come of bytes without a line end. */
-static bool may_begin(sio_span p, sio_http_head *h)
-{
-    return sio_span_is(p, "\r") || parse_request_line(p, h) >= 0;
-}
-
 int sio_http_parse(const char *p, size_t n, sio_http_head *h)
 {
     const char *start = p, *end = p + n;
@@ -255,9 +245,10 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *h)
     while (end - p >= 2 && p[0] == '\r' && p[1] == '\n')  // RFC 9112, 2.2
         p += 2;
     int got = take_line(p, end, &line);
-    if (got == 0)  // garbage is refused before its first line is complete
-        return may_begin((sio_span){ p, (size_t)(end - p) }, h) ? 0 : -400;
-
+    if (got == 0) {  // what can't become a request is refused before its first line is complete
+        line = (sio_span){ p, (size_t)(end - p) };
+        return sio_span_is(line, "\r") || parse_request_line(line, h) >= 0 ? 0 : -400;
+    }
     h->minor = 0, h->length = 0, h->n_fields = 0;
     h->chunked = h->has_length = h->expect_continue = false;
     if (got < 0 || parse_request_line(line, h) <= 0)
@@ -345,14 +336,6 @@ enum {
 
 enum { MAX_CHUNK_LINE = 1024, MAX_TRAILERS = 16384 };
 
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Between the parts of an extension: white space may stand before the next one, not at the end. */
 static unsigned after_part(char b, unsigned blanks)
 {
@@ -410,20 +393,15 @@ static unsigned trailer_byte(unsigned state, char b)
     }
 }
 
-static unsigned size_byte(sio_http_chunks *c, char b)
-{
-    if (hex_digit(b) < 0)
-        return c->line == 0 ? REFUSED : b == ';' ? EXT : b == '\r' ? SIZE_LF : REFUSED;
-    c->left = c->left << 4 | (uint64_t)hex_digit(b);
-    return ++c->line <= 15 ? SIZE : REFUSED;  // so it can't overflow
-}
-
 /* One byte of a line that is not data: the state behind it. */
 static unsigned chunk_byte(sio_http_chunks *c, char b)
 {
     switch (c->state) {
     case SIZE:
-        return size_byte(c, b);
+        if (sio_hex_value(b) < 0)
+            return c->line == 0 ? REFUSED : b == ';' ? EXT : b == '\r' ? SIZE_LF : REFUSED;
+        c->left = c->left << 4 | (uint64_t)sio_hex_value(b);
+        return ++c->line <= 15 ? SIZE : REFUSED;  // so it can't overflow
     case SIZE_LF:
         c->line = 0;
         return b != '\n' ? REFUSED : c->left > 0 ? DATA : TRAILERS;
@@ -506,8 +484,9 @@ size_t sio_http_decode(sio_span s, char *out)
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (c == '%' && s.n - i > 2 && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
-            c = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+        if (c == '%' && s.n - i > 2 && sio_hex_value(s.p[i + 1]) >= 0 &&
+            sio_hex_value(s.p[i + 2]) >= 0) {
+            c = (char)(sio_hex_value(s.p[i + 1]) << 4 | sio_hex_value(s.p[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = ' ';
