@@ -19,8 +19,6 @@
  * Left out: transfer codings but chunked, trailers' contents, absolute targets, CONNECT. */
 #include "codec.h"
 
-#include <string.h>
-
 /* ---- Characters -------------------------------------------------------------------------------- */
 
 /* RFC 9110, 5.6.2: tchar. */

@@ -39,8 +39,6 @@
  *    that can overtake our last words. */
 #include "net.h"
 
-#include <string.h>
-
 enum {
     READ_BYTES = 262144,   // of one connection in a turn, at the most,
     LEAST_BYTES = 4096,    // and at the least
@@ -247,11 +245,9 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
     if (c->out.n + piece.n > most && !c->watch.want_write)
         push(c);  // the turn is long, and the client may well be reading
     bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
-    if (over || !sio_queue_add(&c->net->memory, &c->out, piece)) {
-        if (!c->broken) {
-            c->net->stats.overflows++;
-            sio_log(c->net, "connection closed: the client does not read, max_output is reached");
-        }
+    if ((over || !sio_queue_add(&c->net->memory, &c->out, piece)) && !c->broken) {
+        c->net->stats.overflows++;
+        sio_log(c->net, "connection closed: the client does not read, max_output is reached");
         c->broken = true;
     }
     if (c->out.n > EARLY_BYTES && !c->watch.want_write)
@@ -491,12 +487,10 @@ int sio_net_init(sio_net *net)
 
 int sio_net_listen(sio_net *net, const sio_conn_protocol *protocol, const char *host, int port)
 {
-    sio_listener *l = sio_alloc(&net->memory, sizeof *l);
+    sio_listener *l = sio_resize(&net->memory, NULL, sizeof *l);
     if (l == NULL)
         return -1;
-    l->net = net;
-    l->protocol = protocol;
-    l->batch = 1;
+    *l = (sio_listener){ .net = net, .protocol = protocol, .batch = 1 };
     int got = sio_loop_listen(net->loop, &l->watch, host, port);
     if (got < 0) {
         sio_free_mem(&net->memory, l);
@@ -612,11 +606,9 @@ void sio_net_abort_all(sio_net *net)
 
 void sio_net_close_idle(sio_net *net)
 {
-    for (size_t i = net->n_conns; i-- > 0;) {
-        sio_conn *c = net->conns[i];
-        if (c->idle)
-            sio_conn_drain(c);
-    }
+    for (size_t i = 0; i < net->n_conns; i++)
+        if (net->conns[i]->idle)
+            sio_conn_drain(net->conns[i]);
 }
 
 void sio_net_free(sio_net *net)

@@ -16,8 +16,6 @@
  * the payload or in the id, and a count of attachments with a sign or a leading zero are refused. */
 #include "codec.h"
 
-#include <string.h>
-
 /* Takes "N-" from p: N is 1 to max, without a leading zero. Returns the bytes, 0: refuse. */
 static size_t take_attachments(const char *p, size_t n, size_t max, unsigned *out)
 {

@@ -18,8 +18,6 @@
  * Left out: extensions (permessage-deflate). RSV1-3 set is therefore a protocol error. */
 #include "codec.h"
 
-#include <string.h>
-
 /* ---- Frames --------------------------------------------------------------------------------- */
 
 static uint64_t load_be(const unsigned char *p, size_t n)
