@@ -217,7 +217,7 @@ static int check_framing(sio_http_head *h, const framing *m)
     if (h->upgrade && (m->transfer || h->length > 0))
         return -400;  // the body would be read as frames
     if (h->minor == 1 && !m->host && !h->upgrade)
-        return -400;  // RFC 9112, 3.2
+        return -400;  // RFC 9112, 3.2; a handshake is answered without it
     if (m->encoded)
         return -501;  // RFC 9112, 6.1
     return m->expectation ? -417 : 0;

@@ -124,9 +124,9 @@ typedef struct sio_net sio_net;
 void sio_scope_enter(sio_net *net);
 void sio_scope_leave(sio_net *net);
 void sio_scope_end(sio_net *net);  // empties it when no callback runs: the turn ends
-void sio_scope_free(sio_net *net,
-                    sio_link *block);  // frees a block when the outermost has returned
-int sio_fail(int error);               // sets errno, returns -1
+/* Frees a block when the outermost has returned. */
+void sio_scope_free(sio_net *net, sio_link *block);
+int sio_fail(int error);  // sets errno, returns -1
 
 /* ---- net_out.c: the output on its way ---------------------------------------------------------- */
 

@@ -371,6 +371,7 @@ sio_node *sio_table_any(const sio_table *t, size_t *from)
 
 /* ---- Handles ------------------------------------------------------------------------------------- */
 
+/* Doubles both arrays. One that is longer than the other, for want of memory, does no harm. */
 static bool more_slots(sio_handles *h)
 {
     uint32_t slots = h->slots == 0 ? 16 : h->slots * 2;

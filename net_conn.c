@@ -524,6 +524,7 @@ static void sort(const sio_net *net, sio_ready *ready, int n)
     }
 }
 
+/* What the loop says of one descriptor: a listener's, or a connection's. */
 static void on_ready(sio_net *net, const sio_ready *r)
 {
     sio_watch *w = r->watch;

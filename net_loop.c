@@ -53,10 +53,10 @@ enum {
 
 struct sio_loop {
     const sio_memory *memory;
-    int random, wake_read, wake_write;
+    int random, wake_write;
     size_t random_left;
     unsigned char pool[RANDOM_POOL];
-    sio_watch wake;
+    sio_watch wake;  // its descriptor is the other end of wake_write
 #ifdef USE_EPOLL
     int epoll;
 #else
@@ -70,6 +70,8 @@ struct sio_loop {
 /* ---- epoll or poll ------------------------------------------------------------------------------- */
 
 #ifdef USE_EPOLL
+
+enum { FORGETS_CLOSED = true };  // what is closed is watched no more
 
 static int backend_open(sio_loop *loop)
 {
@@ -131,6 +133,8 @@ static int backend_wait(sio_loop *loop, int timeout, sio_ready *ready, int max)
 }
 
 #else
+
+enum { FORGETS_CLOSED = false };
 
 static int backend_open(sio_loop *loop)
 {
@@ -222,9 +226,8 @@ sio_loop *sio_loop_new(const sio_memory *m)
     loop->memory = m;
     loop->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     int failed = pipe(pipes);
-    loop->wake_read = pipes[0], loop->wake_write = pipes[1];
+    loop->wake.fd = pipes[0], loop->wake_write = pipes[1];
     failed |= backend_open(loop);
-    loop->wake.fd = pipes[0];
     if (failed == 0 && loop->random >= 0 && set_up(pipes[0]) == 0 && set_up(pipes[1]) == 0 &&
         sio_loop_watch(loop, &loop->wake) == 0)
         return loop;
@@ -236,8 +239,8 @@ void sio_loop_free(sio_loop *loop)
 {
     if (loop->random >= 0)
         close(loop->random);
-    if (loop->wake_read >= 0)
-        close(loop->wake_read);
+    if (loop->wake.fd >= 0)
+        close(loop->wake.fd);
     if (loop->wake_write >= 0)
         close(loop->wake_write);
     backend_close(loop);
@@ -255,7 +258,7 @@ int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max)
         if (ready[i].watch != &loop->wake)
             ready[kept++] = ready[i];
         else
-            while (read(loop->wake_read, bytes, sizeof bytes) > 0)
+            while (read(loop->wake.fd, bytes, sizeof bytes) > 0)
                 continue;
     }
     return kept;
@@ -518,10 +521,8 @@ void sio_loop_close(sio_loop *loop, sio_watch *w)
 {
     if (w->fd < 0)
         return;
-#ifndef USE_EPOLL  // epoll forgets what is closed
-    sio_loop_unwatch(loop, w);
-#endif
-    (void)loop;
+    if (!FORGETS_CLOSED)
+        sio_loop_unwatch(loop, w);
     close(w->fd);
     w->fd = -1;
 }
@@ -555,8 +556,8 @@ static int64_t time_of_change(const struct stat *st)
     return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 #else
-static int64_t
-time_of_change(const struct stat *st)  // elsewhere the parts of a second vary in name
+/* Elsewhere the parts of a second vary in name. */
+static int64_t time_of_change(const struct stat *st)
 {
     return (int64_t)st->st_mtime * 1000000000;
 }

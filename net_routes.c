@@ -146,6 +146,7 @@ typedef struct kept_head {
     char bytes[];
 } kept_head;
 
+/* A request without a body is handled at once. */
 static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_span raw)
 {
     const sio_route_data *r = owner;

@@ -320,8 +320,8 @@ int64_t sio_loop_wall(sio_loop *loop)
     (void)loop;
     if (fails("wall", SIM_JUMP))
         world.put_back += 86400000;
-    return 784111777000 + sim.now -
-           world.put_back;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
+    const int64_t begin = 784111777000;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
+    return begin + sim.now - world.put_back;
 }
 
 int sio_loop_random(sio_loop *loop, void *p, size_t n)
