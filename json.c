@@ -390,12 +390,8 @@ static const char *container_end(const char *p, const char *end)
 sio_span sio_json_value(const char *p, size_t n)
 {
     const char *end = p + n, *start = sio_json_skip(p, end), *stop = NULL;
-    if (start == end)
-        return (sio_span){ start, 0 };
-    if (*start == '[' || *start == '{')
-        stop = container_end(start, end);
-    else
-        stop = scalar_end(start, end);
+    if (start < end)
+        stop = *start == '[' || *start == '{' ? container_end(start, end) : scalar_end(start, end);
     return (sio_span){ start, stop == NULL ? 0 : (size_t)(stop - start) };
 }
 
@@ -432,21 +428,11 @@ bool sio_json_next(sio_json_walk *w, sio_span *name, sio_span *value)
 /* RFC 3629, 3: writes a code point, and returns what is behind it. */
 static char *put_utf8(char *q, uint32_t u)
 {
-    if (u < 0x80) {
-        *q++ = (char)u;
-        return q;
-    }
-    if (u < 0x800) {
-        *q++ = (char)(0xc0 | u >> 6);
-    } else if (u < 0x10000) {
-        *q++ = (char)(0xe0 | u >> 12);
-        *q++ = (char)(0x80 | (u >> 6 & 63));
-    } else {
-        *q++ = (char)(0xf0 | u >> 18);
-        *q++ = (char)(0x80 | (u >> 12 & 63));
-        *q++ = (char)(0x80 | (u >> 6 & 63));
-    }
-    *q++ = (char)(0x80 | (u & 63));
+    static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+    int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
+    *q++ = (char)(lead[more] | u >> 6 * more);
+    while (more-- > 0)
+        *q++ = (char)(0x80 | (u >> 6 * more & 63));
     return q;
 }
 
