@@ -27,6 +27,17 @@ static inline bool sio_span_is_nocase(sio_span s, const char *text)
     return s.n == n && sio_equal_nocase(s.p, text, n);
 }
 
+static inline bool sio_is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static inline int sio_hex_value(char c)  // of a hexadecimal digit in either case; -1: it is none
+{
+    char small = (char)(c | 0x20);
+    return sio_is_digit(c) ? c - '0' : small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
+}
+
 /* A span of a string literal. */
 #define SIO_SPAN(literal) ((sio_span){ literal, sizeof literal - 1 })
 
@@ -114,6 +125,9 @@ bool sio_json_check(const char *p, size_t n, size_t depth, sio_json_index *index
 
 /* The functions below take text that sio_json_check accepted. */
 
+/* Behind the white space that begins at p. */
+const char *sio_json_skip(const char *p, const char *end);
+
 /* The value at the start of p, white space before it skipped; n == 0 where there is none. */
 sio_span sio_json_value(const char *p, size_t n);
 
@@ -184,6 +198,9 @@ sio_span sio_http_field_of(const sio_http_head *head, const char *name);
 
 /* The field of that name if it is there once; p == NULL: absent, or several. */
 sio_span sio_http_single(const sio_http_head *head, const char *name);
+
+/* Whether a byte may stand in a token (RFC 9110, 5.6.2). */
+bool sio_http_is_token(char c);
 
 /* Whether a text may stand in an answer's field as its name (RFC 9110, 5.1), as its value (5.5). */
 bool sio_http_is_name(const char *name);

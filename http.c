@@ -19,24 +19,13 @@
  * Left out: transfer codings but chunked, trailers' contents, absolute targets, CONNECT. */
 #include "codec.h"
 
-#include <string.h>
-
 /* ---- Characters -------------------------------------------------------------------------------- */
 
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_alpha(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
 /* RFC 9110, 5.6.2: tchar. */
-static bool is_token(char c)
+bool sio_http_is_token(char c)
 {
-    return is_alpha(c) || is_digit(c) || (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || sio_is_digit(c) ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
 }
 
 /* RFC 9110, 5.5: visible, space, tab, or above ASCII. */
@@ -87,7 +76,7 @@ static bool is_target(char c)
 static int parse_request_line(sio_span line, sio_http_head *h)
 {
     const char *p = line.p, *end = p + line.n;
-    while (p < end && is_token(*p))
+    while (p < end && sio_http_is_token(*p))
         p++;
     h->method = (sio_span){ line.p, (size_t)(p - line.p) };
     if (p == end)
@@ -120,7 +109,7 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen)
     const char *space = memchr(p, ' ', seen);
     if (p[0] == '\r' || (space != NULL && memchr(space + 1, ' ', seen - (size_t)(space + 1 - p))))
         return true;  // an empty line, or the version: few bytes
-    while (seen < n && (space == NULL ? is_token(p[seen]) : is_target(p[seen])))
+    while (seen < n && (space == NULL ? sio_http_is_token(p[seen]) : is_target(p[seen])))
         seen++;
     return seen < n;
 }
@@ -131,7 +120,7 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen)
 static bool parse_field(sio_span line, sio_http_field *f)
 {
     size_t i = 0;
-    while (i < line.n && is_token(line.p[i]))
+    while (i < line.n && sio_http_is_token(line.p[i]))
         i++;
     if (i == 0 || i == line.n || line.p[i] != ':')
         return false;
@@ -146,7 +135,7 @@ static bool parse_field(sio_span line, sio_http_field *f)
 bool sio_http_is_name(const char *name)
 {
     size_t i = 0;
-    while (is_token(name[i]))
+    while (sio_http_is_token(name[i]))
         i++;
     return i > 0 && name[i] == '\0';
 }
@@ -163,7 +152,7 @@ static bool parse_length(sio_span s, uint64_t *out)
 {
     uint64_t v = 0;
     for (size_t i = 0; i < s.n; i++) {
-        if (!is_digit(s.p[i]) || v > (UINT64_MAX - 9) / 10)
+        if (!sio_is_digit(s.p[i]) || v > (UINT64_MAX - 9) / 10)
             return false;
         v = v * 10 + (uint64_t)(s.p[i] - '0');
     }
@@ -192,6 +181,7 @@ static void note_codings(sio_http_head *h, framing *m, sio_span list)
     }
 }
 
+/* What one field says of that, and of the answer. */
 static void note_field(sio_http_head *h, framing *m, const sio_http_field *f)
 {
     sio_span name = f->name, value = f->value;
@@ -227,7 +217,7 @@ static int check_framing(sio_http_head *h, const framing *m)
     if (h->upgrade && (m->transfer || h->length > 0))
         return -400;  // the body would be read as frames
     if (h->minor == 1 && !m->host && !h->upgrade)
-        return -400;  // RFC 9112, 3.2
+        return -400;  // RFC 9112, 3.2; a handshake is answered without it
     if (m->encoded)
         return -501;  // RFC 9112, 6.1
     return m->expectation ? -417 : 0;
@@ -245,12 +235,6 @@ static int take_line(const char *p, const char *end, sio_span *line)
     return 1;
 }
 
-/* Whether a request can still come of bytes without a line end. */
-static bool may_begin(sio_span p, sio_http_head *h)
-{
-    return sio_span_is(p, "\r") || parse_request_line(p, h) >= 0;
-}
-
 int sio_http_parse(const char *p, size_t n, sio_http_head *h)
 {
     const char *start = p, *end = p + n;
@@ -259,9 +243,10 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *h)
     while (end - p >= 2 && p[0] == '\r' && p[1] == '\n')  // RFC 9112, 2.2
         p += 2;
     int got = take_line(p, end, &line);
-    if (got == 0)  // garbage is refused before its first line is complete
-        return may_begin((sio_span){ p, (size_t)(end - p) }, h) ? 0 : -400;
-
+    if (got == 0) {  // what can't become a request is refused before its first line is complete
+        line = (sio_span){ p, (size_t)(end - p) };
+        return sio_span_is(line, "\r") || parse_request_line(line, h) >= 0 ? 0 : -400;
+    }
     h->minor = 0, h->length = 0, h->n_fields = 0;
     h->chunked = h->has_length = h->expect_continue = false;
     if (got < 0 || parse_request_line(line, h) <= 0)
@@ -349,14 +334,6 @@ enum {
 
 enum { MAX_CHUNK_LINE = 1024, MAX_TRAILERS = 16384 };
 
-static int hex_digit(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Between the parts of an extension: white space may stand before the next one, not at the end. */
 static unsigned after_part(char b, unsigned blanks)
 {
@@ -370,9 +347,9 @@ static unsigned extension_byte(unsigned state, char b)
 {
     switch (state) {
     case EXT:
-        return is_token(b) ? EXT_NAME : is_blank(b) ? EXT : REFUSED;
+        return sio_http_is_token(b) ? EXT_NAME : is_blank(b) ? EXT : REFUSED;
     case EXT_NAME:
-        if (is_token(b) || b == '\r')
+        if (sio_http_is_token(b) || b == '\r')
             return b == '\r' ? SIZE_LF : EXT_NAME;
         return b == '=' ? EXT_EQUAL : after_part(b, EXT_NAMED);
     case EXT_NAMED:
@@ -380,9 +357,9 @@ static unsigned extension_byte(unsigned state, char b)
     case EXT_EQUAL:
         if (b == '"' || is_blank(b))
             return b == '"' ? EXT_QUOTED : EXT_EQUAL;
-        return is_token(b) ? EXT_TOKEN : REFUSED;
+        return sio_http_is_token(b) ? EXT_TOKEN : REFUSED;
     case EXT_TOKEN:
-        if (is_token(b))
+        if (sio_http_is_token(b))
             return EXT_TOKEN;
         return b == '\r' ? SIZE_LF : after_part(b, EXT_END);
     case EXT_QUOTED:  // RFC 9110, 5.6.4
@@ -404,9 +381,9 @@ static unsigned trailer_byte(unsigned state, char b)
 {
     switch (state) {
     case TRAILERS:
-        return b == '\r' ? END_LF : is_token(b) ? NAME : REFUSED;
+        return b == '\r' ? END_LF : sio_http_is_token(b) ? NAME : REFUSED;
     case NAME:
-        return b == ':' ? VALUE : is_token(b) ? NAME : REFUSED;
+        return b == ':' ? VALUE : sio_http_is_token(b) ? NAME : REFUSED;
     case VALUE:
         return b == '\r' ? VALUE_LF : is_value(b) ? VALUE : REFUSED;
     default:  // VALUE_LF, END_LF
@@ -414,20 +391,15 @@ static unsigned trailer_byte(unsigned state, char b)
     }
 }
 
-static unsigned size_byte(sio_http_chunks *c, char b)
-{
-    if (hex_digit(b) < 0)
-        return c->line == 0 ? REFUSED : b == ';' ? EXT : b == '\r' ? SIZE_LF : REFUSED;
-    c->left = c->left << 4 | (uint64_t)hex_digit(b);
-    return ++c->line <= 15 ? SIZE : REFUSED;  // so it can't overflow
-}
-
 /* One byte of a line that is not data: the state behind it. */
 static unsigned chunk_byte(sio_http_chunks *c, char b)
 {
     switch (c->state) {
     case SIZE:
-        return size_byte(c, b);
+        if (sio_hex_value(b) < 0)
+            return c->line == 0 ? REFUSED : b == ';' ? EXT : b == '\r' ? SIZE_LF : REFUSED;
+        c->left = c->left << 4 | (uint64_t)sio_hex_value(b);
+        return ++c->line <= 15 ? SIZE : REFUSED;  // so it can't overflow
     case SIZE_LF:
         c->line = 0;
         return b != '\n' ? REFUSED : c->left > 0 ? DATA : TRAILERS;
@@ -510,8 +482,9 @@ size_t sio_http_decode(sio_span s, char *out)
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        if (c == '%' && s.n - i > 2 && hex_digit(s.p[i + 1]) >= 0 && hex_digit(s.p[i + 2]) >= 0) {
-            c = (char)(hex_digit(s.p[i + 1]) << 4 | hex_digit(s.p[i + 2]));
+        if (c == '%' && s.n - i > 2 && sio_hex_value(s.p[i + 1]) >= 0 &&
+            sio_hex_value(s.p[i + 2]) >= 0) {
+            c = (char)(sio_hex_value(s.p[i + 1]) << 4 | sio_hex_value(s.p[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = ' ';

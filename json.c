@@ -17,7 +17,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* ---- Spans and sinks -------------------------------------------------------------------------- */
 
@@ -134,33 +133,20 @@ size_t sio_utf8_prefix(const char *text, size_t n)
 
 /* ---- Scanning --------------------------------------------------------------------------------- */
 
-static bool is_space(char c)
+/* Section 2. */
+const char *sio_json_skip(const char *p, const char *end)
 {
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && is_space(*p))
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     return p;
 }
 
 /* A byte that can't stand unescaped in a string, or ends it (section 7): one lookup instead of three
  * comparisons, for most strings are short. */
-static bool is_special(char c)
-{
-    static const unsigned char special[256] = {
-        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,
-        1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1,
-    };
-    return special[(unsigned char)c];
-}
+static const unsigned char special[256] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,         1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, ['"'] = 1, ['\\'] = 1,
+};
 
 static bool has_special_block(const unsigned char *p)
 {
@@ -188,17 +174,9 @@ static inline const char *find_special(const char *p, const char *end)
         p += BLOCK;
     while (end - p >= 8 && !has_special_word((const unsigned char *)p))
         p += 8;
-    while (p < end && !is_special(*p))
+    while (p < end && !special[(unsigned char)*p])
         p++;
     return p;
-}
-
-static int hex_value(char c)
-{
-    if (is_digit(c))
-        return c - '0';
-    int l = lower(c);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
 /* The value of the four hexadecimal digits at p; -1: they are not. */
@@ -208,7 +186,7 @@ static int hex4(const char *p, const char *end)
     if (end - p < 4)
         return -1;
     for (int i = 0; i < 4; i++) {
-        int h = hex_value(p[i]);
+        int h = sio_hex_value(p[i]);
         if (h < 0)
             return -1;
         v = v << 4 | h;
@@ -235,7 +213,7 @@ static const char *string_end(const char *p, const char *end)
 static const char *digits_end(const char *p, const char *end)
 {
     const char *start = p;
-    while (p < end && is_digit(*p))
+    while (p < end && sio_is_digit(*p))
         p++;
     return p > start ? p : NULL;
 }
@@ -277,7 +255,7 @@ static inline const char *scalar_end(const char *p, const char *end)
 {
     if (*p == '"')
         return string_end(p, end);
-    if (*p == '-' || is_digit(*p))
+    if (*p == '-' || sio_is_digit(*p))
         return number_end(p, end);
     return literal_end(p, end);
 }
@@ -295,6 +273,7 @@ typedef struct checker {
 
 /* The functions below take and return a place in the text; NULL: refuse. */
 
+/* Section 9: a limit on the depth is the implementation's own. */
 static const char *enter(checker *c, const char *p)
 {
     size_t i = c->level++;
@@ -319,36 +298,29 @@ static const char *leave(checker *c, const char *p)
  * colon. */
 static inline const char *begin_value(checker *c, const char *p)
 {
-    p = skip_space(p, c->end);
+    p = sio_json_skip(p, c->end);
     if (c->close == '}') {
         if (p == c->end || *p != '"' || (p = string_end(p, c->end)) == NULL)
             return NULL;
-        p = skip_space(p, c->end);
+        p = sio_json_skip(p, c->end);
         if (p == c->end || *p != ':')
             return NULL;
-        p = skip_space(p + 1, c->end);
+        p = sio_json_skip(p + 1, c->end);
     }
     if (c->level == 1 && c->index->count < SIO_JSON_INDEX)
         c->index->element[c->index->count].p = p;
     return p < c->end ? p : NULL;
 }
 
-static void note_end(const checker *c, const char *p)
-{
-    sio_json_index *x = c->index;
-    if (x->count < SIO_JSON_INDEX)
-        x->element[x->count].n = (size_t)(p - x->element[x->count].p);
-    x->count++;
-}
-
 /* Sections 2, 4 and 5: past what may follow a value: closing brackets, then a comma. At level 0 the
  * text is complete. */
 static const char *after_value(checker *c, const char *p)
 {
+    sio_json_index *x = c->index;
     for (;;) {
-        if (c->level == 1)
-            note_end(c, p);
-        p = skip_space(p, c->end);
+        if (c->level == 1 && x->count++ < SIO_JSON_INDEX)
+            x->element[x->count - 1].n = (size_t)(p - x->element[x->count - 1].p);
+        p = sio_json_skip(p, c->end);
         if (c->level == 0)
             return p == c->end ? p : NULL;
         if (p == c->end)
@@ -370,7 +342,7 @@ bool sio_json_check(const char *p, size_t n, size_t depth, sio_json_index *index
     c.close = '\0';
     c.index = index == NULL ? &unused : index;
     c.index->count = 0;
-    p = skip_space(p, c.end);
+    p = sio_json_skip(p, c.end);
     if (p == c.end)
         return false;
 
@@ -378,7 +350,7 @@ bool sio_json_check(const char *p, size_t n, size_t depth, sio_json_index *index
         if (*p != '[' && *p != '{') {
             p = scalar_end(p, c.end);
         } else if ((p = enter(&c, p)) != NULL) {
-            p = skip_space(p, c.end);
+            p = sio_json_skip(p, c.end);
             if (p == c.end || *p != c.close) {
                 p = begin_value(&c, p);
                 continue;
@@ -417,13 +389,9 @@ static const char *container_end(const char *p, const char *end)
 
 sio_span sio_json_value(const char *p, size_t n)
 {
-    const char *end = p + n, *start = skip_space(p, end), *stop = NULL;
-    if (start == end)
-        return (sio_span){ start, 0 };
-    if (*start == '[' || *start == '{')
-        stop = container_end(start, end);
-    else
-        stop = scalar_end(start, end);
+    const char *end = p + n, *start = sio_json_skip(p, end), *stop = NULL;
+    if (start < end)
+        stop = *start == '[' || *start == '{' ? container_end(start, end) : scalar_end(start, end);
     return (sio_span){ start, stop == NULL ? 0 : (size_t)(stop - start) };
 }
 
@@ -438,15 +406,15 @@ bool sio_json_next(sio_json_walk *w, sio_span *name, sio_span *value)
 {
     if (w->p == NULL)
         return false;
-    const char *p = skip_space(w->p, w->end);
+    const char *p = sio_json_skip(w->p, w->end);
     if (p < w->end && *p == ',')
-        p = skip_space(p + 1, w->end);
+        p = sio_json_skip(p + 1, w->end);
     if (p == w->end)
         return false;
     *name = (sio_span){ p, 0 };
     if (w->object) {
         *name = sio_json_value(p, (size_t)(w->end - p));
-        p = skip_space(name->p + name->n, w->end);
+        p = sio_json_skip(name->p + name->n, w->end);
         if (p < w->end)
             p++;  // the colon
     }
@@ -457,23 +425,14 @@ bool sio_json_next(sio_json_walk *w, sio_span *name, sio_span *value)
 
 /* ---- Reading ---------------------------------------------------------------------------------- */
 
+/* RFC 3629, 3: writes a code point, and returns what is behind it. */
 static char *put_utf8(char *q, uint32_t u)
 {
-    if (u < 0x80) {
-        *q++ = (char)u;
-        return q;
-    }
-    if (u < 0x800) {
-        *q++ = (char)(0xc0 | u >> 6);
-    } else if (u < 0x10000) {
-        *q++ = (char)(0xe0 | u >> 12);
-        *q++ = (char)(0x80 | (u >> 6 & 63));
-    } else {
-        *q++ = (char)(0xf0 | u >> 18);
-        *q++ = (char)(0x80 | (u >> 12 & 63));
-        *q++ = (char)(0x80 | (u >> 6 & 63));
-    }
-    *q++ = (char)(0x80 | (u & 63));
+    static const unsigned char lead[] = { 0, 0xc0, 0xe0, 0xf0 };
+    int more = u < 0x80 ? 0 : u < 0x800 ? 1 : u < 0x10000 ? 2 : 3;
+    *q++ = (char)(lead[more] | u >> 6 * more);
+    while (more-- > 0)
+        *q++ = (char)(0x80 | (u >> 6 * more & 63));
     return q;
 }
 
@@ -557,7 +516,7 @@ double sio_json_number(sio_span s)
     if (p < end) {
         bool negative = p[1] == '-';
         for (p++; p < end; p++)
-            if (is_digit(*p) && written < 1000000)
+            if (sio_is_digit(*p) && written < 1000000)
                 written = written * 10 + (*p - '0');
         exponent += negative ? -written : written;
     }
@@ -571,7 +530,7 @@ bool sio_json_integer(sio_span s, int64_t *out)
 {
     bool negative = s.n > 0 && s.p[0] == '-';
     const char *p = s.p + negative, *end = s.p + s.n;
-    if (p == end || !is_digit(*p))
+    if (p == end || !sio_is_digit(*p))
         return false;
     if (digits_end(p, end) == end) {
         uint64_t v = 0, most = (uint64_t)INT64_MAX + negative;
@@ -652,7 +611,7 @@ static size_t shortest_digits(double d, char digits[17], int *point)
     size_t n = 0;
     const char *p = text;
     for (; *p != 'e'; p++)
-        if (is_digit(*p))
+        if (sio_is_digit(*p))
             digits[n++] = *p;
     *point = atoi(p + 1) + 1;
     while (n > 1 && digits[n - 1] == '0')
@@ -692,7 +651,7 @@ static void put_fixed(sio_sink *sink, double d, int precision)
     snprintf(text, sizeof text, "%.*f", precision > 60 ? 60 : precision, d);
     bool point = false;
     for (const char *p = text; *p != '\0'; p++) {
-        if (is_digit(*p) || *p == '-')
+        if (sio_is_digit(*p) || *p == '-')
             sio_put(sink, p, 1);
         else if (!point)
             sio_put(sink, ".", 1), point = true;  // whatever the locale has there

@@ -124,9 +124,9 @@ typedef struct sio_net sio_net;
 void sio_scope_enter(sio_net *net);
 void sio_scope_leave(sio_net *net);
 void sio_scope_end(sio_net *net);  // empties it when no callback runs: the turn ends
-void sio_scope_free(sio_net *net,
-                    sio_link *block);  // frees a block when the outermost has returned
-int sio_fail(int error);               // sets errno, returns -1
+/* Frees a block when the outermost has returned. */
+void sio_scope_free(sio_net *net, sio_link *block);
+int sio_fail(int error);  // sets errno, returns -1
 
 /* ---- net_out.c: the output on its way ---------------------------------------------------------- */
 
@@ -239,6 +239,18 @@ int64_t sio_clock_wait(const sio_clock *clock);  // ms to the next one, -1: none
 void sio_clock_expire(sio_clock *clock, void *owner);
 void sio_clock_free(sio_clock *clock);
 
+/* ---- net_base.c: addresses -------------------------------------------------------------------------- */
+
+/* A client's address: 4 or 16 bytes, n == 0 for unix. */
+typedef struct sio_ip {
+    unsigned char n, byte[16];
+} sio_ip;
+
+sio_ip sio_ip_of(const void *bytes,
+                 unsigned char n);                 // of 4 or 16 bytes in the order of the network
+void sio_ip_text(const sio_ip *ip, char out[46]);  // "" for unix
+bool sio_ip_parse(const char *text, sio_ip *ip);   // false: it is none
+
 /* ---- net_loop.c: the outside ------------------------------------------------------------------------ */
 
 typedef struct sio_loop sio_loop;
@@ -256,15 +268,10 @@ typedef struct sio_ready {
     bool readable, writable;  // an error counts as readable
 } sio_ready;
 
-/* A client's address: 4 or 16 bytes, n == 0 for unix. */
-typedef struct sio_ip {
-    unsigned char n, byte[16];
-} sio_ip;
-
 sio_loop *sio_loop_new(const sio_memory *m);
 void sio_loop_free(sio_loop *loop);
 int sio_loop_fd(const sio_loop *loop);
-/* Waits and fills ready. Returns how many, -1: the loop fails. Sets the time. */
+/* Waits and fills ready. Returns how many, -1: the loop fails. */
 int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max);
 void sio_loop_wake(sio_loop *loop);                      // async-signal-safe: wait returns
 int64_t sio_loop_now(sio_loop *loop);                    // monotonic, milliseconds; asks the clock
@@ -292,8 +299,6 @@ void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and n
  * bytes. 0, or -1: it can't be read, is no plain file, or is shorter by now. */
 int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *changed);
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n);
-void sio_ip_text(const sio_ip *ip, char out[46]);
-bool sio_ip_parse(const char *text, sio_ip *ip);  // false: it is none
 /* Gives memory that is free back to the system, where libc keeps it otherwise. Costs milliseconds. */
 void sio_loop_give_back(sio_loop *loop);
 
@@ -501,7 +506,7 @@ struct sio_conn_protocol {
     /* Bytes that the incomplete thing at p will have; 0: nobody knows. NULL: nobody ever does. */
     size_t (*want)(const char *p, size_t n);
     /* The connection is over: frees what is the protocol's own, and tells the owner. clean: the
-     * client ended it in order. */
+     * client ended it in order. NULL: all that it has is u.http.deadline. */
     void (*end)(sio_conn *c, bool clean);
     size_t (*held)(const sio_conn *c);  // bytes that it keeps for the connection; NULL: none
 };

@@ -39,8 +39,6 @@
  *    that can overtake our last words. */
 #include "net.h"
 
-#include <string.h>
-
 enum {
     READ_BYTES = 262144,   // of one connection in a turn, at the most,
     LEAST_BYTES = 4096,    // and at the least
@@ -61,11 +59,6 @@ enum {
     PAUSE_MS = 100     // between two tries to accept without descriptors
 };
 
-static sio_conn *conn_of(sio_deadline *d)
-{
-    return (sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline));
-}
-
 /* ---- Life and death ------------------------------------------------------------------------------ */
 
 /* Counts a connection of an address in or out. False: it has as many as it may. */
@@ -80,7 +73,7 @@ static bool count_address(sio_net *net, const sio_ip *ip, int change)
     return true;
 }
 
-/* Has the connection looked at when the turn ends. */
+/* Has the connection looked at when the turn ends. One in net->dead is dirty for good. */
 static void mark(sio_conn *c)
 {
     if (c->dirty)
@@ -97,10 +90,11 @@ void sio_conn_break(sio_conn *c)
     mark(c);
 }
 
-/* Closes the descriptor and marks the connection; whoever owned it has been told, or tells itself. */
-static void bury(sio_conn *c)
+void sio_conn_end(sio_conn *c, bool clean)
 {
     sio_net *net = c->net;
+    if (c->dead)
+        return;
     c->dead = true;
     sio_loop_close(net->loop, &c->watch);
     count_address(net, &c->ip, -1);
@@ -109,14 +103,10 @@ static void bury(sio_conn *c)
     last->place = c->place;
     net->stats.connections = net->n_conns;
     mark(c);
-}
-
-void sio_conn_end(sio_conn *c, bool clean)
-{
-    if (c->dead)
-        return;
-    bury(c);
-    c->protocol->end(c, clean);
+    if (c->protocol->end != NULL)
+        c->protocol->end(c, clean);
+    else
+        sio_deadline_clear(&c->u.http.deadline);
 }
 
 static size_t throw_away(sio_conn *c, char *p, size_t n, size_t seen)
@@ -125,15 +115,8 @@ static size_t throw_away(sio_conn *c, char *p, size_t n, size_t seen)
     return n;
 }
 
-static void end_draining(sio_conn *c, bool clean)
-{
-    (void)clean;
-    sio_deadline_clear(&c->u.http.deadline);
-}
+static const sio_conn_protocol draining = { .take = throw_away };
 
-static const sio_conn_protocol draining = { .take = throw_away, .end = end_draining };
-
-/* Sends what is queued, then ends. Nothing that comes is looked at any more. */
 void sio_conn_drain(sio_conn *c)
 {
     if (c->dead)
@@ -147,9 +130,10 @@ void sio_conn_drain(sio_conn *c)
 static void on_timeout(void *owner, sio_deadline *d)
 {
     (void)owner;
-    sio_conn_end(conn_of(d), true);
+    sio_conn_end((sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline)), true);
 }
 
+/* Makes a connection of a descriptor whose address is counted. Without memory for it both are undone. */
 static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
 {
     sio_net *net = l->net;
@@ -177,6 +161,7 @@ static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
     sio_loop_refuse(net->loop, fd);
 }
 
+/* Accepts those who wait, as many as the listener's batch, and turns away who is one too many. */
 static void on_acceptable(sio_listener *l)
 {
     sio_net *net = l->net;
@@ -260,38 +245,31 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
     if (c->out.n + piece.n > most && !c->watch.want_write)
         push(c);  // the turn is long, and the client may well be reading
     bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
-    if (over || !sio_queue_add(&c->net->memory, &c->out, piece)) {
-        if (!c->broken) {
-            c->net->stats.overflows++;
-            sio_log(c->net, "connection closed: the client does not read, max_output is reached");
-        }
+    if ((over || !sio_queue_add(&c->net->memory, &c->out, piece)) && !c->broken) {
+        c->net->stats.overflows++;
+        sio_log(c->net, "connection closed: the client does not read, max_output is reached");
         c->broken = true;
     }
     if (c->out.n > EARLY_BYTES && !c->watch.want_write)
         push(c);
 }
 
-/* All is sent: the client is told, and has a moment to hear it. */
-static void end_output(sio_conn *c)
-{
-    if (c->watch.no_read) {  // it has ended its side already
-        sio_conn_end(c, true);
-        return;
-    }
-    sio_loop_shutdown(c->net->loop, &c->watch);
-    sio_deadline_set(&c->net->clock, &c->net->linger_fifo, &c->u.http.deadline);
-}
-
-/* The turn's end for one connection. */
+/* The turn's end for one connection. When all of the last words are sent, the client is told so, and
+ * has a moment to hear it. */
 static void flush_conn(sio_conn *c)
 {
     sio_net *net = c->net;
     if (!c->watch.want_write)
         push(c);
-    if (c->broken || (c->out.n > 0 && !sio_queue_settle(&net->memory, &c->out)))
+    bool done = c->protocol == &draining && c->out.n == 0;
+    if (c->broken || (c->out.n > 0 && !sio_queue_settle(&net->memory, &c->out))) {
         sio_conn_end(c, false);
-    else if (c->protocol == &draining && c->out.n == 0)
-        end_output(c);
+    } else if (done && c->watch.no_read) {
+        sio_conn_end(c, true);  // the client has ended its side already
+    } else if (done) {
+        sio_loop_shutdown(net->loop, &c->watch);
+        sio_deadline_set(&net->clock, &net->linger_fifo, &c->u.http.deadline);
+    }
 }
 
 void sio_net_flush(sio_net *net)
@@ -301,12 +279,12 @@ void sio_net_flush(sio_net *net)
         net->dirty = c->next;
         if (net->dirty == NULL)
             net->dirty_end = &net->dirty;
-        c->dirty = false;
-        if (!c->dead) {
-            flush_conn(c);
-        } else {
+        if (c->dead) {
             c->next = net->dead;
             net->dead = c;
+        } else {
+            c->dirty = false;
+            flush_conn(c);
         }
     }
 }
@@ -351,7 +329,7 @@ size_t sio_conn_room(size_t n, size_t whole)
  * are cost nothing. stuck: nothing was completed. */
 static void keep_input(sio_conn *c, const char *p, size_t n, bool stuck)
 {
-    if (n == 0 || c->dead || c->protocol == &draining) {
+    if (n == 0 || c->protocol == &draining) {
         drop_input(c);
         return;
     }
@@ -407,6 +385,8 @@ static void charge(sio_conn *c, size_t bytes)
     c->used = net->used + (uint32_t)units + (uint32_t)(bytes / UNIT_BYTES) + 1;
 }
 
+/* One read: right behind what is incomplete where that is long (3 in the drawing), else into the shared
+ * buffer, behind a copy of what was kept. */
 static void on_readable(sio_conn *c)
 {
     sio_net *net = c->net;
@@ -432,11 +412,8 @@ static void on_readable(sio_conn *c)
     }
     net->stats.bytes_in += (uint64_t)got;
     charge(c, (size_t)got);
-    size_t seen = have;
-    have += (size_t)got;
-    size_t used = consume(c, p, have, seen);
-    if (c->dead || c->in != NULL || used < have)
-        keep_input(c, p + used, have - used, used == 0);
+    size_t n = have + (size_t)got, used = consume(c, p, n, have);
+    keep_input(c, p + used, n - used, used == 0);
 }
 
 static void on_spare_end(void *owner, sio_deadline *d)
@@ -448,6 +425,7 @@ static void on_spare_end(void *owner, sio_deadline *d)
 
 /* ---- What they hold ------------------------------------------------------------------------------ */
 
+/* The input that it keeps, the output that waits, and what its protocol has. */
 static size_t held_by(const sio_conn *c)
 {
     size_t held = c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
@@ -455,6 +433,7 @@ static size_t held_by(const sio_conn *c)
     return held + (c->protocol->held == NULL ? 0 : c->protocol->held(c));
 }
 
+/* A sio_holder's: breaks those who hold least or more, and finds the most that the others hold. */
 static size_t weigh(sio_holder *h, size_t least, size_t *excess)
 {
     sio_net *net = (sio_net *)(void *)((char *)h - offsetof(sio_net, holder));
@@ -508,12 +487,10 @@ int sio_net_init(sio_net *net)
 
 int sio_net_listen(sio_net *net, const sio_conn_protocol *protocol, const char *host, int port)
 {
-    sio_listener *l = sio_alloc(&net->memory, sizeof *l);
+    sio_listener *l = sio_resize(&net->memory, NULL, sizeof *l);
     if (l == NULL)
         return -1;
-    l->net = net;
-    l->protocol = protocol;
-    l->batch = 1;
+    *l = (sio_listener){ .net = net, .protocol = protocol, .batch = 1 };
     int got = sio_loop_listen(net->loop, &l->watch, host, port);
     if (got < 0) {
         sio_free_mem(&net->memory, l);
@@ -547,6 +524,7 @@ static void sort(const sio_net *net, sio_ready *ready, int n)
     }
 }
 
+/* What the loop says of one descriptor: a listener's, or a connection's. */
 static void on_ready(sio_net *net, const sio_ready *r)
 {
     sio_watch *w = r->watch;
@@ -629,11 +607,9 @@ void sio_net_abort_all(sio_net *net)
 
 void sio_net_close_idle(sio_net *net)
 {
-    for (size_t i = net->n_conns; i-- > 0;) {
-        sio_conn *c = net->conns[i];
-        if (c->idle)
-            sio_conn_drain(c);
-    }
+    for (size_t i = 0; i < net->n_conns; i++)
+        if (net->conns[i]->idle)
+            sio_conn_drain(net->conns[i]);
 }
 
 void sio_net_free(sio_net *net)

@@ -57,7 +57,7 @@ static void send_close(sio_conn *c, int code)
     send_control(c, SIO_WS_CLOSE, bytes, code == SIO_WS_NO_CODE ? 0 : 2);
 }
 
-/* The client broke a rule: says which, and ends. */
+/* 7.1.7: the client broke a rule: says which, and ends. */
 static void fail(sio_conn *c, int code)
 {
     const sio_ws_events *events = c->u.ws.events;
@@ -77,14 +77,14 @@ static void fail(sio_conn *c, int code)
 static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
 {
     if (op == SIO_WS_TEXT && sio_utf8_prefix(p, n) != n) {
-        fail(c, SIO_WS_INVALID_DATA);  // RFC 6455, 8.1
+        fail(c, SIO_WS_INVALID_DATA);  // 8.1
         return;
     }
     c->net->stats.packets_in++;
     c->u.ws.events->message(c->u.ws.owner, op == SIO_WS_TEXT, p, n);
 }
 
-/* RFC 6455, 5.4: a frame of a message that has several. */
+/* 5.4: a frame of a message that has several. */
 static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size_t n)
 {
     const sio_memory *m = &c->net->memory;
@@ -122,6 +122,7 @@ static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size
     free_fragments(m, f);
 }
 
+/* 5.5: a PING is answered (5.5.2), a PONG is ignored (5.5.3), a CLOSE ends the connection (5.5.1). */
 static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t n)
 {
     if (op == SIO_WS_PING)
@@ -135,7 +136,7 @@ static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t 
     }
     const sio_ws_events *events = c->u.ws.events;
     void *owner = c->u.ws.owner;
-    send_control(c, SIO_WS_CLOSE, p, n);  // 5.5.1: the same code back
+    send_control(c, SIO_WS_CLOSE, p, n);  // the same code back
     forget_owner(c);
     sio_conn_drain(c);
     events->close(owner, code == SIO_WS_NO_CODE ? SIO_WS_NO_STATUS : code, true);
@@ -163,6 +164,7 @@ static size_t frame_size(const char *p, size_t n)
     return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
 }
 
+/* 5.2: a frame is refused by its header alone, and handled when it has come whole. */
 static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
@@ -191,7 +193,8 @@ static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
     return (size_t)used + len;
 }
 
-/* After our close frame only the client's is of interest. */
+/* 7.1.1: after our close frame only the client's is of interest, and it is not waited for behind a long
+ * frame. */
 static size_t on_last_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
@@ -219,12 +222,6 @@ static void end(sio_conn *c, bool clean)
     c->u.ws.events->close(c->u.ws.owner, SIO_WS_ABNORMAL, clean);
 }
 
-static void end_closing(sio_conn *c, bool clean)
-{
-    (void)clean;
-    sio_deadline_clear(&c->u.http.deadline);
-}
-
 static size_t held(const sio_conn *c)
 {
     const sio_fragments *f = c->u.ws.fragments;
@@ -237,7 +234,7 @@ static const sio_conn_protocol messages = {
 };
 
 /* Our close frame is sent. */
-static const sio_conn_protocol closing = { .take = on_last_frame, .end = end_closing };
+static const sio_conn_protocol closing = { .take = on_last_frame };
 
 static bool speaks(const sio_conn *c)
 {
@@ -247,9 +244,8 @@ static bool speaks(const sio_conn *c)
 void sio_frames_begin(sio_conn *c, const sio_ws_events *events, void *owner)
 {
     c->protocol = &messages;
-    c->u.ws.events = events;
-    c->u.ws.owner = owner;
     c->u.ws.fragments = NULL;
+    sio_conn_set_owner(c, events, owner);
 }
 
 /* ---- For the layers above ------------------------------------------------------------------------ */

@@ -14,14 +14,12 @@
  *  - What clients make fail ends at worst in their own connection. */
 #include "net.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -55,10 +53,10 @@ enum {
 
 struct sio_loop {
     const sio_memory *memory;
-    int random, wake_read, wake_write;
+    int random, wake_write;
     size_t random_left;
     unsigned char pool[RANDOM_POOL];
-    sio_watch wake;
+    sio_watch wake;  // its descriptor is the other end of wake_write
 #ifdef USE_EPOLL
     int epoll;
 #else
@@ -72,6 +70,8 @@ struct sio_loop {
 /* ---- epoll or poll ------------------------------------------------------------------------------- */
 
 #ifdef USE_EPOLL
+
+enum { FORGETS_CLOSED = true };  // what is closed is watched no more
 
 static int backend_open(sio_loop *loop)
 {
@@ -133,6 +133,8 @@ static int backend_wait(sio_loop *loop, int timeout, sio_ready *ready, int max)
 }
 
 #else
+
+enum { FORGETS_CLOSED = false };
 
 static int backend_open(sio_loop *loop)
 {
@@ -224,9 +226,8 @@ sio_loop *sio_loop_new(const sio_memory *m)
     loop->memory = m;
     loop->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     int failed = pipe(pipes);
-    loop->wake_read = pipes[0], loop->wake_write = pipes[1];
+    loop->wake.fd = pipes[0], loop->wake_write = pipes[1];
     failed |= backend_open(loop);
-    loop->wake.fd = pipes[0];
     if (failed == 0 && loop->random >= 0 && set_up(pipes[0]) == 0 && set_up(pipes[1]) == 0 &&
         sio_loop_watch(loop, &loop->wake) == 0)
         return loop;
@@ -238,8 +239,8 @@ void sio_loop_free(sio_loop *loop)
 {
     if (loop->random >= 0)
         close(loop->random);
-    if (loop->wake_read >= 0)
-        close(loop->wake_read);
+    if (loop->wake.fd >= 0)
+        close(loop->wake.fd);
     if (loop->wake_write >= 0)
         close(loop->wake_write);
     backend_close(loop);
@@ -257,7 +258,7 @@ int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max)
         if (ready[i].watch != &loop->wake)
             ready[kept++] = ready[i];
         else
-            while (read(loop->wake_read, bytes, sizeof bytes) > 0)
+            while (read(loop->wake.fd, bytes, sizeof bytes) > 0)
                 continue;
     }
     return kept;
@@ -271,31 +272,30 @@ void sio_loop_wake(sio_loop *loop)
     errno = saved;
 }
 
-static int64_t milliseconds(clockid_t id)
+/* up: nanoseconds that are added before the rest of a millisecond is cut off. */
+static int64_t milliseconds(clockid_t id, long up)
 {
     struct timespec t = { 0, 0 };
     clock_gettime(id, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000 + (t.tv_nsec + up) / 1000000;
 }
 
 int64_t sio_loop_now(sio_loop *loop)
 {
     (void)loop;
-    return milliseconds(CLOCK_MONOTONIC);
+    return milliseconds(CLOCK_MONOTONIC, 0);
 }
 
 int64_t sio_loop_now_up(sio_loop *loop)
 {
-    struct timespec t = { 0, 0 };
     (void)loop;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + (t.tv_nsec + 999999) / 1000000;
+    return milliseconds(CLOCK_MONOTONIC, 999999);
 }
 
 int64_t sio_loop_wall(sio_loop *loop)
 {
     (void)loop;
-    return milliseconds(CLOCK_REALTIME);
+    return milliseconds(CLOCK_REALTIME, 0);
 }
 
 /* Random bytes are fetched in bulk: a system call for each session id would cost more than the rest
@@ -322,6 +322,19 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
 
 /* ---- Listening and accepting --------------------------------------------------------------------- */
 
+typedef union address {
+    struct sockaddr any;
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+} address;
+
+static int close_failed(int fd)
+{
+    int error = errno;
+    close(fd);
+    return sio_fail(error);
+}
+
 static int listen_at(const struct sockaddr *to, socklen_t size)
 {
     int on = 1, fd = socket(to->sa_family, SOCK_STREAM, 0);
@@ -333,20 +346,15 @@ static int listen_at(const struct sockaddr *to, socklen_t size)
     }
     if (set_up(fd) == 0 && bind(fd, to, size) == 0 && listen(fd, BACKLOG) == 0)
         return fd;
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    return close_failed(fd);
 }
 
 /* A socket that a dead process left behind is replaced; a living one is not. */
 static int listen_unix(const char *path)
 {
     struct sockaddr_un to = { .sun_family = AF_UNIX };
-    if (strlen(path) >= sizeof to.sun_path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    if (strlen(path) >= sizeof to.sun_path)
+        return sio_fail(ENAMETOOLONG);
     strcpy(to.sun_path, path);
     int fd = listen_at((struct sockaddr *)&to, sizeof to);
     if (fd >= 0 || errno != EADDRINUSE)
@@ -357,45 +365,25 @@ static int listen_unix(const char *path)
                 errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode);
     if (probe >= 0)
         close(probe);
-    if (!dead || unlink(path) < 0) {
-        errno = EADDRINUSE;
-        return -1;
-    }
+    if (!dead || unlink(path) < 0)
+        return sio_fail(EADDRINUSE);
     return listen_at((struct sockaddr *)&to, sizeof to);
 }
 
-/* "127.0.0.1". By hand: inet_pton stands alone in a part of glibc that would be 64 kB more in
- * memory, 6 % of what there is at start. */
-static bool parse_ipv4(const char *p, struct in_addr *out)
+static int listen_digits(const sio_ip *ip, int port)
 {
-    unsigned char byte[4];
-    for (int i = 0; i < 4; i++) {
-        unsigned v = 0;
-        const char *start = p;
-        while (*p >= '0' && *p <= '9' && p - start < 3)
-            v = v * 10 + (unsigned)(*p++ - '0');
-        bool leading_zero = *start == '0' && p - start > 1;
-        if (p == start || v > 255 || leading_zero || *p++ != (i < 3 ? '.' : '\0'))
-            return false;
-        byte[i] = (unsigned char)v;
+    address to;
+    if (ip->n == 4) {
+        to.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        memcpy(&to.in.sin_addr, ip->byte, 4);
+        return listen_at(&to.any, sizeof to.in);
     }
-    memcpy(out, byte, 4);
-    return true;
+    to.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+    memcpy(&to.in6.sin6_addr, ip->byte, 16);
+    return listen_at(&to.any, sizeof to.in6);
 }
 
-/* Addresses in digits need no resolver, which would cost a fifth of the memory at start. Returns -2
- * when host is none. */
-static int listen_digits(const char *host, int port)
-{
-    struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
-    if (parse_ipv4(host, &in.sin_addr))
-        return listen_at((struct sockaddr *)&in, sizeof in);
-    if (inet_pton(AF_INET6, host, &in6.sin6_addr) == 1)
-        return listen_at((struct sockaddr *)&in6, sizeof in6);
-    return -2;
-}
-
+/* Addresses in digits need no resolver, which would cost a fifth of the memory at start. */
 static int listen_inet(const char *host, int port)
 {
     struct addrinfo hints = { .ai_family = AF_UNSPEC,
@@ -403,15 +391,13 @@ static int listen_inet(const char *host, int port)
                               .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
     struct addrinfo *list = NULL, *a;
     char service[16];
+    sio_ip ip;
     int fd = -1;
-    if (host != NULL && (fd = listen_digits(host, port)) != -2)
-        return fd;
-    fd = -1;
+    if (host != NULL && sio_ip_parse(host, &ip))
+        return listen_digits(&ip, port);
     snprintf(service, sizeof service, "%d", port);
-    if (getaddrinfo(host, service, &hints, &list) != 0) {
-        errno = EADDRNOTAVAIL;
-        return -1;
-    }
+    if (getaddrinfo(host, service, &hints, &list) != 0)
+        return sio_fail(EADDRNOTAVAIL);
     for (a = list; a != NULL && fd < 0; a = a->ai_next)
         fd = listen_at(a->ai_addr, a->ai_addrlen);
     int saved = errno;
@@ -422,13 +408,8 @@ static int listen_inet(const char *host, int port)
 
 static int port_of(int fd)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } at;
+    address at;
     socklen_t size = sizeof at;
-    memset(&at, 0, sizeof at);
     if (getsockname(fd, &at.any, &size) < 0)
         return -1;
     return ntohs(at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
@@ -437,20 +418,15 @@ static int port_of(int fd)
 int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
 {
     bool local = host != NULL && strncmp(host, "unix:", 5) == 0;
-    if (!local && (port < 0 || port > 65535)) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (!local && (port < 0 || port > 65535))
+        return sio_fail(EINVAL);
     int fd = local ? listen_unix(host + 5) : listen_inet(host, port);
     if (fd < 0)
         return -1;
     *w = (sio_watch){ .fd = fd, .listener = true };
     if (sio_loop_watch(loop, w) == 0)
         return local ? 0 : port_of(fd);
-    int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
+    return close_failed(fd);
 }
 
 #ifdef __linux__
@@ -466,8 +442,7 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
         return -1;
     if (set_up(fd) < 0) {
         close(fd);
-        errno = ECONNABORTED;
-        return -1;
+        return sio_fail(ECONNABORTED);
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef SO_NOSIGPIPE
@@ -477,22 +452,9 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
 }
 #endif
 
-/* One that stands for an IPv4 address is that (RFC 4291, 2.5.5.2). */
-static void keep_ipv6(sio_ip *ip, const unsigned char byte[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    bool v4 = memcmp(byte, mapped, 12) == 0;
-    ip->n = v4 ? 4 : 16;
-    memcpy(ip->byte, v4 ? byte + 12 : byte, ip->n);
-}
-
 int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 {
-    union {
-        struct sockaddr any;
-        struct sockaddr_in in;
-        struct sockaddr_in6 in6;
-    } from;
+    address from;
     socklen_t size = sizeof from;
     (void)loop;
     from.any.sa_family = AF_UNSPEC;
@@ -502,36 +464,12 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
     if (*fd < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
 
-    ip->n = 0;
-    if (from.any.sa_family == AF_INET) {
-        ip->n = 4;
-        memcpy(ip->byte, &from.in.sin_addr, 4);
-    } else if (from.any.sa_family == AF_INET6) {
-        keep_ipv6(ip, from.in6.sin6_addr.s6_addr);
-    }
+    *ip = (sio_ip){ .n = 0 };
+    if (from.any.sa_family == AF_INET)
+        *ip = sio_ip_of(&from.in.sin_addr, 4);
+    else if (from.any.sa_family == AF_INET6)
+        *ip = sio_ip_of(&from.in6.sin6_addr, 16);
     return 1;
-}
-
-void sio_ip_text(const sio_ip *ip, char out[46])
-{
-    out[0] = '\0';
-    if (ip->n > 0)
-        inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
-}
-
-bool sio_ip_parse(const char *text, sio_ip *ip)
-{
-    struct in_addr in;
-    struct in6_addr in6;
-    if (parse_ipv4(text, &in)) {
-        ip->n = 4;
-        memcpy(ip->byte, &in, 4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &in6) != 1)
-        return false;
-    keep_ipv6(ip, in6.s6_addr);
-    return true;
 }
 
 /* ---- Reading, sending, closing ------------------------------------------------------------------- */
@@ -583,10 +521,8 @@ void sio_loop_close(sio_loop *loop, sio_watch *w)
 {
     if (w->fd < 0)
         return;
-#ifndef USE_EPOLL  // epoll forgets what is closed
-    sio_loop_unwatch(loop, w);
-#endif
-    (void)loop;
+    if (!FORGETS_CLOSED)
+        sio_loop_unwatch(loop, w);
     close(w->fd);
     w->fd = -1;
 }
@@ -620,8 +556,8 @@ static int64_t time_of_change(const struct stat *st)
     return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
 }
 #else
-static int64_t
-time_of_change(const struct stat *st)  // elsewhere the parts of a second vary in name
+/* Elsewhere the parts of a second vary in name. */
+static int64_t time_of_change(const struct stat *st)
 {
     return (int64_t)st->st_mtime * 1000000000;
 }
@@ -633,10 +569,8 @@ int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *chang
     (void)loop;
     if (stat(name, &st) < 0)
         return -1;
-    if (!S_ISREG(st.st_mode) || st.st_size > INT32_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (!S_ISREG(st.st_mode) || st.st_size > INT32_MAX)
+        return sio_fail(EINVAL);
     *size = (size_t)st.st_size;
     *changed = time_of_change(&st);
     return 0;
@@ -658,8 +592,5 @@ int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n)
         have += (size_t)got;
     }
     close(fd);
-    if (have == n)
-        return 0;
-    errno = EIO;  // it shrank meanwhile
-    return -1;
+    return have == n ? 0 : sio_fail(EIO);  // it shrank meanwhile
 }

@@ -39,8 +39,6 @@
  *    counts once towards max_memory. */
 #include "net.h"
 
-#include <string.h>
-
 enum {
     TURN_BYTES = 65000,  // the turn's buffer; a longer message gets its own
     LONG_HEADER = 10,    // of a frame in a buffer of its own
@@ -162,8 +160,7 @@ void sio_queue_clear(const sio_memory *m, sio_queue *q)
         release(q->first.buf);
     for (uint32_t i = 0; i < count_more(q); i++)
         release(q->more->at[i].buf);
-    if (q->more != NULL)
-        sio_free_mem(m, q->more);
+    sio_free_mem(m, q->more);
     *q = (sio_queue){ .n = 0 };
 }
 
@@ -252,44 +249,36 @@ static void move_message(sio_out *out, sio_buf *b, size_t reserve)
     use(out, b);
 }
 
+/* Moves the message to a fresh buffer for the turn, where it fits one (the pieces in queues keep the
+ * old one), or to a buffer of its own: exactly at first, for it may be all, then with room for more. */
 static bool grow_out(sio_sink *sink, size_t need)
 {
     sio_out *out = (sio_out *)sink;
     if (need > MAX_BYTES || out->turn == NULL)
         return false;
     size_t size = sink->n - out->start + need + LONG_HEADER;
-    if (size > MAX_BYTES)
-        return false;
-    if (size <= TURN_BYTES) {  // a fresh buffer for the turn; the pieces keep the old one
-        sio_buf *b = new_buf(out->memory, TURN_BYTES);
-        if (b == NULL)
-            return false;
-        b->shared = true;
-        sio_buf *old = out->turn;
-        move_message(out, b, out->reserve);
-        out->turn = b;
-        release(old);
-        return true;
-    }
-    size_t cap = out->buf == out->turn ? size : size + size / 2;
-    sio_buf *b = new_buf(out->memory, cap);
+    bool fits = size <= TURN_BYTES;
+    size_t cap = fits ? TURN_BYTES : out->buf == out->turn ? size : size + size / 2;
+    sio_buf *b = size > MAX_BYTES ? NULL : new_buf(out->memory, cap), *old = out->turn;
     if (b == NULL)
         return false;
-    move_message(out, b, out->reserve == 0 ? 0 : LONG_HEADER);
+    b->shared = fits;
+    move_message(out, b, fits || out->reserve == 0 ? out->reserve : LONG_HEADER);
+    if (fits) {
+        out->turn = b;
+        release(old);
+    }
     return true;
 }
 
 void sio_out_begin(sio_out *out)
 {
-    out->sink.failed = out->sink.invalid = false;
-    out->sink.grow = grow_out;
+    out->sink = (sio_sink){ .grow = grow_out };
     if (out->turn == NULL) {
-        out->turn = new_buf(out->memory, TURN_BYTES);
-        if (out->turn == NULL) {
-            out->buf = NULL;
-            out->sink = (sio_sink){ .grow = grow_out, .failed = true };
+        out->buf = out->turn = new_buf(out->memory, TURN_BYTES);
+        out->sink.failed = out->turn == NULL;
+        if (out->sink.failed)
             return;
-        }
         out->turn->shared = true;
     }
     use(out, out->turn);

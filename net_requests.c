@@ -1,4 +1,4 @@
-/* net_requests.c - requests and their answers: RFC 9112, section 9.3
+/* net_requests.c - requests and their answers: RFC 9112, section 9
  * SPDX-License-Identifier: MIT
  *
  *     exchange    head --> endpoint->head --> body --> endpoint->body --> answered --> gone
@@ -118,17 +118,8 @@ void sio_date_text(int64_t second, char out[30])
     put_two(out + 23, of_day % 60);
 }
 
-static const char *date_now(sio_net *net)
-{
-    int64_t second = sio_loop_wall(net->loop) / 1000;
-    if (second != net->date_second) {
-        net->date_second = second;
-        sio_date_text(second, net->date);
-    }
-    return net->date;
-}
-
-/* Takes the exchanges that are done off the connection, in order, and lets their answers go. */
+/* RFC 9112, 9.3.2: takes the exchanges that are done off the connection, in order, and lets their
+ * answers go. Behind the answer that ends the connection (9.6) no other leaves. */
 static void advance(sio_conn *c)
 {
     if (c->dead)
@@ -174,6 +165,9 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
 {
     sio_net *net = x->conn->net;
     sio_sink *sink = &net->out.sink;
+    int64_t second = sio_loop_wall(net->loop) / 1000;
+    if (second != net->date_second)
+        sio_date_text(net->date_second = second, net->date);
     sio_out_begin(&net->out);
     sio_put(sink, "HTTP/1.1 ", 9);
     sio_put_number(sink, (uint64_t)status);
@@ -183,7 +177,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
         sio_put_text(sink, "\r\nContent-Type: ");
         sio_put_text(sink, type);
     }
-    if (status != 304) {
+    if (status != 304) {  // RFC 9110, 8.6; 204 has one against it, for Safari waited for a body
         sio_put_text(sink, "\r\nContent-Length: ");
         sio_put_number(sink, size);
     }
@@ -191,7 +185,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
     sio_put(sink, x->extra.p, status >= 400 ? x->extra_always : x->extra.n);
     sio_put(sink, more.p, more.n);
     sio_put_text(sink, "Date: ");
-    sio_put_text(sink, date_now(net));
+    sio_put_text(sink, net->date);
     if (x->keep_alive) {
         sio_put_text(sink, "\r\nConnection: keep-alive\r\nKeep-Alive: timeout=");
         sio_put_number(sink, (uint64_t)(net->options->keep_alive_ms / 1000));
@@ -202,7 +196,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
 }
 
 /* Keeps an answer until those before it have left. All that a connection has queued counts towards
- * max_output. */
+ * max_output. False: it is too much, or no memory. */
 static bool hold(sio_conn *c, sio_exchange *x, sio_ref ref)
 {
     const sio_memory *m = &c->net->memory;
@@ -216,20 +210,14 @@ static bool hold(sio_conn *c, sio_exchange *x, sio_ref ref)
 void sio_respond_end(sio_exchange *x)
 {
     sio_conn *c = x->conn;
-    sio_ref ref;
+    sio_ref ref = { NULL, 0, 0 };
     x->answered = true;
-    if (!sio_out_end(&c->net->out, &ref)) {
-        c->broken = true;
-        ref = (sio_ref){ NULL, 0, 0 };
-    }
-    if (x == c->u.http.first)
+    bool whole = sio_out_end(&c->net->out, &ref);
+    if (whole && x == c->u.http.first)
         sio_conn_queue(c, ref);
-    else if (ref.n > 0 && !hold(c, x, ref))
-        c->broken = true;
-    if (ref.n > 0)
-        sio_ref_release(ref);
-    if (c->broken)
-        sio_conn_queue(c, (sio_ref){ NULL, 0, 0 });
+    else if (!whole || !hold(c, x, ref))
+        sio_conn_break(c);
+    sio_ref_release(ref);
     advance(c);
 }
 
@@ -318,6 +306,8 @@ static const sio_mount *find_mount(const sio_net *net, const sio_http_head *head
 static const sio_endpoint no_endpoint = { .head = NULL };
 static const sio_mount no_mount = { .endpoint = &no_endpoint };
 
+/* The connection's newest. NULL: the connection is gone, for whoever sends faster than is answered would
+ * have the server keep what it sends. */
 static sio_exchange *new_exchange(sio_conn *c)
 {
     sio_exchange *x = NULL;
@@ -402,7 +392,7 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
         return;
     }
     sio_ref ref;
-    if (head->expect_continue && !x->answered && x == c->u.http.first) {
+    if (head->expect_continue && !x->answered && x == c->u.http.first) {  // RFC 9110, 10.1.1
         sio_out_begin(&net->out);
         sio_put_text(&net->out.sink, "HTTP/1.1 100 Continue\r\n\r\n");
         if (sio_out_end(&net->out, &ref)) {
@@ -413,24 +403,15 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     settle_exchange(c, x);
 }
 
-/* RFC 9112, 2.2: bytes of empty lines in front of a request. */
-static size_t empty_lines(const char *p, size_t n)
-{
-    size_t i = 0;
-    while (n - i >= 2 && p[i] == '\r' && p[i + 1] == '\n')
-        i += 2;
-    return i;
-}
-
 /* seen: how many of the bytes were there before, and held no whole head. */
 static size_t on_head(sio_conn *c, char *p, size_t n, size_t seen)
 {
-    size_t max_head = c->net->options->max_head, empty = seen > 1 ? 0 : empty_lines(p, n);
+    size_t max_head = c->net->options->max_head;
     sio_http_head head;
     if (c->last)
         return n;
-    if (empty > 0)
-        return empty;
+    if (n >= 2 && p[0] == '\r' && p[1] == '\n')
+        return 2;  // RFC 9112, 2.2: an empty line in front of a request
     int used = sio_http_is_news(p, n, seen) ? sio_http_parse(p, n, &head) : 0;
     if (used == 0 && n <= max_head) {
         if (seen == 0 && c->u.http.first == NULL)  // it has begun: idle no more
@@ -498,6 +479,7 @@ static void refuse_body(sio_conn *c, sio_exchange *x)
     }
 }
 
+/* A body that is there whole is lent where it was read; what comes of others is put together. */
 static size_t on_body(sio_conn *c, char *p, size_t n)
 {
     sio_exchange *x = c->u.http.first;
@@ -505,23 +487,14 @@ static size_t on_body(sio_conn *c, char *p, size_t n)
         x = x->next;  // only the newest has bytes to come
     sio_span data = { p, n < x->left ? n : (size_t)x->left };
     ptrdiff_t used = (ptrdiff_t)data.n;
-    bool done;
-    if (x->chunked) {
-        used = sio_http_chunk(&x->chunks, p, n, &data);
-        if (used < 0) {
-            refuse_body(c, x);
-            return n;
-        }
-        done = sio_http_chunks_done(&x->chunks);
-    } else {
-        done = data.n == x->left;
+    if (x->chunked && (used = sio_http_chunk(&x->chunks, p, n, &data)) < 0) {
+        refuse_body(c, x);
+        return n;
     }
-    if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body) {
+    bool done = x->chunked ? sio_http_chunks_done(&x->chunks) : data.n == x->left;
+    if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body)
         x->body = p, x->body_n = data.n;  // whole, where it was read
-        end_body(c, x);
-        return (size_t)used;
-    }
-    if (!take_body(c, x, data))
+    else if (!take_body(c, x, data))
         return (size_t)used;
     if (!x->chunked)
         x->left -= data.n;
@@ -541,19 +514,12 @@ const sio_conn_protocol sio_requests = { .take = take, .end = end, .held = held 
 
 /* ---- Upgrades ------------------------------------------------------------------------------------ */
 
-/* RFC 9110, 5.6.2: whether a byte may stand in a token. */
-static bool in_token(char byte)
-{
-    unsigned char b = (unsigned char)byte;
-    return b > ' ' && b < 0x7f && strchr(",;=\"()<>@:/[]?{}\\", b) == NULL;
-}
-
-/* The first subprotocol that the client offers: browsers give up when none is chosen (4.1). */
+/* The first subprotocol that the client offers: browsers give up when none is chosen (RFC 6455, 4.1). */
 static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
 {
     sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
     size_t n = 0;
-    while (n < list.n && in_token(list.p[n]))
+    while (n < list.n && sio_http_is_token(list.p[n]))
         n++;
     if (n == 0)
         return;
@@ -573,7 +539,7 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
         sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
         return NULL;
     }
-    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);
+    sio_ws_accept_key(sio_http_field_of(head, "Sec-WebSocket-Key"), accept);  // RFC 6455, 4.2.2
     sio_out_begin(out);
     sio_put_text(&out->sink, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
                              "Connection: Upgrade\r\nSec-WebSocket-Accept: ");
@@ -597,19 +563,17 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
 /* ---- Behind a proxy ------------------------------------------------------------------------------ */
 
 /* The last entry of all X-Forwarded-For fields: the proxy that is trusted wrote it. Those before it
- * are what its client said. n == 0: there is none. */
+ * are what its client said. n == 0: there is none. A field's value has no white space around it. */
 static sio_span forwarded(const sio_http_head *head)
 {
     sio_span last = SIO_NONE;
     for (size_t i = 0; i < head->n_fields; i++)
         if (sio_span_is_nocase(head->field[i].name, "X-Forwarded-For"))
             last = head->field[i].value;
-    while (last.n > 0 && (last.p[last.n - 1] == ' ' || last.p[last.n - 1] == '\t'))
-        last.n--;
-    size_t n = 0;
-    while (n < last.n && strchr(", \t", last.p[last.n - 1 - n]) == NULL)
-        n++;
-    return (sio_span){ last.n == 0 ? NULL : last.p + last.n - n, n };
+    size_t at = last.n;
+    while (at > 0 && strchr(", \t", last.p[at - 1]) == NULL)
+        at--;
+    return at == last.n ? SIO_NONE : (sio_span){ last.p + at, last.n - at };
 }
 
 void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64])

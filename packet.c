@@ -16,18 +16,11 @@
  * the payload or in the id, and a count of attachments with a sign or a leading zero are refused. */
 #include "codec.h"
 
-#include <string.h>
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
 /* Takes "N-" from p: N is 1 to max, without a leading zero. Returns the bytes, 0: refuse. */
 static size_t take_attachments(const char *p, size_t n, size_t max, unsigned *out)
 {
     size_t i = 0, v = 0;
-    while (i < n && i < 5 && is_digit(p[i]))
+    while (i < n && i < 5 && sio_is_digit(p[i]))
         v = v * 10 + (size_t)(p[i++] - '0');
     if (i == 0 || p[0] == '0' || i == n || p[i] != '-' || v > max)
         return 0;
@@ -42,9 +35,8 @@ static size_t take_namespace(const char *p, size_t n, sio_span *out)
     if (n == 0 || p[0] != '/')
         return 0;
     const char *comma = memchr(p, ',', n);
-    size_t size = comma == NULL ? n : (size_t)(comma - p);
-    *out = (sio_span){ p, size };
-    return comma == NULL ? n : size + 1;
+    *out = (sio_span){ p, comma == NULL ? n : (size_t)(comma - p) };
+    return comma == NULL ? n : out->n + 1;
 }
 
 /* Takes digits. Returns how many; -1: more than 64 bits hold. */
@@ -52,7 +44,7 @@ static ptrdiff_t take_id(const char *p, size_t n, uint64_t *out)
 {
     size_t i = 0;
     uint64_t v = 0;
-    for (; i < n && is_digit(p[i]); i++) {
+    for (; i < n && sio_is_digit(p[i]); i++) {
         uint64_t d = (uint64_t)(p[i] - '0');
         if (v > (UINT64_MAX - d) / 10)
             return -1;
@@ -80,7 +72,7 @@ static bool check_event_name(sio_packet *k)
 {
     sio_span s = k->index.element[0];
     if (s.p[0] != '"')
-        return s.p[0] == '-' || is_digit(s.p[0]);
+        return s.p[0] == '-' || sio_is_digit(s.p[0]);
     k->escaped = memchr(s.p, '\\', s.n) != NULL;
     if (!k->escaped)
         return !sio_packet_reserved(s.p + 1, s.n - 2);
@@ -132,25 +124,13 @@ int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t dep
     k->has_id = digits > 0;
     k->json = (sio_span){ p + digits, n - (size_t)digits };
 
-    if (k->json.n > 0) {
-        if ((unsigned char)k->json.p[0] <= ' ')
-            return -1;
-        if (!sio_json_check(k->json.p, k->json.n, depth, &k->index))
-            return -1;
-    }
-    if (!fits_type(k))
+    if (k->json.n > 0 && ((unsigned char)k->json.p[0] <= ' ' ||
+                          !sio_json_check(k->json.p, k->json.n, depth, &k->index)))
         return -1;
-    return 0;
+    return fits_type(k) ? 0 : -1;
 }
 
 /* ---- Attachments --------------------------------------------------------------------------------- */
-
-static const char *skip_space(const char *p, const char *end)
-{
-    while (p < end && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
-        p++;
-    return p;
-}
 
 /* Whether the object that begins at p is a placeholder; its number then. */
 static bool is_placeholder(const char *p, const char *end, int64_t *num)
@@ -162,7 +142,7 @@ static bool is_placeholder(const char *p, const char *end, int64_t *num)
         if (name.n == 0)
             break;
         const char *colon = memchr(name.p + name.n, ':', (size_t)(end - name.p) - name.n);
-        p = skip_space(colon + 1, end);
+        p = sio_json_skip(colon + 1, end);
         if (*p == '{' || *p == '[')
             break;
         sio_span value = sio_json_value(p, (size_t)(end - p));
@@ -170,7 +150,7 @@ static bool is_placeholder(const char *p, const char *end, int64_t *num)
             found = sio_span_is(value, "true");
         else if (sio_json_text_is(name, "num", 3) && !sio_json_integer(value, num))
             *num = -1;
-        p = skip_space(value.p + value.n, end);
+        p = sio_json_skip(value.p + value.n, end);
     } while (*p == ',');
     return found;
 }

@@ -8,8 +8,6 @@
  * needs an answer that no cache or script gives by accident, and for that it is good enough. */
 #include "codec.h"
 
-#include <string.h>
-
 static uint32_t rotate(uint32_t x, int n)
 {
     return x << n | x >> (32 - n);

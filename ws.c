@@ -18,8 +18,6 @@
  * Left out: extensions (permessage-deflate). RSV1-3 set is therefore a protocol error. */
 #include "codec.h"
 
-#include <string.h>
-
 /* ---- Frames --------------------------------------------------------------------------------- */
 
 static uint64_t load_be(const unsigned char *p, size_t n)
@@ -30,17 +28,6 @@ static uint64_t load_be(const unsigned char *p, size_t n)
     return v;
 }
 
-static void store_be(char *p, size_t n, uint64_t v)
-{
-    for (size_t i = n; i-- > 0; v >>= 8)
-        p[i] = (char)(v & 0xff);
-}
-
-static bool is_known(unsigned op)
-{
-    return op <= SIO_WS_BINARY || (op >= SIO_WS_CLOSE && op <= SIO_WS_PONG);
-}
-
 int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
 {
     if (n < 2)
@@ -49,9 +36,9 @@ int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
 
     if (p[0] & 0x70)  // 5.2: no extension was negotiated, so RSV1-3 are 0
         return -SIO_WS_PROTOCOL_ERROR;
-    if (!is_known(h.op))  // 5.2: opcodes 3-7 and B-F are reserved
-        return -SIO_WS_PROTOCOL_ERROR;
-    if (!(p[1] & 0x80))  // 5.1: a client masks every frame
+    if ((h.op > SIO_WS_BINARY && h.op < SIO_WS_CLOSE) || h.op > SIO_WS_PONG)
+        return -SIO_WS_PROTOCOL_ERROR;  // 5.2: opcodes 3-7 and B-F are reserved
+    if (!(p[1] & 0x80))                 // 5.1: a client masks every frame
         return -SIO_WS_PROTOCOL_ERROR;
     if (h.op >= SIO_WS_CLOSE && (!h.fin || h.len > 125))  // 5.5: control frames: short and whole
         return -SIO_WS_PROTOCOL_ERROR;
@@ -100,8 +87,8 @@ size_t sio_ws_header_before(char *out, unsigned char op, uint64_t len)
     char *p = out - 2 - ext;
     p[0] = (char)(0x80 | op);
     p[1] = (char)(ext == 0 ? (unsigned char)len : ext == 2 ? 126 : 127);
-    if (ext > 0)
-        store_be(p + 2, ext, len);
+    for (; out > p + 2; len >>= 8)
+        *--out = (char)(len & 0xff);
     return 2 + ext;
 }
 
@@ -137,6 +124,7 @@ int sio_ws_close_code(const unsigned char *p, size_t n)
 
 /* ---- Handshake ------------------------------------------------------------------------------- */
 
+/* 4.2.1: 16 bytes in Base64. */
 static bool is_key(sio_span key)
 {
     if (key.n != 24 || key.p[22] != '=' || key.p[23] != '=')
@@ -151,7 +139,8 @@ static bool is_key(sio_span key)
 }
 
 /* 4.2.1. A field that is there twice is none: 11.3.1 and 11.3.5 forbid it, and who looks at the first
- * and who looks at the last must not shake different hands. */
+ * and who looks at the last must not shake different hands. Version 8 is a draft's, with the same
+ * frames. */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint)
 {
     *version_hint = false;

@@ -1,4 +1,3 @@
-#define _POSIX_C_SOURCE 200809L  // inet_pton
 /* sim.c - net_loop.c's functions over clients that a test plays, and what it plays them with
  * SPDX-License-Identifier: MIT
  *
@@ -10,7 +9,6 @@
  * again. */
 #include "sim.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdarg.h>
 
@@ -322,8 +320,8 @@ int64_t sio_loop_wall(sio_loop *loop)
     (void)loop;
     if (fails("wall", SIM_JUMP))
         world.put_back += 86400000;
-    return 784111777000 + sim.now -
-           world.put_back;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
+    const int64_t begin = 784111777000;  // Sun, 06 Nov 1994 08:49:37 GMT, as in RFC 9110
+    return begin + sim.now - world.put_back;
 }
 
 int sio_loop_random(sio_loop *loop, void *p, size_t n)
@@ -537,37 +535,6 @@ void sio_loop_refuse(sio_loop *loop, int fd)
     free_descriptor(client_of(&w));
 }
 
-/* One that stands for an IPv4 address is that (RFC 4291, 2.5.5.2). */
-static void keep_ipv6(sio_ip *ip, const unsigned char byte[16])
-{
-    static const unsigned char mapped[12] = { [10] = 0xff, [11] = 0xff };
-    bool v4 = memcmp(byte, mapped, 12) == 0;
-    ip->n = v4 ? 4 : 16;
-    memcpy(ip->byte, v4 ? byte + 12 : byte, ip->n);
-}
-
-void sio_ip_text(const sio_ip *ip, char out[46])
-{
-    out[0] = '\0';
-    if (ip->n > 0)
-        inet_ntop(ip->n == 4 ? AF_INET : AF_INET6, ip->byte, out, 46);
-}
-
-bool sio_ip_parse(const char *text, sio_ip *ip)
-{
-    struct in_addr in;
-    struct in6_addr in6;
-    if (inet_pton(AF_INET, text, &in) == 1) {
-        ip->n = 4;
-        memcpy(ip->byte, &in, 4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &in6) != 1)
-        return false;
-    keep_ipv6(ip, in6.s6_addr);
-    return true;
-}
-
 void sio_loop_give_back(sio_loop *loop)
 {
     (void)loop;
@@ -671,8 +638,7 @@ sim_client *sim_connect_from(const char *address)
         abort();
     c->fd = -1;
     c->room = SIZE_MAX;
-    c->ip.n = strchr(address, ':') != NULL ? 16 : 4;
-    sim_must(inet_pton(c->ip.n == 4 ? AF_INET : AF_INET6, address, c->ip.byte) == 1, "no address");
+    sim_must(sio_ip_parse(address, &c->ip), "no address");
     append(&c->sent, "", 0);
     append(&c->got, "", 0);
     world.waiting = grown(world.waiting, world.n_waiting, &world.cap_waiting, sizeof c);

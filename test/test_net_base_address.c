@@ -84,6 +84,21 @@ static void what_is_no_address_is_refused(void **state)
             fail_msg("%s", no_addresses[i]);
 }
 
+static void addresses_have_texts(void **state)
+{
+    (void)state;
+    char text[46];
+    sio_ip ip = { 4, { 10, 0, 0, 255 } };
+    sio_ip_text(&ip, text);
+    assert_string_equal(text, "10.0.0.255");
+    ip = (sio_ip){ 16, { [15] = 1 } };
+    sio_ip_text(&ip, text);
+    assert_string_equal(text, "::1");
+    ip.n = 0;
+    sio_ip_text(&ip, text);
+    assert_string_equal(text, "");
+}
+
 /* values: of the fields X-Forwarded-For, in order. ip: what counts; "": the peer's. */
 static const struct {
     const char *values[3], *text, *ip;
@@ -92,7 +107,7 @@ static const struct {
     { { "1.2.3.4, 5.6.7.8" }, "5.6.7.8", "5.6.7.8" },
     { { "1.2.3.4,5.6.7.8" }, "5.6.7.8", "5.6.7.8" },
     { { "1.2.3.4", "5.6.7.8" }, "5.6.7.8", "5.6.7.8" },
-    { { "1.2.3.4, ::2 \t" }, "::2", "::2" },
+    { { "1.2.3.4, \t ::2" }, "::2", "::2" },
     { { "1.2.3.4, unknown" }, "unknown", "" },
     { { "1.2.3.4, 5.6.7.8:99" }, "5.6.7.8:99", "" },
     { { "1.2.3.4," }, "10.0.0.1", "" },
@@ -131,6 +146,7 @@ int main(void)
         cmocka_unit_test(ipv6_counts_by_its_first_64_bits),
         cmocka_unit_test(as_many_as_may_be_are_let_in),
         cmocka_unit_test(what_is_no_address_is_refused),
+        cmocka_unit_test(addresses_have_texts),
         cmocka_unit_test(the_last_entry_is_the_proxys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -399,21 +399,6 @@ static void files_are_read_whole_or_not(void **state)
     sio_loop_free(loop);
 }
 
-static void addresses_have_texts(void **state)
-{
-    (void)state;
-    char text[46];
-    sio_ip ip = { 4, { 10, 0, 0, 255 } };
-    sio_ip_text(&ip, text);
-    assert_string_equal(text, "10.0.0.255");
-    ip = (sio_ip){ 16, { [15] = 1 } };
-    sio_ip_text(&ip, text);
-    assert_string_equal(text, "::1");
-    ip.n = 0;
-    sio_ip_text(&ip, text);
-    assert_string_equal(text, "");
-}
-
 /* ---- A whole server ------------------------------------------------------------------------- */
 
 static sio_server *served;
@@ -470,7 +455,6 @@ int main(void)
         cmocka_unit_test(waiting_takes_its_time),
         cmocka_unit_test(random_bytes_are_random),
         cmocka_unit_test(files_are_read_whole_or_not),
-        cmocka_unit_test(addresses_have_texts),
         cmocka_unit_test(a_server_serves_and_stops_at_a_signal),
     };
     snprintf(directory, sizeof directory, "/tmp/sio-XXXXXX");
