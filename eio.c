@@ -294,7 +294,7 @@ void sio_session_break(sio_session *s)
         s->transport->fail(s);
 }
 
-/* Writes a packet as a frame of text, for a client that takes no binary ones. */
+/* Writes a packet as a frame of text, for a client that takes no binary ones (E02). */
 static void put_base64(const sio_session *s, sio_out *out, unsigned char op, const char *p,
                        size_t n)
 {
@@ -309,12 +309,16 @@ static void put_base64(const sio_session *s, sio_out *out, unsigned char op, con
     sio_out_frame_end(out, SIO_WS_TEXT);
 }
 
-/* The frames as this session's client wants them. */
-static void send_converted(sio_session *s, sio_ref frames)
+/* What is queued are frames as most clients want them; for the others each is written anew. */
+static void ws_send(sio_session *s, sio_ref frames)
 {
     sio_net *net = s->eio->net;
     const char *p = frames.buf->p + frames.at, *end = p + frames.n;
     sio_ref converted;
+    if (s->protocol == 4 && !s->base64) {
+        sio_conn_send(s->on.conn, frames);
+        return;
+    }
     sio_out_begin(&net->out);
     while (p < end) {
         unsigned char op;
@@ -329,14 +333,6 @@ static void send_converted(sio_session *s, sio_ref frames)
     }
     sio_conn_send(s->on.conn, converted);
     sio_ref_release(converted);
-}
-
-static void ws_send(sio_session *s, sio_ref frames)
-{
-    if (s->protocol == 3 || s->base64)
-        send_converted(s, frames);
-    else
-        sio_conn_send(s->on.conn, frames);
 }
 
 static bool ws_ready(const sio_session *s)
@@ -405,10 +401,8 @@ void sio_eio_close_all(sio_eio *eio, const char *reason)
 {
     sio_node *node;
     size_t from = 0;
-    while ((node = sio_table_any(&eio->sessions, &from)) != NULL) {
-        sio_session *s = (sio_session *)node;
-        sio_session_abort(s, reason);
-    }
+    while ((node = sio_table_any(&eio->sessions, &from)) != NULL)
+        sio_session_abort((sio_session *)node, reason);
 }
 
 /* What ends a session runs handlers, which may end others, so the table is not walked meanwhile. */
