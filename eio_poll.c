@@ -623,8 +623,9 @@ void sio_eio_flush(sio_eio *eio)
             sio_free_mem(m, k);
         } else if (k->overflow) {
             sio_session_abort(k->session, "transport error");
-        } else if (sio_session_open(k->session)) {
-            flush(k->session);
+        } else {
+            if (sio_session_open(k->session))
+                flush(k->session);
             if (!sio_queue_settle(m, &k->queue))
                 sio_session_abort(k->session, "transport error");
         }
