@@ -163,8 +163,10 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
 /* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
  * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
-/* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
+/* Whether the handshake of a WebSocket for that path is as it must be; if not, x is answered 400, and
+ * the log is told. */
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path);
+void sio_websocket_refused(sio_net *net, const char *path, const char *why);  // tells the log
 void sio_eio_mount(sio_eio *eio);  // requests for its path are answered from here on
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over

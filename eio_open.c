@@ -484,13 +484,20 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
         sio_respond_empty(x, 500);  // E28
 }
 
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
+void sio_websocket_refused(sio_net *net, const char *path, const char *why)
+{
+    net->stats.refused++;
+    sio_log(net, "websocket handshake for %.200s refused: %s", path, why);
+}
+
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path)
 {
     static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
     bool hint;
     const char *text = sio_ws_check(head, &hint);
     if (text == NULL)
         return true;
+    sio_websocket_refused(x->conn->net, path, text);
     sio_respond_last(x, 400, "text/html", hint ? SIO_SPAN(versions) : SIO_NONE,
                      (sio_span){ text, strlen(text) });
     return false;
@@ -533,7 +540,7 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
-    if (upgrade && !sio_websocket_check(x, head))
+    if (upgrade && !sio_websocket_check(x, head, eio->prefix))
         return;
     add_headers(eio, x, s == NULL);
     if (!sio_conn_answers(c))

@@ -134,38 +134,21 @@ static void on_ws_close(void *owner, int code, bool clean)
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
 }
 
-/* Says why a handshake is refused, which is answered already or about to be. */
-static void note_refusal(const ws_endpoint *e, const char *why)
-{
-    e->io->net.stats.refused++;
-    sio_log(&e->io->net, "websocket handshake for %.200s refused: %s", e->path, why);
-}
-
-/* Checks a handshake (4.2.1 and 10.2); false: it was refused. */
-static bool check_handshake(const ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
-{
-    bool hint;
-    const char *text = sio_ws_check(head, &hint);
-    if (!sio_origin_allowed(&e->io->options, head)) {
-        note_refusal(e, "its Origin is not one of the option origins");
-        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
-        return false;
-    }
-    if (text != NULL)
-        note_refusal(e, text);
-    return sio_websocket_check(x, head);
-}
-
 static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     ws_endpoint *e = owner;
-    const sio_memory *m = &e->io->net.memory;
+    sio_net *net = &e->io->net;
     (void)raw;
-    if (!check_handshake(e, x, head))
+    if (!sio_origin_allowed(&e->io->options, head)) {  // 10.2
+        sio_websocket_refused(net, e->path, "its Origin is not one of the option origins");
+        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
         return;
-    sio_ws *ws = sio_alloc(m, sizeof *ws);
+    }
+    if (!sio_websocket_check(x, head, e->path))  // 4.2.1
+        return;
+    sio_ws *ws = sio_alloc(&net->memory, sizeof *ws);
     if (ws == NULL) {
-        note_refusal(e, "no memory");
+        sio_websocket_refused(net, e->path, "no memory");
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
@@ -173,8 +156,9 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     sio_client_address(x->conn, head, ws->address);
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
-        note_refusal(e, "an earlier request of its connection still waits, or no memory");
-        sio_free_mem(m, ws);
+        sio_websocket_refused(net, e->path,
+                              "an earlier request of its connection still waits, or no memory");
+        sio_free_mem(&net->memory, ws);
         return;
     }
     ws->next = e->sockets;
@@ -182,10 +166,10 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
         ws->next->prev = ws;
     e->sockets = ws;
     set_beat(ws, false);
-    sio_scope_enter(&e->io->net);
+    sio_scope_enter(net);
     if (e->handlers.open != NULL)
         e->handlers.open(ws);
-    sio_scope_leave(&e->io->net);
+    sio_scope_leave(net);
 }
 
 static const sio_endpoint ws_http_endpoint = { .head = on_ws_head };
