@@ -18,8 +18,8 @@ enum { SID_BYTES = 15 };
 /* What the query of a request says to the engine; of repeated names the last counts. */
 typedef struct query {
     char transport[16], eio[4], sid[24];
-    sio_span b64, jsonp;
-    bool has_jsonp;  // of protocol 3 alone
+    sio_span b64;
+    sio_span jsonp;  // of protocol 3 alone (J03); p NULL: there is none
     int protocol;    // 4, or 3 for all that is not 4
 } query;
 
@@ -53,10 +53,11 @@ static query parse_query(sio_span target)
         else if (strcmp(text, "b64") == 0)
             q.b64 = value;
         else if (strcmp(text, "j") == 0)
-            q.jsonp = value, q.has_jsonp = true;
+            q.jsonp = value;
     }
     q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;
-    q.has_jsonp &= q.protocol == 3;
+    if (q.protocol == 4)
+        q.jsonp = SIO_NONE;
     return q;
 }
 
@@ -130,32 +131,6 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
     sio_text_free(&t);
 }
 
-/* ---- The application's hooks ---------------------------------------------------------------------- */
-
-/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
- * which therefore stays as it is when the scope ends. */
-static const char *ask_allow(sio_eio *eio, sio_exchange *x)
-{
-    if (eio->options->allow_request == NULL)
-        return NULL;
-    size_t before = x->extra.n;
-    sio_scope_enter(eio->net);
-    const char *refusal = eio->options->allow_request(x);
-    eio->net->depth--;
-    if (!x->answered)
-        x->extra.n = before;  // header fields are added by the other hook
-    return refusal;
-}
-
-static void add_headers(sio_eio *eio, sio_exchange *x, bool initial)
-{
-    if (eio->options->headers == NULL)
-        return;
-    sio_scope_enter(eio->net);
-    eio->options->headers(x, initial);
-    sio_scope_leave(eio->net);
-}
-
 /* ---- Errors -------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -217,32 +192,13 @@ static bool is_kept(sio_span name)
     return true;
 }
 
-static size_t put_lower(char *to, sio_span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        to[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] + 32 : s.p[i]);
-    to[s.n] = '\0';
-    return s.n + 1;
-}
-
-static size_t put_copy(char *to, sio_span s)
+/* Returns the place behind it and its NUL. */
+static char *put_copy(char *to, sio_span s)
 {
     if (s.n > 0)
         memcpy(to, s.p, s.n);
     to[s.n] = '\0';
-    return s.n + 1;
-}
-
-/* False: there are too many from there, or no memory. */
-static bool count_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
-                          sio_crowd **from)
-{
-    sio_ip ip = sio_client_ip(x->conn, head);
-    *from = NULL;
-    if (ip.n == 0)
-        return true;
-    *from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
-    return *from != NULL;
+    return to + s.n + 1;
 }
 
 /* NULL: its client may have no more sessions, or no memory. */
@@ -255,22 +211,30 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
     sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
-    if (h == NULL || !count_session(eio, x, head, &h->from)) {
-        sio_free_mem(&eio->net->memory, h);
+    if (h == NULL)
         return NULL;
+    sio_ip ip = sio_client_ip(x->conn, head);
+    h->from = NULL;
+    if (ip.n > 0) {
+        h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+        if (h->from == NULL) {
+            sio_free_mem(&eio->net->memory, h);
+            return NULL;
+        }
     }
     h->issued = sio_loop_wall(eio->net->loop);
     h->secure = eio->net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
     h->n = (uint32_t)size;
-    char *p = h->text;
-    p += put_copy(p, (sio_span){ address, strlen(address) });
-    p += put_copy(p, head->target);
+    char *p = put_copy(h->text, (sio_span){ address, strlen(address) });
+    p = put_copy(p, head->target);
     for (size_t i = 0; i < head->n_fields; i++) {
         if (!is_kept(head->field[i].name))
             continue;
-        p += put_lower(p, head->field[i].name);
-        p += put_copy(p, head->field[i].value);
+        char *value = put_copy(p, head->field[i].name);
+        for (; p < value; p++)
+            *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+        p = put_copy(value, head->field[i].value);
     }
     return h;
 }
@@ -405,7 +369,7 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
     }
     if (o->cookie != NULL)
         add_cookie(s, x);
-    sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
+    sio_poll_get(s, x, q->jsonp);
     sio_session_beat(s);
     eio->events->open(eio->owner, s);
 }
@@ -443,10 +407,8 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
         *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
         if (*s == NULL)
             return 1;  // E11
-        bool on_websocket = (*s)->transport == &sio_by_websocket;
-        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
-            return 3;  // E15, E16, U08
-        return upgrade && !websocket ? 3 : -1;
+        bool fits = upgrade ? websocket : polling && (*s)->transport == &sio_by_polling;
+        return fits && (*s)->protocol == q->protocol ? -1 : 3;  // E15, E16, U08
     }
     if (!sio_span_is(head->method, "GET"))
         return 2;                          // E12
@@ -455,18 +417,15 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
  * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
-static bool is_foreign(const sio_http_head *head)
-{
-    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
-    return sio_span_is_nocase(site, "cross-site") || sio_span_is_nocase(site, "same-site");
-}
-
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
-    sio_span origin = sio_http_field_of(head, "Origin");
     if (o->origins == NULL)
         return true;
-    return origin.p == NULL ? !is_foreign(head) : lists(o->origins, origin);
+    sio_span origin = sio_http_field_of(head, "Origin");
+    if (origin.p != NULL)
+        return lists(o->origins, origin);
+    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
+    return !sio_span_is_nocase(site, "cross-site") && !sio_span_is_nocase(site, "same-site");
 }
 
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
@@ -477,9 +436,9 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
-        sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
+        sio_poll_get(s, x, q->jsonp);
     else if (sio_span_is(head->method, "POST"))
-        sio_poll_post(s, x, head, q->has_jsonp);
+        sio_poll_post(s, x, head, q->jsonp.p != NULL);
     else
         sio_respond_empty(x, 500);  // E28
 }
@@ -503,6 +462,21 @@ bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char 
     return false;
 }
 
+/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
+ * which therefore stays as it is when the scope ends. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x)
+{
+    if (eio->options->allow_request == NULL)
+        return NULL;
+    size_t before = x->extra.n;
+    sio_scope_enter(eio->net);
+    const char *refusal = eio->options->allow_request(x);
+    eio->net->depth--;
+    if (!x->answered)
+        x->extra.n = before;  // header fields are added by the other hook
+    return refusal;
+}
+
 /* Looks at a request, and asks the application. The code to refuse it with, or -1. */
 static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
                  bool upgrade, sio_session **s, const char **refusal)
@@ -511,7 +485,7 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     int code = verify(eio, head, q, upgrade, s);
     if (code >= 0)
         return code;
-    if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
+    if (!sio_origin_allowed(o, head) || (q->jsonp.p != NULL && o->origins != NULL))
         return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
     if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
         return 4;
@@ -521,14 +495,15 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     sio_eio *eio = owner;
+    const sio_options *o = eio->options;
     sio_conn *c = x->conn;
     query q = parse_query(head->target);
-    bool upgrade = head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
+    bool upgrade = head->upgrade && (o->transports & SIO_WEBSOCKET);
     sio_session *s;
     const char *refusal = NULL;
     (void)raw;
-    x->max_body = eio->options->max_payload;
-    if (eio->options->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
+    x->max_body = o->max_payload;
+    if (o->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
         answer_preflight(eio, x, head);
         return;
     }
@@ -542,7 +517,11 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     }
     if (upgrade && !sio_websocket_check(x, head, eio->prefix))
         return;
-    add_headers(eio, x, s == NULL);
+    if (o->headers != NULL) {
+        sio_scope_enter(eio->net);
+        o->headers(x, s == NULL);
+        sio_scope_leave(eio->net);
+    }
     if (!sio_conn_answers(c))
         return;
     if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
