@@ -431,7 +431,6 @@ bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
                                const query *q, bool upgrade)
 {
-    x->user = s;
     sio_poll_returned(s);
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);

@@ -118,12 +118,12 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL) {  // P16: the first is told that it is over
-        x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
         return;
     }
     k->get = x;
+    x->user = s;
     if (s->protocol == 3)  // it may want JSONP
         s->eio->net->v3->get(k, jsonp);
     if (k->queue.n > 0) {
@@ -158,47 +158,33 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     sio_polling *k = s->on.polling;
     bool bytes = sio_span_is(sio_http_field_of(head, "Content-Type"), "application/octet-stream");
     if (s->state == SIO_SESSION_CLOSING) {  // P36
-        x->user = NULL;
         respond_ok(x);
     } else if (k->post != NULL || k->rest != NULL) {
-        x->user = NULL;
         end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {  // P25
-        x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
     } else {
         x->wants_body = true;
         x->kind = (unsigned char)((bytes ? SIO_POST_BYTES : 0) | (jsonp ? SIO_POST_FORM : 0));
         k->post = x;
+        x->user = s;
     }
 }
 
-/* Takes the next packet. 0: there is none; -1: malformed. */
-static int next_in(const sio_session *s, sio_payload *p, bool *text, sio_span *packet)
-{
-    *text = true;
-    if (s->protocol == 3)  // lengths stand before packets
-        return s->eio->net->v3->next(p, text, packet);
-    return sio_payload_next(p->bytes, &p->at, packet);
-}
-
-/* How many packets of a payload are read in one turn: all payloads share it. */
-static size_t slice_of(const sio_eio *eio)
-{
-    size_t n = SLICE_PACKETS / (eio->n_rests + 1);
-    return n > SLICE_LEAST ? n : SLICE_LEAST;
-}
-
-/* Reads one slice. True: that was all, or the session wants no more. */
+/* Reads one slice: all payloads share the packets of a turn. True: that was all, or the session wants
+ * no more. */
 static bool read_slice(sio_session *s, sio_payload *p)
 {
+    const sio_eio_v3 *v3 = s->eio->net->v3;
     sio_span packet;
-    bool text;
-    for (size_t most = slice_of(s->eio); sio_session_open(s); most--) {
+    size_t share = SLICE_PACKETS / (s->eio->n_rests + 1);
+    for (size_t most = share > SLICE_LEAST ? share : SLICE_LEAST; sio_session_open(s); most--) {
+        bool text = true;
         if (most == 0)
             return p->at > p->bytes.n;
-        int got = next_in(s, p, &text, &packet);
+        int got = s->protocol == 3 ? v3->next(p, &text, &packet)  // lengths stand before packets
+                                   : sio_payload_next(p->bytes, &p->at, &packet);
         if (got < 0)
             sio_session_abort(s, "parse error");
         if (got <= 0)
@@ -350,17 +336,17 @@ static void abandon(sio_upgrade *u)
 void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64)
 {
     sio_eio *eio = s->eio;
-    x->user = NULL;
     sio_upgrade *u = NULL;
     if (s->transport == &sio_by_polling && sio_session_open(s) && s->on.polling->upgrade == NULL)
         u = sio_alloc(&eio->net->memory, sizeof *u);
     sio_conn *c = sio_conn_upgrade(x, head, &eio->upgrade_events, u);
-    if (c == NULL || u == NULL) {
+    if (c == NULL) {
         sio_free_mem(&eio->net->memory, u);
-        if (c != NULL) {  // U09
-            sio_log(eio->net, "websocket closed: its session has one already");
-            sio_conn_close(c, SIO_WS_NO_CODE);
-        }
+        return;
+    }
+    if (u == NULL) {  // U09
+        sio_log(eio->net, "websocket closed: its session has one already or closes, or no memory");
+        sio_conn_close(c, SIO_WS_NO_CODE);
         return;
     }
     u->session = s;
@@ -370,30 +356,24 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     sio_deadline_set(&eio->net->clock, &eio->upgrade_fifo, &u->timeout);
 }
 
-/* The waiting GET is done, and so is a POST that has not come whole. */
-static void end_requests(sio_session *s)
-{
-    sio_polling *k = s->on.polling;
-    release(s, "6");
-    if (k->post != NULL) {
-        sio_conn *c = k->post->conn;
-        k->post->user = NULL;
-        k->post = NULL;
-        sio_conn_end(c, false);
-    }
-}
-
 /* The session changes its transport (U03). What is queued leaves on the WebSocket (U04), and the close
  * that was to follow it (U14). */
 static void complete(sio_upgrade *u)
 {
     sio_session *s = u->session;
     sio_eio *eio = s->eio;
-    end_requests(s);
+    sio_polling *k = s->on.polling;
+    release(s, "6");        // U06
+    if (k->post != NULL) {  // U15: it has not come whole
+        sio_conn *c = k->post->conn;
+        k->post->user = NULL;
+        k->post = NULL;
+        sio_conn_end(c, false);
+    }
     if (u->session == NULL)
         return;  // a callback of a connection that had to go ended the session
-    sio_queue queue = s->on.polling->queue;
-    s->on.polling->queue = (sio_queue){ .n = 0 };
+    sio_queue queue = k->queue;
+    k->queue = (sio_queue){ .n = 0 };
     finish(u);
     leave(s);
     s->transport = &sio_by_websocket;
@@ -408,29 +388,18 @@ static void complete(sio_upgrade *u)
         sio_session_abort(s, "forced close");
 }
 
-static void answer_probe(sio_upgrade *u)
-{
-    sio_net *net = u->session->eio->net;
-    sio_ref ref;
-    sio_out_begin(&net->out);
-    sio_out_frame(&net->out);
-    sio_put(&net->out.sink, "3probe", 6);
-    sio_out_frame_end(&net->out, SIO_WS_TEXT);
-    if (!sio_out_end(&net->out, &ref))
-        return;
-    sio_conn_send(u->conn, ref);
-    sio_ref_release(ref);
-}
-
 static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 {
+    static char bytes[] = "\x81\x06"
+                          "3probe";
+    static sio_buf buf = { .refs = 1, .fixed = true, .n = 8, .cap = 8, .p = bytes };
     sio_upgrade *u = owner;
     sio_span packet = { p, n };
     if (u == NULL || u->session == NULL)
         return;
     sio_eio *eio = u->session->eio;
     if (text && sio_span_is(packet, "2probe")) {
-        answer_probe(u);
+        sio_conn_send(u->conn, (sio_ref){ &buf, 0, 8 });  // U01
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
     } else if (text && sio_span_is(packet, "5") && u->session->on.polling->rest == NULL) {
         complete(u);
@@ -579,16 +548,6 @@ const sio_session_transport sio_by_polling = { .name = "polling",
 
 /* ---- All of an endpoint --------------------------------------------------------------------------- */
 
-static size_t held_by(const sio_session *s)
-{
-    const sio_eio_events *events = s->eio->events;
-    const sio_polling *k = s->on.polling;
-    size_t input = events->held == NULL ? 0 : events->held(s);
-    if (k->rest != NULL)
-        input += k->rest->payload.bytes.n;
-    return input + sio_queue_held(&k->queue);
-}
-
 /* Polling sessions; the others are weighed with their connections. */
 static size_t weigh(sio_holder *h, size_t least, size_t *excess)
 {
@@ -596,9 +555,12 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
     size_t most = 0;
     for (sio_node *n = NULL; (n = sio_table_next(&eio->sessions, n)) != NULL;) {
         sio_session *s = (sio_session *)n;
-        if (s->transport != &sio_by_polling || s->on.polling->overflow)
+        const sio_polling *k = s->on.polling;
+        if (s->transport != &sio_by_polling || k->overflow)
             continue;
-        size_t held = held_by(s);
+        size_t held = sio_queue_held(&k->queue) + (k->rest == NULL ? 0 : k->rest->payload.bytes.n);
+        if (eio->events->held != NULL)
+            held += eio->events->held(s);
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             eio->net->stats.overflows++;
