@@ -105,7 +105,7 @@ static void respond_script(sio_exchange *x, const char *digits, sio_span payload
     sio_text_free(&t);
 }
 
-/* V06: a length counts UTF-16 code units. */
+/* V06: a length counts UTF-16 code units: one for each letter, two where it has four bytes. */
 static size_t utf16_length(const char *p, size_t n)
 {
     size_t units = 0;
@@ -169,13 +169,14 @@ static void answer(const sio_session *s, sio_exchange *x)
 
 /* ---- POSTs ---------------------------------------------------------------------------------------- */
 
-/* Takes "length:packet". False: malformed. */
+/* V06: takes "length:packet". False: malformed. */
 static bool next_text(sio_span payload, size_t *at, sio_span *packet)
 {
     const char *p = payload.p + *at, *end = payload.p + payload.n;
-    size_t units = 0, digits = 0;
+    size_t digits = 0;
+    uint64_t units = 0;  // of ten digits, which are more than 32 bits
     for (; p < end && *p >= '0' && *p <= '9' && digits < 10; p++, digits++)
-        units = units * 10 + (size_t)(*p - '0');
+        units = units * 10 + (unsigned)(*p - '0');
     if (digits == 0 || p == end || *p != ':')
         return false;
     packet->p = ++p;
@@ -192,11 +193,12 @@ static bool next_text(sio_span payload, size_t *at, sio_span *packet)
     return units == 0;
 }
 
-/* Takes a packet of a payload of bytes, which is not at its end. */
+/* V09: takes a packet of a payload of bytes, which is not at its end. */
 static bool next_bytes(sio_span payload, size_t *at, bool *text, sio_span *packet)
 {
     const char *p = payload.p + *at, *end = payload.p + payload.n;
-    size_t n = 0, digits = 0;
+    size_t digits = 0;
+    uint64_t n = 0;
     *text = *p == 0;
     if (*p != 0 && *p != 1)
         return false;
@@ -207,9 +209,9 @@ static bool next_bytes(sio_span payload, size_t *at, bool *text, sio_span *packe
     p++;
     if ((size_t)(end - p) < n)
         return false;
-    *packet = (sio_span){ p, n };
-    *at = (size_t)(p + n - payload.p);
-    return !*text || sio_utf8_prefix(p, n) == n;
+    *packet = (sio_span){ p, (size_t)n };
+    *at = (size_t)(p - payload.p) + packet->n;
+    return !*text || sio_utf8_prefix(p, packet->n) == packet->n;
 }
 
 static int next(sio_payload *p, bool *text, sio_span *packet)
@@ -239,11 +241,13 @@ static size_t unescape_form(char *text, size_t n)
 }
 
 /* J02: the field d of a form is its payload. */
-static bool on_form(sio_session *s, sio_span form)
+static bool on_body(sio_session *s, const sio_exchange *x, sio_span body)
 {
     const sio_memory *m = &s->eio->net->memory;
     sio_span name, value;
-    while (sio_http_query_next(&form, &name, &value)) {
+    if (!(x->kind & SIO_POST_FORM))
+        return sio_poll_payload(s, body, x->kind & SIO_POST_BYTES);  // V09
+    while (sio_http_query_next(&body, &name, &value)) {
         if (!sio_span_is(name, "d"))
             continue;
         char *text = sio_resize(m, NULL, value.n + 1);
@@ -255,12 +259,6 @@ static bool on_form(sio_session *s, sio_span form)
         return good;
     }
     return true;
-}
-
-static bool on_body(sio_session *s, const sio_exchange *x, sio_span body)
-{
-    return x->kind & SIO_POST_FORM ? on_form(s, body)
-                                   : sio_poll_payload(s, body, x->kind & SIO_POST_BYTES);
 }
 
 int sio_allow_v3(sio_server *io)
