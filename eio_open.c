@@ -11,11 +11,11 @@
  * must pass, and by allow_request, which is asked for each session. */
 #include "eio.h"
 
-enum { SID_BYTES = 15 };
+enum { SID_BYTES = 15 };  // E25
 
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
-/* What the query of a request says to the engine; of repeated names the last counts. */
+/* What the query of a request says to the engine; of repeated names the last counts (E07). */
 typedef struct query {
     char transport[16], eio[4], sid[24];
     sio_span b64;
@@ -23,7 +23,7 @@ typedef struct query {
     int protocol;    // 4, or 3 for all that is not 4
 } query;
 
-/* Decodes into a small field; what is longer becomes "?", which nobody knows. */
+/* Decodes into a small field (E06, E08); what is longer becomes "?", which nobody knows. */
 static void take(char *field, size_t size, sio_span value)
 {
     char text[128];
@@ -55,7 +55,7 @@ static query parse_query(sio_span target)
         else if (strcmp(text, "j") == 0)
             q.jsonp = value;
     }
-    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;
+    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;  // E17, V01, V15
     if (q.protocol == 4)
         q.jsonp = SIO_NONE;
     return q;
@@ -86,7 +86,7 @@ static void put_line(sio_sink *lines, const char *name, sio_span value)
     sio_put(lines, "\r\n", 2);
 }
 
-/* The CORS fields of any answer; vary: what else goes into Vary. */
+/* The CORS fields of any answer: O03, O05, O06, O07. vary: what else goes into Vary. */
 static void put_cors(const sio_options *o, const sio_http_head *head, const char *vary,
                      sio_sink *lines)
 {
@@ -107,6 +107,7 @@ static void put_cors(const sio_options *o, const sio_http_head *head, const char
         sio_put_text(lines, "Access-Control-Allow-Credentials: true\r\n");
 }
 
+/* O04 */
 static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     sio_textbuf t = sio_text_new(&eio->net->memory);
@@ -119,11 +120,11 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
-/* CORS fields are on every answer; those of the application are not on errors. */
+/* CORS fields are on every answer, a 101 too (O08); those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     if (eio->options->cors == NULL)
-        return;
+        return;  // O01
     sio_textbuf t = sio_text_new(&eio->net->memory);
     put_cors(eio->options, head, "", &t.sink);
     sio_exchange_add(x, &t.sink);
@@ -144,7 +145,7 @@ static const struct {
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
 };
 
-/* message: NULL, or what is no UTF-8: the code's own. */
+/* E19, E20, E21. message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
@@ -152,7 +153,7 @@ static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, c
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
         message = errors[code].message, n = strlen(message);
-    if (upgrade) {
+    if (upgrade) {  // W09, W10, W11
         sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, n });
         return;
     }
@@ -313,7 +314,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     return NULL;
 }
 
-/* Sends the first packet. Without memory for it nothing is sent. */
+/* Sends the first packet (E01, W01). Without memory for it nothing is sent. */
 static void send_open(sio_session *s, bool upgrades)
 {
     const sio_options *o = s->eio->options;
@@ -341,7 +342,7 @@ static void send_open(sio_session *s, bool upgrades)
     sio_ref_release(ref);
 }
 
-/* The cookie goes with the answer that opens a polling session, and with no other. */
+/* E26: the cookie goes with the answer that opens a polling session, and with no other. */
 static void add_cookie(sio_session *s, sio_exchange *x)
 {
     sio_textbuf t = sio_text_new(&s->eio->net->memory);
@@ -360,7 +361,7 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
     sio_session *s = new_session(eio, x, head, q, &sio_by_polling);
     bool good = s != NULL && sio_poll_begin(s);
     if (good)
-        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);
+        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);  // E23, E24
     if (!good || sio_session_pending(s) == 0) {
         if (s != NULL)
             sio_session_forget(s);
@@ -402,8 +403,8 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
     *s = NULL;
     if (!polling && !websocket)
-        return 0;  // E10, E22, E23
-    if (q->sid[0] != '\0') {
+        return 0;             // E10, E22, E23
+    if (q->sid[0] != '\0') {  // E09
         *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
         if (*s == NULL)
             return 1;  // E11
@@ -411,8 +412,8 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
         return fits && (*s)->protocol == q->protocol ? -1 : 3;  // E15, E16, U08
     }
     if (!sio_span_is(head->method, "GET"))
-        return 2;                          // E12
-    return websocket != upgrade ? 3 : -1;  // E14
+        return 2;                          // E12, E13, E18
+    return websocket != upgrade ? 3 : -1;  // E14, W06
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
@@ -431,7 +432,7 @@ bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
                                const query *q, bool upgrade)
 {
-    sio_poll_returned(s);
+    sio_poll_returned(s);  // P41
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
@@ -439,7 +440,7 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
     else if (sio_span_is(head->method, "POST"))
         sio_poll_post(s, x, head, q->jsonp.p != NULL);
     else
-        sio_respond_empty(x, 500);  // E28
+        sio_respond_empty(x, 500);  // E28, O02
 }
 
 void sio_websocket_refused(sio_net *net, const char *path, const char *why)
@@ -448,6 +449,7 @@ void sio_websocket_refused(sio_net *net, const char *path, const char *why)
     sio_log(net, "websocket handshake for %.200s refused: %s", path, why);
 }
 
+/* W02, W03, W04, W05, W43 */
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path)
 {
     static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
@@ -487,8 +489,8 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     if (!sio_origin_allowed(o, head) || (q->jsonp.p != NULL && o->origins != NULL))
         return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
     if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
-        return 4;
-    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, E18, V14
+        return 4;                                              // E19, E20, W10
+    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, V14, W11
 }
 
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
@@ -497,11 +499,11 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     const sio_options *o = eio->options;
     sio_conn *c = x->conn;
     query q = parse_query(head->target);
-    bool upgrade = head->upgrade && (o->transports & SIO_WEBSOCKET);
+    bool upgrade = head->upgrade && (o->transports & SIO_WEBSOCKET);  // E23, W06
     sio_session *s;
     const char *refusal = NULL;
     (void)raw;
-    x->max_body = o->max_payload;
+    x->max_body = o->max_payload;  // P20, P21, P22, P23
     if (o->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
         answer_preflight(eio, x, head);
         return;
@@ -554,7 +556,7 @@ static const sio_endpoint endpoint = { on_head, on_body, on_gone };
 static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
 {
     const sio_eio *eio = m->owner;
-    (void)head;
+    (void)head;  // E04, E05: bytes, and whatever stands behind the prefix
     bool below = path.n >= eio->prefix_n && memcmp(path.p, eio->prefix, eio->prefix_n) == 0;
     return below ? SIO_FITS_ENDPOINT : SIO_FITS_NOT;
 }
@@ -577,7 +579,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
         return -1;
     memcpy(eio->prefix, o->path, n);
     if (!o->no_trailing_slash && (n == 0 || eio->prefix[n - 1] != '/'))
-        eio->prefix[n++] = '/';
+        eio->prefix[n++] = '/';  // E03, E29
     eio->prefix[n] = '\0';
     eio->prefix_n = n;
     sio_session_init(eio);

@@ -8,7 +8,7 @@
  *
  * What holds here:
  *  - At most one GET waits and one POST is under way. A second one is a violation: it gets 400, and
- *    the session ends.
+ *    the session ends (P16, P17).
  *  - A POST is answered when its packets have been handed on. Many of them are read in slices, one
  *    a turn, so that nobody waits for a payload of a megabyte; few are read where they lie.
  *  - Every request is answered once, also when the session ends meanwhile; only those whose
@@ -62,7 +62,7 @@ bool sio_walk_next(sio_walk *w, unsigned char *op, sio_span *packet)
     return true;
 }
 
-/* Straight into the output: the size first, then the bytes. */
+/* P05: straight into the output: the size first, then the bytes. */
 static void respond_queue(sio_exchange *x, const sio_queue *queue)
 {
     sio_sink *sink = &sio_conn_net(x->conn)->out.sink;
@@ -87,7 +87,7 @@ static void respond_queue(sio_exchange *x, const sio_queue *queue)
     sio_respond_end(x);
 }
 
-/* Answers the waiting GET with what is queued. */
+/* Answers the waiting GET with what is queued; also while an upgrade is under way (U05). */
 static void flush(sio_session *s)
 {
     sio_polling *k = s->on.polling;
@@ -122,20 +122,21 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
         sio_respond_empty(x, 400);
         return;
     }
-    k->get = x;
+    k->get = x;  // P04
     x->user = s;
     if (s->protocol == 3)  // it may want JSONP
         s->eio->net->v3->get(k, jsonp);
     if (k->queue.n > 0) {
         flush(s);
     } else if (s->state == SIO_SESSION_CLOSING) {
-        release(s, "61");  // P35
+        release(s, "61");  // P34, P35
         sio_session_closed(s, "forced close");
     }
 }
 
 /* ---- POSTs ---------------------------------------------------------------------------------------- */
 
+/* P02 */
 static void respond_ok(sio_exchange *x)
 {
     sio_respond(x, 200, "text/html", SIO_SPAN(no_store), SIO_SPAN("ok"));
@@ -164,7 +165,7 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     } else if (bytes && s->protocol == 4) {  // P25
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
-    } else {
+    } else {  // P26
         x->wants_body = true;
         x->kind = (unsigned char)((bytes ? SIO_POST_BYTES : 0) | (jsonp ? SIO_POST_FORM : 0));
         k->post = x;
@@ -172,8 +173,8 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     }
 }
 
-/* Reads one slice: all payloads share the packets of a turn. True: that was all, or the session wants
- * no more. */
+/* Reads one slice (P03): all payloads share the packets of a turn. True: that was all, or the session
+ * wants no more: what stands behind a bad packet or a close is never handled (P10, P15). */
 static bool read_slice(sio_session *s, sio_payload *p)
 {
     const sio_eio_v3 *v3 = s->eio->net->v3;
@@ -262,7 +263,7 @@ bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary)
 {
     sio_payload p = { bytes, 0, binary };
     if (!binary && sio_utf8_prefix(bytes.p, bytes.n) != bytes.n) {
-        sio_session_abort(s, "parse error");
+        sio_session_abort(s, "parse error");  // P31; letters are whole, as the body is (P30)
         return true;
     }
     return read_slice(s, &p) || keep_rest(s, &p);
@@ -295,8 +296,8 @@ void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413 && !read_whole)             // P21
-        sio_session_abort(s, "transport error");  // P18, P19
+    if (status != 413 && !read_whole)             // P21, P24
+        sio_session_abort(s, "transport error");  // P18, P19, P40, T07
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */
@@ -356,8 +357,8 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     sio_deadline_set(&eio->net->clock, &eio->upgrade_fifo, &u->timeout);
 }
 
-/* The session changes its transport (U03). What is queued leaves on the WebSocket (U04), and the close
- * that was to follow it (U14). */
+/* The session changes its transport (U03), and its heartbeat goes on as it was (H10). What is queued
+ * leaves on the WebSocket (U04), and the close that was to follow it (U14). */
 static void complete(sio_upgrade *u)
 {
     sio_session *s = u->session;
@@ -402,7 +403,7 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
         sio_conn_send(u->conn, (sio_ref){ &buf, 0, 8 });  // U01
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
     } else if (text && sio_span_is(packet, "5") && u->session->on.polling->rest == NULL) {
-        complete(u);
+        complete(u);  // U03, U07
     } else {
         abandon(u);  // U10
     }
@@ -413,7 +414,7 @@ static void on_upgrade_close(void *owner, int code, bool clean)
     sio_upgrade *u = owner;
     (void)code, (void)clean;
     if (u != NULL && u->session != NULL)
-        finish(u);
+        finish(u);  // U12
 }
 
 /* U11 */
@@ -464,7 +465,8 @@ bool sio_poll_begin(sio_session *s)
     return true;
 }
 
-/* Queues packets for the next GET, or the turn's end where one waits. */
+/* Queues packets for the next GET, or for the turn's end where one waits: then all of a turn goes in
+ * one body (P06). */
 static void poll_send(sio_session *s, sio_ref frames)
 {
     sio_polling *k = s->on.polling;
@@ -508,7 +510,7 @@ static bool poll_flush(sio_session *s)
 
 static void poll_close(sio_session *s, bool asked)
 {
-    release(s, asked ? "6" : "1");
+    release(s, asked ? "6" : "1");  // P14; P33, H07
 }
 
 static void poll_fail(sio_session *s)
@@ -523,8 +525,8 @@ static void poll_gone(sio_session *s)
     if (k == NULL)
         return;  // there was no memory for it
     if (k->upgrade != NULL)
-        abandon(k->upgrade);
-    if (k->rest != NULL) {  // nobody reads on; the POST is answered
+        abandon(k->upgrade);  // U13
+    if (k->rest != NULL) {    // nobody reads on; the POST is answered
         free_rest(k->rest);
         k->rest = NULL;
         end_post(k);

@@ -7,7 +7,8 @@
  *     WebSocket   a binary message begins with a byte 4, its type; in base64 with "b4"
  *     JSONP       ___eio[j]("payload");  and a form with the payload in its field d
  *
- * The client pings and the server answers (PROTOCOL.md, V03), and only watches for silence (V05).
+ * The client pings and the server answers (V03), and only watches for silence (V05). Ids like these are
+ * rows of PROTOCOL.md.
  *
  * This is an extra: it does what it does when the application has called sio_allow_v3, which puts a
  * table into the net, and no other file calls it. Without it requests of protocol 3 get code 5 (V14).
@@ -22,7 +23,7 @@ static const char message_type = 4;
 
 /* ---- Heartbeat and packets ------------------------------------------------------------------------ */
 
-/* The deadline's length is the endpoint's, so its first session of protocol 3 makes it. */
+/* V05. The deadline's length is the endpoint's, so its first session of protocol 3 makes it. */
 static void beat(sio_session *s)
 {
     sio_eio *eio = s->eio;
@@ -40,7 +41,7 @@ static void on_packet(sio_session *s, bool text, const char *p, size_t n)
     } else if (!text || n == 0) {
         sio_session_abort(s, "parse error");
     } else if (p[0] == 'b' && n > 1 && p[1] == '4') {
-        sio_session_base64(s, p + 2, n - 2);
+        sio_session_base64(s, p + 2, n - 2);  // V08
     } else if (p[0] == '2') {
         beat(s);
         sio_session_frames(s, sio_eio_word('3'));  // V03
@@ -68,7 +69,7 @@ static void put_frame(const sio_session *s, sio_out *out, unsigned char op, cons
 
 /* ---- Answers to a GET ----------------------------------------------------------------------------- */
 
-/* Keeps the digits of the j parameter, which name the callback. */
+/* J01: keeps the digits of the j parameter, which name the callback. */
 static void on_get(sio_polling *k, sio_span jsonp)
 {
     size_t n = 0;
@@ -117,6 +118,7 @@ static size_t utf16_length(const char *p, size_t n)
     return units;
 }
 
+/* V01, V08 */
 static void put_packet(sio_sink *sink, bool binary, const char *p, size_t n)
 {
     sio_put_number(sink, binary ? 2 + sio_base64_size(n) : utf16_length(p, n));
@@ -225,7 +227,7 @@ static int next(sio_payload *p, bool *text, sio_span *packet)
     return 1;
 }
 
-/* A form's line ends are written "\n", and "\n" as "\\n". Returns the length. */
+/* J02: a form's line ends are written "\n", and "\n" as "\\n". Returns the length. */
 static size_t unescape_form(char *text, size_t n)
 {
     size_t k = 0;
