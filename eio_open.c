@@ -8,7 +8,13 @@
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
  * tells browsers what they may read; who may connect at all is said by origins, which each request
- * must pass, and by allow_request, which is asked for each session. */
+ * must pass, and by allow_request, which is asked for each session.
+ *
+ * What holds here:
+ *  - A request is answered by the first check that it fails, or by its session.
+ *  - A hook of the application may answer the request and end any session: behind each hook both are
+ *    looked at again.
+ *  - A session that could not be opened is in no table, and its address does not count it. */
 #include "eio.h"
 
 enum { SID_BYTES = 15 };  // E25
@@ -285,6 +291,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
     return found;
 }
 
+/* NULL: it may not be, or no memory, which the log is told; what was made of it is gone again. */
 static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
                                 const query *q, const sio_session_transport *transport)
 {
@@ -355,6 +362,8 @@ static void add_cookie(sio_session *s, sio_exchange *x)
     sio_text_free(&t);
 }
 
+/* The request is the first GET, which the first packet answers; without that packet it would wait, and
+ * its client never know the session, so there is none. */
 static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
 {
     const sio_options *o = eio->options;
@@ -493,6 +502,8 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, V14, W11
 }
 
+/* CORS fields come first, as errors have them too; then the checks, and the hook that adds to a good
+ * answer. */
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     sio_eio *eio = owner;

@@ -389,6 +389,7 @@ static void complete(sio_upgrade *u)
         sio_session_abort(s, "forced close");
 }
 
+/* A "5" ends the upgrade, but not in the middle of a POST's packets, which it would overtake. */
 static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 {
     static char bytes[] = "\x81\x06"
@@ -519,6 +520,8 @@ static void poll_fail(sio_session *s)
     mark(s->eio, s->on.polling);
 }
 
+/* The waiting GET has had its answer. A POST that has not come whole is let go: what comes of it is
+ * not looked at, and it is answered then. */
 static void poll_gone(sio_session *s)
 {
     sio_polling *k = s->on.polling;
@@ -533,8 +536,6 @@ static void poll_gone(sio_session *s)
     }
     if (k->post != NULL)
         k->post->user = NULL;
-    if (k->get != NULL)
-        k->get->user = NULL;
     leave(s);
 }
 

@@ -12,7 +12,10 @@
  *
  * This is an extra: it does what it does when the application has called sio_allow_v3, which puts a
  * table into the net, and no other file calls it. Without it requests of protocol 3 get code 5 (V14).
- * What Socket.IO does otherwise for these clients is a line here and there in sio.c and sio_client.c. */
+ * What Socket.IO does otherwise for these clients is a line here and there in sio.c and sio_client.c.
+ *
+ * What holds here: no text is handed on that is not UTF-8. A payload of text was checked whole by
+ * eio_poll.c; in a payload of bytes each packet is. */
 #include "eio.h"
 
 #include <string.h>

@@ -141,6 +141,8 @@ static void on_ws_close(void *owner, int code, bool clean)
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
 }
 
+/* The object is there before the 101 is, so that the connection has its owner at once; the handler
+ * hears of it when it can send. */
 static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     ws_endpoint *e = owner;
