@@ -272,9 +272,7 @@ sio_ref sio_eio_word(char type)
 
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)
 {
-    sio_session *s = owner;
-    if (sio_session_open(s))
-        sio_session_packet(s, text, p, n);
+    sio_session_packet(owner, text, p, n);  // it is open: a close takes the connection's owner away
 }
 
 /* W21, W42; who broke a rule of WebSocket was told which, and is a transport error. */

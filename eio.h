@@ -193,7 +193,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 void sio_session_settled(sio_session *s);
 
 /* For eio_poll.c, eio_open.c and eio_v3.c. */
-void sio_session_init(sio_eio *eio);  // their part of sio_eio_init
+void sio_session_init(sio_eio *eio);  // the sessions' part of sio_eio_init
 /* Puts a new session into everything. False: there are too many, or no memory. */
 bool sio_session_enter(sio_session *s);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in

@@ -397,8 +397,6 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
     static sio_buf buf = { .refs = 1, .fixed = true, .n = 8, .cap = 8, .p = bytes };
     sio_upgrade *u = owner;
     sio_span packet = { p, n };
-    if (u == NULL || u->session == NULL)
-        return;
     sio_eio *eio = u->session->eio;
     if (text && sio_span_is(packet, "2probe")) {
         sio_conn_send(u->conn, (sio_ref){ &buf, 0, 8 });  // U01
@@ -412,10 +410,8 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 
 static void on_upgrade_close(void *owner, int code, bool clean)
 {
-    sio_upgrade *u = owner;
     (void)code, (void)clean;
-    if (u != NULL && u->session != NULL)
-        finish(u);  // U12
+    finish(owner);  // U12
 }
 
 /* U11 */
@@ -432,8 +428,7 @@ static void on_upgrade_tick(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
     sio_upgrade *u = (sio_upgrade *)(void *)((char *)d - offsetof(sio_upgrade, tick));
-    if (sio_session_open(u->session))
-        release(u->session, "6");
+    release(u->session, "6");
     sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
 }
 
@@ -589,8 +584,7 @@ void sio_eio_flush(sio_eio *eio)
         } else if (k->overflow) {
             sio_session_abort(k->session, "transport error");
         } else {
-            if (sio_session_open(k->session))
-                flush(k->session);
+            flush(k->session);
             if (!sio_queue_settle(m, &k->queue))
                 sio_session_abort(k->session, "transport error");
         }
