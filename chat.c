@@ -28,7 +28,6 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -39,21 +38,18 @@ enum {
     USERS = 1000,  // remembered; the one that is away for longest makes way for a new one
     LINES = 1000,  // kept, of all rooms together
     NAME = 64,     // bytes: 16 letters
-    ID = 24,
-    TEXT = 1500,
-    HOLD = 60,  // seconds
-    LOG = 512   // bytes: a pipe that takes any takes that many at once (POSIX: PIPE_BUF)
+    HOLD = 60      // seconds
 };
 
 static struct user {
-    char name[NAME + 1], key[NAME + 1];
-    sio_socket *socket;  // NULL: away
-    time_t left;         // when it went away
-    long long since;     // private lines up to this number are those of the name's last owner
+    char name[NAME + 1], key[NAME + 1], room[NAME + 2];  // room: "#..."; "": in none
+    sio_socket *socket;                                  // NULL: away
+    time_t left;                                         // when it went away
+    long long since;  // private lines up to this number are those of the name's last owner
 } users[USERS];
 
 static struct line {
-    char to[NAME + 2], from[NAME + 1], id[ID + 1], text[TEXT + 1];
+    char to[NAME + 2], from[NAME + 1], id[24 + 1], text[1500 + 1];
     long long at;
 } lines[LINES];  // line i is at i % LINES
 static size_t n_lines;
@@ -64,35 +60,26 @@ static sio_namespace *ns;
 
 /* ---- Names ----------------------------------------------------------------------------------- */
 
-enum kind {
-    LETTER,
-    ACCENT,  // not at the beginning, where it would go with nothing
-    JOINER,  // goes with emoji, Persian and rare forms of letters, and has no look of its own
-    UNSEEN   // a space, a control, a mark that turns what follows, or what is shown as nothing
+/* Lists of letters, in pairs: from the first to the last. They end with zeros. Accents: not at the
+ * beginning of a name, where they would go with nothing. Joiners go with emoji, Persian and rare forms
+ * of letters, and have no look of their own. Unseen are spaces, controls, marks that turn what follows,
+ * and what is shown as nothing. */
+static const unsigned long accents[] = { 0x300,  0x36f,  0x1ab0, 0x1aff, 0x1dc0, 0x1dff,
+                                         0x20d0, 0x20ff, 0xfe20, 0xfe2f, 0,      0 };
+static const unsigned long joiners[] = { 0x200c, 0x200d, 0xfe00, 0xfe0f, 0xe0100, 0xe01ef, 0, 0 };
+static const unsigned long unseen[] = {
+    0,       ' ',     0x7f,    0xa0,    0xad,    0xad,    0x34f,  0x34f,  0x61c,   0x61c,
+    0x115f,  0x1160,  0x1680,  0x1680,  0x17b4,  0x17b5,  0x180b, 0x180f, 0x2000,  0x200b,
+    0x200e,  0x200f,  0x2028,  0x202f,  0x205f,  0x206f,  0x2800, 0x2800, 0x3000,  0x3000,
+    0x3164,  0x3164,  0xfeff,  0xfeff,  0xffa0,  0xffa0,  0xfff0, 0xfffb, 0x1bca0, 0x1bca3,
+    0x1d173, 0x1d17a, 0xe0000, 0xe00ff, 0xe01f0, 0xe0fff, 0,      0
 };
 
-/* The first that fits. */
-static enum kind kind_of(unsigned long c)
+static bool is_in(const unsigned long *list, unsigned long c)
 {
-    static const struct {
-        unsigned long first, last;
-        enum kind kind;
-    } marks[] = {
-        { 0, ' ', UNSEEN },           { 0x7f, 0xa0, UNSEEN },       { 0xad, 0xad, UNSEEN },
-        { 0x34f, 0x34f, UNSEEN },     { 0x300, 0x36f, ACCENT },     { 0x61c, 0x61c, UNSEEN },
-        { 0x115f, 0x1160, UNSEEN },   { 0x1680, 0x1680, UNSEEN },   { 0x17b4, 0x17b5, UNSEEN },
-        { 0x180b, 0x180f, UNSEEN },   { 0x1ab0, 0x1aff, ACCENT },   { 0x1dc0, 0x1dff, ACCENT },
-        { 0x200c, 0x200d, JOINER },   { 0x2000, 0x200f, UNSEEN },   { 0x2028, 0x202f, UNSEEN },
-        { 0x205f, 0x206f, UNSEEN },   { 0x20d0, 0x20ff, ACCENT },   { 0x2800, 0x2800, UNSEEN },
-        { 0x3000, 0x3000, UNSEEN },   { 0x3164, 0x3164, UNSEEN },   { 0xfe00, 0xfe0f, JOINER },
-        { 0xfe20, 0xfe2f, ACCENT },   { 0xfeff, 0xfeff, UNSEEN },   { 0xffa0, 0xffa0, UNSEEN },
-        { 0xfff0, 0xfffb, UNSEEN },   { 0x1bca0, 0x1bca3, UNSEEN }, { 0x1d173, 0x1d17a, UNSEEN },
-        { 0xe0100, 0xe01ef, JOINER }, { 0xe0000, 0xe0fff, UNSEEN },
-    };
-    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-        if (c >= marks[i].first && c <= marks[i].last)
-            return marks[i].kind;
-    return LETTER;
+    while (list[1] > 0 && (c < list[0] || c > list[1]))
+        list += 2;
+    return list[1] > 0;
 }
 
 /* Takes a letter off a text, which is UTF-8; 0 at the end. */
@@ -100,43 +87,39 @@ static unsigned long next_letter(const char **text)
 {
     const unsigned char *p = (const unsigned char *)*text;
     unsigned long c = *p;
-    int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
-    if (more > 0)
-        c &= 0x3fu >> more;
-    for (p += *p != 0; more > 0 && (*p & 0xc0) == 0x80; more--)
-        c = c << 6 | (*p++ & 0x3fu);
+    if (c >= 0xc0)
+        c &= c >= 0xf0 ? 0x07 : c >= 0xe0 ? 0x0f : 0x1f;
+    for (p += *p != 0; (*p & 0xc0) == 0x80; p++)
+        c = c << 6 | (*p & 0x3f);
     *text = (const char *)p;
     return c;
 }
 
 static bool is_name(const char *name)
 {
-    if (kind_of(next_letter(&name)) != LETTER)
-        return false;
+    unsigned long c = next_letter(&name);
+    bool is_good = !is_in(accents, c) && !is_in(joiners, c) && !is_in(unseen, c);
     while (*name)
-        if (kind_of(next_letter(&name)) == UNSEEN)
-            return false;
-    return true;
+        is_good &= !is_in(unseen, next_letter(&name));
+    return is_good;
 }
 
 /* The next letter of a name that makes a difference. */
 static unsigned long fold(const char **name)
 {
-    unsigned long c;
-    do
+    unsigned long c = next_letter(name);
+    while (is_in(joiners, c))
         c = next_letter(name);
-    while (kind_of(c) == JOINER);
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static bool is_same(const char *a, const char *b)
 {
     unsigned long c;
-    do
-        if ((c = fold(&a)) != fold(&b))
-            return false;
-    while (c);
-    return true;
+    while ((c = fold(&a)) == fold(&b))
+        if (c == 0)
+            return true;
+    return false;
 }
 
 /* ---- Telling --------------------------------------------------------------------------------- */
@@ -147,17 +130,17 @@ static void tell_size(const char *room, size_t people, void *to)
 }
 
 /* Tells a room that somebody joined or left, and everybody how many are there now. */
-static void tell_change(const char *event, const char *room, const char *name)
+static void tell_change(const char *event, const struct user *user)
 {
     sio_target all = sio_all(ns);
-    sio_emit(sio_to(all, room), event, "%s, %s", room + 1, name);
-    tell_size(room, sio_room_size(ns, room), &all);
+    sio_emit(sio_to(all, user->room), event, "%s, %s", user->room + 1, user->name);
+    tell_size(user->room, sio_room_size(ns, user->room), &all);
 }
 
 static void tell_here(sio_socket *member, void *socket)
 {
     const struct user *user = sio_data(member);
-    sio_emit(sio_self(socket), "here", "%s, %s", sio_room(member, 0) + 1, user->name);
+    sio_emit(sio_self(socket), "here", "%s, %s", user->room + 1, user->name);
 }
 
 static void tell_line(sio_target to, const struct line *line)
@@ -166,7 +149,7 @@ static void tell_line(sio_target to, const struct line *line)
              line->at, line->id, line->from, line->text);
 }
 
-static void tell_missed(const struct user *user, const char *room, long long since)
+static void tell_missed(const struct user *user, long long since)
 {
     sio_target self = sio_self(user->socket);
     if (since > 0 && since < dropped)
@@ -175,7 +158,7 @@ static void tell_missed(const struct user *user, const char *room, long long sin
         const struct line *line = &lines[(n_lines + i) % LINES];
         bool is_own = is_same(line->from, user->name) || is_same(line->to + 1, user->name);
         bool is_private = line->to[0] == '@' && is_own && line->at > user->since;
-        if (line->at > since && (is_private || strcmp(line->to, room) == 0))
+        if (line->at > since && (is_private || strcmp(line->to, user->room) == 0))
             tell_line(self, line);
     }
 }
@@ -200,15 +183,13 @@ static bool is_gone(const struct user *user)
     return !user->socket && time(NULL) - user->left > HOLD;
 }
 
-static void leave(sio_socket *socket)
+static void leave(struct user *user)
 {
-    const struct user *user = sio_data(socket);
-    char room[NAME + 2];
-    if (!sio_room(socket, 0))
+    if (!user->room[0])
         return;
-    strcpy(room, sio_room(socket, 0));
-    sio_leave(socket, room);
-    tell_change("left", room, user->name);
+    sio_leave(user->socket, user->room);
+    tell_change("left", user);
+    user->room[0] = '\0';
 }
 
 /* Takes the user off a connection. */
@@ -217,22 +198,10 @@ static void part(sio_socket *socket)
     struct user *user = sio_data(socket);
     if (!user)
         return;
-    leave(socket);
+    leave(user);
     sio_set_data(socket, NULL, NULL);
     user->socket = NULL;
     user->left = time(NULL);
-}
-
-/* Makes a socket the user's, in place of the one before. */
-static void take(struct user *user, sio_socket *socket)
-{
-    part(socket);  // as whom it was before
-    if (user->socket) {
-        sio_emit(sio_self(user->socket), "replaced", " ");
-        part(user->socket);
-    }
-    sio_set_data(socket, user, NULL);
-    user->socket = socket;
 }
 
 /* ---- Events. A function that returns a string returns what the client is told ---------------- */
@@ -254,20 +223,28 @@ static const char *join(sio_socket *socket, sio_event *event)
         return "Somebody else has that name.";
     if (!is_known || !is_owner)
         *user = (struct user){ .since = last };
-    if (user->socket != socket || strcmp(user->name, name) != 0)
-        take(user, socket);
+    if (user->socket != socket || strcmp(user->name, name) != 0) {
+        part(socket);  // as whom it was before
+        if (user->socket) {
+            sio_emit(sio_self(user->socket), "replaced", " ");
+            part(user->socket);
+        }
+        sio_set_data(socket, user, NULL);
+        user->socket = socket;
+    }
     strcpy(user->name, name);
     strcpy(user->key, key);
-    if (!sio_in_room(socket, room)) {
-        leave(socket);
+    if (strcmp(user->room, room) != 0) {
+        leave(user);
         if (sio_join(socket, room) < 0)
             return "The server is out of memory.";
-        tell_change("joined", room, name);
+        strcpy(user->room, room);
+        tell_change("joined", user);
     }
     sio_target self = sio_self(socket);
     sio_each_room(ns, tell_size, &self);
     sio_each(sio_to(sio_all(ns), room), tell_here, socket);
-    tell_missed(user, room, since);
+    tell_missed(user, since);
     return "";
 }
 
@@ -320,16 +297,13 @@ static void on_typing(sio_socket *socket, sio_event *event)
 {
     (void)event;
     const struct user *user = sio_data(socket);
-    const char *room = sio_room(socket, 0);
-    if (room)
-        sio_emit(sio_volatile(sio_to(sio_broadcast(socket), room)), "typing", "%s, %s", room + 1,
-                 user->name);
+    if (user && user->room[0])
+        sio_emit(sio_volatile(sio_to(sio_broadcast(socket), user->room)), "typing", "%s, %s",
+                 user->room + 1, user->name);
 }
 
 /* ---- The program ----------------------------------------------------------------------------- */
 
-/* Port 0 is a free one, host 0.0.0.0 or :: is all addresses, and the client is the file to serve as
- * the page's library, such as the official socket.io.js. */
 static const char usage[] =
     "usage: chat [--port 3000] [--host 127.0.0.1] [--client sio.js]\n"
     "  --port    0 takes a free one\n"
@@ -342,30 +316,21 @@ static void on_signal(int number)
     sio_stop(io);
 }
 
-/* Writes a line, unless that would wait for whoever reads. */
-static bool try_print(int file, const char *line)
-{
-    struct pollfd end = { .fd = file, .events = POLLOUT };
-    return poll(&end, 1, 0) == 1 && (end.revents & POLLOUT) && write(file, line, strlen(line)) > 0;
-}
-
-/* A line that would have to wait is dropped; how many were is said before the next one. */
-static void print_line(int file, const char *who, const char *text)
-{
-    static unsigned long dropped_lines;
-    char line[LOG];
-    snprintf(line, sizeof line, "%slines dropped: %lu\n", who, dropped_lines);
-    if (dropped_lines > 0 && try_print(file, line))
-        dropped_lines = 0;
-    snprintf(line, sizeof line, "%s%.*s\n", who, LOG - 8, text);
-    if (dropped_lines > 0 || !try_print(file, line))
-        dropped_lines++;
-}
-
+/* The chat never waits for whoever reads its log: a line that would have to wait is dropped, and how
+ * many were is said before the next one. A pipe that takes any bytes takes 512 (POSIX: PIPE_BUF). */
 static void print_log(void *user, const char *text)
 {
+    static unsigned long n_dropped;
+    struct pollfd end = { .fd = STDERR_FILENO, .events = POLLOUT };
+    char line[512];
+    int n = 0;
     (void)user;
-    print_line(STDERR_FILENO, "chat: ", text);
+    if (n_dropped > 0)
+        n = snprintf(line, sizeof line, "chat: lines dropped: %lu\n", n_dropped);
+    n += snprintf(line + n, sizeof line - (size_t)n, "chat: %.*s\n", 504 - n, text);
+    bool is_taken = poll(&end, 1, 0) == 1 && (end.revents & POLLOUT) != 0 &&
+                    write(STDERR_FILENO, line, (size_t)n) > 0;
+    n_dropped = is_taken ? 0 : n_dropped + 1;
 }
 
 /* Serves a file that is beside the program, or here. */
@@ -381,13 +346,14 @@ static bool serve(const char *path, const char *program, const char *name)
 static void print_address(const char *host, int port)
 {
     bool is_all = strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
-    bool is_local = is_all || strcmp(host, "127.0.0.1") == 0;
     if (is_all)
         puts("Listening at all addresses of this machine.");
-    if (!is_local && strchr(host, ':'))
+    if (is_all || strcmp(host, "127.0.0.1") == 0)
+        host = "localhost";
+    if (strchr(host, ':'))
         printf("Chat at http://[%s]:%d\n", host, port);  // RFC 3986, 3.2.2
     else
-        printf("Chat at http://%s:%d\n", is_local ? "localhost" : host, port);
+        printf("Chat at http://%s:%d\n", host, port);
     fflush(stdout);
 }
 
@@ -400,6 +366,8 @@ static int fail(const char *what)
 int main(int argc, char **argv)
 {
     const char *port = "3000", *host = "127.0.0.1", *client = "sio.js";
+    int number;
+    char rest;
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
         return fputs(usage, stdout) < 0;
     for (int i = 1; i < argc; i += 2) {
@@ -413,9 +381,7 @@ int main(int argc, char **argv)
         }
         *value = argv[i + 1];
     }
-    char *end;
-    long number = strtol(port, &end, 10);
-    if (end == port || *end || number < 0 || number > 65535) {
+    if (sscanf(port, "%5d%c", &number, &rest) != 1 || number < 0 || number > 65535) {
         fprintf(stderr, "chat: %s is no port\n%s", port, usage);
         return 2;
     }
@@ -432,19 +398,17 @@ int main(int argc, char **argv)
         return fail("chat.html");
     if (!serve("/socket.io/socket.io.js", argv[0], client))
         return fail(client);
-    int listening = sio_listen(io, host, (int)number);
-    if (listening < 0) {
-        fprintf(stderr, "chat: can't listen at %s port %s: %s\n", host, port, strerror(errno));
-        return 1;
-    }
+    number = sio_listen(io, host, number);
+    if (number < 0)
+        return fail("can't listen there");
 
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
     signal(SIGPIPE, SIG_IGN);  // who reads the log may go
-    print_address(host, listening);
+    print_address(host, number);
     if (sio_run(io) < 0)
         return fail("can't go on");
-    print_line(STDOUT_FILENO, "", "Goodbye.");
+    print_log(NULL, "goodbye");
     sio_free(io);
     return 0;
 }

@@ -1,9 +1,11 @@
 /* eio.c - Engine.IO sessions: packets, heartbeat, close, and the transport over a WebSocket
  * SPDX-License-Identifier: MIT
  *
+ * Ids like H04, here and in its neighbours, are rows of PROTOCOL.md.
+ *
  *     packet = type [data]: 0 open  1 close  2 ping  3 pong  4 message  5 upgrade  6 noop
  *
- * Heartbeat (PROTOCOL.md, H01 to H10): the server pings ping_interval after the open or the last pong,
+ * Heartbeat (H01 to H10): the server pings ping_interval after the open or the last pong,
  * and expects a pong within ping_timeout; the first other packet meanwhile moves that deadline once.
  *
  * A session travels by one of two transports, and has one of three states: both are drawn in eio.h.
@@ -152,14 +154,14 @@ static void on_ping_due(void *owner, sio_deadline *d)
     s->pinged = true;
     s->refreshed = false;
     sio_deadline_set(&eio->net->clock, &eio->pong_fifo, &s->beat);
-    sio_session_frames(s, sio_eio_word('2'));
+    sio_session_frames(s, sio_eio_word('2'));  // H01; by polling it may wait for a GET (H09)
 }
 
 void sio_session_silent(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
     eio->net->stats.ping_timeouts++;
-    sio_session_abort(session_of(d), "ping timeout");
+    sio_session_abort(session_of(d), "ping timeout");  // H02, H07, H08
 }
 
 static void on_closing_over(void *owner, sio_deadline *d)
@@ -175,11 +177,12 @@ void sio_session_beat(sio_session *s)
     if (s->protocol == 3)  // its client pings
         eio->net->v3->beat(s);
     else
-        sio_deadline_set(&eio->net->clock, &eio->ping_fifo, &s->beat);
+        sio_deadline_set(&eio->net->clock, &eio->ping_fifo, &s->beat);  // H03, H05
 }
 
 /* ---- Packets in ----------------------------------------------------------------------------------- */
 
+/* P27, P28, W39 */
 void sio_session_base64(sio_session *s, const char *p, size_t n)
 {
     sio_net *net = s->eio->net;
@@ -198,12 +201,12 @@ void sio_session_control(sio_session *s, char type)
     case '0':
     case '5':
     case '6':
-        break;
-    case '1':  // P14
+        break;  // P13, W36
+    case '1':   // P14, W37
         s->transport->close(s, true);
         sio_session_closed(s, "transport close");
         break;
-    default:  // P09
+    default:  // P09, P32, W34
         s->eio->net->stats.parse_errors++;
         sio_session_abort(s, "parse error");
     }
@@ -211,24 +214,24 @@ void sio_session_control(sio_session *s, char type)
 
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
 {
-    if (s->pinged && !s->refreshed && !(text && n > 0 && p[0] == '3')) {
+    if (s->pinged && !s->refreshed && !(text && n > 0 && p[0] == '3')) {  // H04
         s->refreshed = true;
         sio_deadline_set(&s->eio->net->clock, &s->eio->pong_fifo, &s->beat);
     }
-    if (text && n > 0 && p[0] == '4')  // nearly all of them
+    if (text && n > 0 && p[0] == '4')  // nearly all; over a WebSocket with any RS in it (W38)
         s->eio->events->message(s->eio->owner, s, true, p + 1, n - 1);
     else if (s->protocol == 3)  // binary messages begin with a type, and the client pings
         s->eio->net->v3->packet(s, text, p, n);
     else if (!text)
         s->eio->events->message(s->eio->owner, s, false, p, n);
     else if (n == 0)
-        sio_session_abort(s, "parse error");  // P07, P08
+        sio_session_abort(s, "parse error");  // P07, P08, W34
     else if (p[0] == 'b')
         sio_session_base64(s, p + 1, n - 1);
     else if (p[0] == '3')
-        sio_session_beat(s);
+        sio_session_beat(s);  // H03, H06, P12, W36
     else if (p[0] == '2')
-        sio_session_abort(s, "transport error");  // P11: the wrong direction
+        sio_session_abort(s, "transport error");  // P11, W35: the wrong direction
     else
         sio_session_control(s, p[0]);
 }
@@ -269,11 +272,10 @@ sio_ref sio_eio_word(char type)
 
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)
 {
-    sio_session *s = owner;
-    if (sio_session_open(s))
-        sio_session_packet(s, text, p, n);
+    sio_session_packet(owner, text, p, n);  // it is open: a close takes the connection's owner away
 }
 
+/* W21, W42; who broke a rule of WebSocket was told which, and is a transport error. */
 static void on_ws_close(void *owner, int code, bool clean)
 {
     (void)code;
@@ -294,7 +296,7 @@ void sio_session_break(sio_session *s)
         s->transport->fail(s);
 }
 
-/* Writes a packet as a frame of text, for a client that takes no binary ones. */
+/* Writes a packet as a frame of text, for a client that takes no binary ones (E02). */
 static void put_base64(const sio_session *s, sio_out *out, unsigned char op, const char *p,
                        size_t n)
 {
@@ -309,12 +311,16 @@ static void put_base64(const sio_session *s, sio_out *out, unsigned char op, con
     sio_out_frame_end(out, SIO_WS_TEXT);
 }
 
-/* The frames as this session's client wants them. */
-static void send_converted(sio_session *s, sio_ref frames)
+/* What is queued are frames as most clients want them; for the others each is written anew. */
+static void ws_send(sio_session *s, sio_ref frames)
 {
     sio_net *net = s->eio->net;
     const char *p = frames.buf->p + frames.at, *end = p + frames.n;
     sio_ref converted;
+    if (s->protocol == 4 && !s->base64) {
+        sio_conn_send(s->on.conn, frames);
+        return;
+    }
     sio_out_begin(&net->out);
     while (p < end) {
         unsigned char op;
@@ -329,14 +335,6 @@ static void send_converted(sio_session *s, sio_ref frames)
     }
     sio_conn_send(s->on.conn, converted);
     sio_ref_release(converted);
-}
-
-static void ws_send(sio_session *s, sio_ref frames)
-{
-    if (s->protocol == 3 || s->base64)
-        send_converted(s, frames);
-    else
-        sio_conn_send(s->on.conn, frames);
 }
 
 static bool ws_ready(const sio_session *s)
@@ -376,7 +374,7 @@ void sio_session_init(sio_eio *eio)
     eio->sessions.memory = eio->crowds.memory = &eio->net->memory;
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
-                                      .max_message = o->max_payload,
+                                      .max_message = o->max_payload,  // W27, W28, W29
                                       .held = held_for_ws };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
@@ -405,10 +403,8 @@ void sio_eio_close_all(sio_eio *eio, const char *reason)
 {
     sio_node *node;
     size_t from = 0;
-    while ((node = sio_table_any(&eio->sessions, &from)) != NULL) {
-        sio_session *s = (sio_session *)node;
-        sio_session_abort(s, reason);
-    }
+    while ((node = sio_table_any(&eio->sessions, &from)) != NULL)
+        sio_session_abort((sio_session *)node, reason);
 }
 
 /* What ends a session runs handlers, which may end others, so the table is not walked meanwhile. */

@@ -163,8 +163,10 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
 /* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
  * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
-/* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400. */
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
+/* Whether the handshake of a WebSocket for that path is as it must be; if not, x is answered 400, and
+ * the log is told. */
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path);
+void sio_websocket_refused(sio_net *net, const char *path, const char *why);  // tells the log
 void sio_eio_mount(sio_eio *eio);  // requests for its path are answered from here on
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
@@ -191,7 +193,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 void sio_session_settled(sio_session *s);
 
 /* For eio_poll.c, eio_open.c and eio_v3.c. */
-void sio_session_init(sio_eio *eio);  // their part of sio_eio_init
+void sio_session_init(sio_eio *eio);  // the sessions' part of sio_eio_init
 /* Puts a new session into everything. False: there are too many, or no memory. */
 bool sio_session_enter(sio_session *s);
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  // one that came in

@@ -8,22 +8,28 @@
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
  * tells browsers what they may read; who may connect at all is said by origins, which each request
- * must pass, and by allow_request, which is asked for each session. */
+ * must pass, and by allow_request, which is asked for each session.
+ *
+ * What holds here:
+ *  - A request is answered by the first check that it fails, or by its session.
+ *  - A hook of the application may answer the request and end any session: behind each hook both are
+ *    looked at again.
+ *  - A session that could not be opened is in no table, and its address does not count it. */
 #include "eio.h"
 
-enum { SID_BYTES = 15 };
+enum { SID_BYTES = 15 };  // E25
 
 /* ---- Queries ------------------------------------------------------------------------------------- */
 
-/* What the query of a request says to the engine; of repeated names the last counts. */
+/* What the query of a request says to the engine; of repeated names the last counts (E07). */
 typedef struct query {
     char transport[16], eio[4], sid[24];
-    sio_span b64, jsonp;
-    bool has_jsonp;  // of protocol 3 alone
+    sio_span b64;
+    sio_span jsonp;  // of protocol 3 alone (J03); p NULL: there is none
     int protocol;    // 4, or 3 for all that is not 4
 } query;
 
-/* Decodes into a small field; what is longer becomes "?", which nobody knows. */
+/* Decodes into a small field (E06, E08); what is longer becomes "?", which nobody knows. */
 static void take(char *field, size_t size, sio_span value)
 {
     char text[128];
@@ -53,10 +59,11 @@ static query parse_query(sio_span target)
         else if (strcmp(text, "b64") == 0)
             q.b64 = value;
         else if (strcmp(text, "j") == 0)
-            q.jsonp = value, q.has_jsonp = true;
+            q.jsonp = value;
     }
-    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;
-    q.has_jsonp &= q.protocol == 3;
+    q.protocol = strcmp(q.eio, "4") == 0 ? 4 : 3;  // E17, V01, V15
+    if (q.protocol == 4)
+        q.jsonp = SIO_NONE;
     return q;
 }
 
@@ -85,7 +92,7 @@ static void put_line(sio_sink *lines, const char *name, sio_span value)
     sio_put(lines, "\r\n", 2);
 }
 
-/* The CORS fields of any answer; vary: what else goes into Vary. */
+/* The CORS fields of any answer: O03, O05, O06, O07. vary: what else goes into Vary. */
 static void put_cors(const sio_options *o, const sio_http_head *head, const char *vary,
                      sio_sink *lines)
 {
@@ -106,6 +113,7 @@ static void put_cors(const sio_options *o, const sio_http_head *head, const char
         sio_put_text(lines, "Access-Control-Allow-Credentials: true\r\n");
 }
 
+/* O04 */
 static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     sio_textbuf t = sio_text_new(&eio->net->memory);
@@ -118,42 +126,16 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
-/* CORS fields are on every answer; those of the application are not on errors. */
+/* CORS fields are on every answer, a 101 too (O08); those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     if (eio->options->cors == NULL)
-        return;
+        return;  // O01
     sio_textbuf t = sio_text_new(&eio->net->memory);
     put_cors(eio->options, head, "", &t.sink);
     sio_exchange_add(x, &t.sink);
     x->extra_always = x->extra.n;
     sio_text_free(&t);
-}
-
-/* ---- The application's hooks ---------------------------------------------------------------------- */
-
-/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
- * which therefore stays as it is when the scope ends. */
-static const char *ask_allow(sio_eio *eio, sio_exchange *x)
-{
-    if (eio->options->allow_request == NULL)
-        return NULL;
-    size_t before = x->extra.n;
-    sio_scope_enter(eio->net);
-    const char *refusal = eio->options->allow_request(x);
-    eio->net->depth--;
-    if (!x->answered)
-        x->extra.n = before;  // header fields are added by the other hook
-    return refusal;
-}
-
-static void add_headers(sio_eio *eio, sio_exchange *x, bool initial)
-{
-    if (eio->options->headers == NULL)
-        return;
-    sio_scope_enter(eio->net);
-    eio->options->headers(x, initial);
-    sio_scope_leave(eio->net);
 }
 
 /* ---- Errors -------------------------------------------------------------------------------------- */
@@ -169,7 +151,7 @@ static const struct {
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
 };
 
-/* message: NULL, or what is no UTF-8: the code's own. */
+/* E19, E20, E21. message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
@@ -177,7 +159,7 @@ static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, c
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
         message = errors[code].message, n = strlen(message);
-    if (upgrade) {
+    if (upgrade) {  // W09, W10, W11
         sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, n });
         return;
     }
@@ -217,32 +199,13 @@ static bool is_kept(sio_span name)
     return true;
 }
 
-static size_t put_lower(char *to, sio_span s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        to[i] = (char)(s.p[i] >= 'A' && s.p[i] <= 'Z' ? s.p[i] + 32 : s.p[i]);
-    to[s.n] = '\0';
-    return s.n + 1;
-}
-
-static size_t put_copy(char *to, sio_span s)
+/* Returns the place behind it and its NUL. */
+static char *put_copy(char *to, sio_span s)
 {
     if (s.n > 0)
         memcpy(to, s.p, s.n);
     to[s.n] = '\0';
-    return s.n + 1;
-}
-
-/* False: there are too many from there, or no memory. */
-static bool count_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
-                          sio_crowd **from)
-{
-    sio_ip ip = sio_client_ip(x->conn, head);
-    *from = NULL;
-    if (ip.n == 0)
-        return true;
-    *from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
-    return *from != NULL;
+    return to + s.n + 1;
 }
 
 /* NULL: its client may have no more sessions, or no memory. */
@@ -255,22 +218,30 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
     sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
-    if (h == NULL || !count_session(eio, x, head, &h->from)) {
-        sio_free_mem(&eio->net->memory, h);
+    if (h == NULL)
         return NULL;
+    sio_ip ip = sio_client_ip(x->conn, head);
+    h->from = NULL;
+    if (ip.n > 0) {
+        h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+        if (h->from == NULL) {
+            sio_free_mem(&eio->net->memory, h);
+            return NULL;
+        }
     }
     h->issued = sio_loop_wall(eio->net->loop);
     h->secure = eio->net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
     h->n = (uint32_t)size;
-    char *p = h->text;
-    p += put_copy(p, (sio_span){ address, strlen(address) });
-    p += put_copy(p, head->target);
+    char *p = put_copy(h->text, (sio_span){ address, strlen(address) });
+    p = put_copy(p, head->target);
     for (size_t i = 0; i < head->n_fields; i++) {
         if (!is_kept(head->field[i].name))
             continue;
-        p += put_lower(p, head->field[i].name);
-        p += put_copy(p, head->field[i].value);
+        char *value = put_copy(p, head->field[i].name);
+        for (; p < value; p++)
+            *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
+        p = put_copy(value, head->field[i].value);
     }
     return h;
 }
@@ -320,6 +291,7 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
     return found;
 }
 
+/* NULL: it may not be, or no memory, which the log is told; what was made of it is gone again. */
 static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
                                 const query *q, const sio_session_transport *transport)
 {
@@ -349,7 +321,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     return NULL;
 }
 
-/* Sends the first packet. Without memory for it nothing is sent. */
+/* Sends the first packet (E01, W01). Without memory for it nothing is sent. */
 static void send_open(sio_session *s, bool upgrades)
 {
     const sio_options *o = s->eio->options;
@@ -377,7 +349,7 @@ static void send_open(sio_session *s, bool upgrades)
     sio_ref_release(ref);
 }
 
-/* The cookie goes with the answer that opens a polling session, and with no other. */
+/* E26: the cookie goes with the answer that opens a polling session, and with no other. */
 static void add_cookie(sio_session *s, sio_exchange *x)
 {
     sio_textbuf t = sio_text_new(&s->eio->net->memory);
@@ -390,13 +362,15 @@ static void add_cookie(sio_session *s, sio_exchange *x)
     sio_text_free(&t);
 }
 
+/* The request is the first GET, which the first packet answers; without that packet it would wait, and
+ * its client never know the session, so there is none. */
 static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q)
 {
     const sio_options *o = eio->options;
     sio_session *s = new_session(eio, x, head, q, &sio_by_polling);
     bool good = s != NULL && sio_poll_begin(s);
     if (good)
-        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);
+        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);  // E23, E24
     if (!good || sio_session_pending(s) == 0) {
         if (s != NULL)
             sio_session_forget(s);
@@ -405,7 +379,7 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
     }
     if (o->cookie != NULL)
         add_cookie(s, x);
-    sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
+    sio_poll_get(s, x, q->jsonp);
     sio_session_beat(s);
     eio->events->open(eio->owner, s);
 }
@@ -438,62 +412,79 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     bool websocket = strcmp(q->transport, "websocket") == 0 && (transports & SIO_WEBSOCKET);
     *s = NULL;
     if (!polling && !websocket)
-        return 0;  // E10, E22, E23
-    if (q->sid[0] != '\0') {
+        return 0;             // E10, E22, E23
+    if (q->sid[0] != '\0') {  // E09
         *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
         if (*s == NULL)
             return 1;  // E11
-        bool on_websocket = (*s)->transport == &sio_by_websocket;
-        if ((!upgrade && (on_websocket || websocket)) || (*s)->protocol != q->protocol)
-            return 3;  // E15, E16, U08
-        return upgrade && !websocket ? 3 : -1;
+        bool fits = upgrade ? websocket : polling && (*s)->transport == &sio_by_polling;
+        return fits && (*s)->protocol == q->protocol ? -1 : 3;  // E15, E16, U08
     }
     if (!sio_span_is(head->method, "GET"))
-        return 2;                          // E12
-    return websocket != upgrade ? 3 : -1;  // E14
+        return 2;                          // E12, E13, E18
+    return websocket != upgrade ? 3 : -1;  // E14, W06
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
  * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
-static bool is_foreign(const sio_http_head *head)
-{
-    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
-    return sio_span_is_nocase(site, "cross-site") || sio_span_is_nocase(site, "same-site");
-}
-
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
-    sio_span origin = sio_http_field_of(head, "Origin");
     if (o->origins == NULL)
         return true;
-    return origin.p == NULL ? !is_foreign(head) : lists(o->origins, origin);
+    sio_span origin = sio_http_field_of(head, "Origin");
+    if (origin.p != NULL)
+        return lists(o->origins, origin);
+    sio_span site = sio_http_field_of(head, "Sec-Fetch-Site");
+    return !sio_span_is_nocase(site, "cross-site") && !sio_span_is_nocase(site, "same-site");
 }
 
 static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_head *head,
                                const query *q, bool upgrade)
 {
-    x->user = s;
-    sio_poll_returned(s);
+    sio_poll_returned(s);  // P41
     if (upgrade)
         sio_upgrade_begin(s, x, head, q->b64.n > 0);
     else if (sio_span_is(head->method, "GET"))
-        sio_poll_get(s, x, q->has_jsonp ? q->jsonp : SIO_NONE);
+        sio_poll_get(s, x, q->jsonp);
     else if (sio_span_is(head->method, "POST"))
-        sio_poll_post(s, x, head, q->has_jsonp);
+        sio_poll_post(s, x, head, q->jsonp.p != NULL);
     else
-        sio_respond_empty(x, 500);  // E28
+        sio_respond_empty(x, 500);  // E28, O02
 }
 
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
+void sio_websocket_refused(sio_net *net, const char *path, const char *why)
+{
+    net->stats.refused++;
+    sio_log(net, "websocket handshake for %.200s refused: %s", path, why);
+}
+
+/* W02, W03, W04, W05, W43 */
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path)
 {
     static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
     bool hint;
     const char *text = sio_ws_check(head, &hint);
     if (text == NULL)
         return true;
+    sio_websocket_refused(x->conn->net, path, text);
     sio_respond_last(x, 400, "text/html", hint ? SIO_SPAN(versions) : SIO_NONE,
                      (sio_span){ text, strlen(text) });
     return false;
+}
+
+/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
+ * which therefore stays as it is when the scope ends. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x)
+{
+    if (eio->options->allow_request == NULL)
+        return NULL;
+    size_t before = x->extra.n;
+    sio_scope_enter(eio->net);
+    const char *refusal = eio->options->allow_request(x);
+    eio->net->depth--;
+    if (!x->answered)
+        x->extra.n = before;  // header fields are added by the other hook
+    return refusal;
 }
 
 /* Looks at a request, and asks the application. The code to refuse it with, or -1. */
@@ -504,24 +495,27 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
     int code = verify(eio, head, q, upgrade, s);
     if (code >= 0)
         return code;
-    if (!sio_origin_allowed(o, head) || (q->has_jsonp && o->origins != NULL))
+    if (!sio_origin_allowed(o, head) || (q->jsonp.p != NULL && o->origins != NULL))
         return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
     if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
-        return 4;
-    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, E18, V14
+        return 4;                                              // E19, E20, W10
+    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, V14, W11
 }
 
+/* CORS fields come first, as errors have them too; then the checks, and the hook that adds to a good
+ * answer. */
 static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     sio_eio *eio = owner;
+    const sio_options *o = eio->options;
     sio_conn *c = x->conn;
     query q = parse_query(head->target);
-    bool upgrade = head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
+    bool upgrade = head->upgrade && (o->transports & SIO_WEBSOCKET);  // E23, W06
     sio_session *s;
     const char *refusal = NULL;
     (void)raw;
-    x->max_body = eio->options->max_payload;
-    if (eio->options->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
+    x->max_body = o->max_payload;  // P20, P21, P22, P23
+    if (o->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
         answer_preflight(eio, x, head);
         return;
     }
@@ -533,9 +527,13 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
-    if (upgrade && !sio_websocket_check(x, head))
+    if (upgrade && !sio_websocket_check(x, head, eio->prefix))
         return;
-    add_headers(eio, x, s == NULL);
+    if (o->headers != NULL) {
+        sio_scope_enter(eio->net);
+        o->headers(x, s == NULL);
+        sio_scope_leave(eio->net);
+    }
     if (!sio_conn_answers(c))
         return;
     if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
@@ -569,7 +567,7 @@ static const sio_endpoint endpoint = { on_head, on_body, on_gone };
 static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
 {
     const sio_eio *eio = m->owner;
-    (void)head;
+    (void)head;  // E04, E05: bytes, and whatever stands behind the prefix
     bool below = path.n >= eio->prefix_n && memcmp(path.p, eio->prefix, eio->prefix_n) == 0;
     return below ? SIO_FITS_ENDPOINT : SIO_FITS_NOT;
 }
@@ -592,7 +590,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
         return -1;
     memcpy(eio->prefix, o->path, n);
     if (!o->no_trailing_slash && (n == 0 || eio->prefix[n - 1] != '/'))
-        eio->prefix[n++] = '/';
+        eio->prefix[n++] = '/';  // E03, E29
     eio->prefix[n] = '\0';
     eio->prefix_n = n;
     sio_session_init(eio);

@@ -8,7 +8,7 @@
  *
  * What holds here:
  *  - At most one GET waits and one POST is under way. A second one is a violation: it gets 400, and
- *    the session ends.
+ *    the session ends (P16, P17).
  *  - A POST is answered when its packets have been handed on. Many of them are read in slices, one
  *    a turn, so that nobody waits for a payload of a megabyte; few are read where they lie.
  *  - Every request is answered once, also when the session ends meanwhile; only those whose
@@ -62,7 +62,7 @@ bool sio_walk_next(sio_walk *w, unsigned char *op, sio_span *packet)
     return true;
 }
 
-/* Straight into the output: the size first, then the bytes. */
+/* P05: straight into the output: the size first, then the bytes. */
 static void respond_queue(sio_exchange *x, const sio_queue *queue)
 {
     sio_sink *sink = &sio_conn_net(x->conn)->out.sink;
@@ -87,7 +87,7 @@ static void respond_queue(sio_exchange *x, const sio_queue *queue)
     sio_respond_end(x);
 }
 
-/* Answers the waiting GET with what is queued. */
+/* Answers the waiting GET with what is queued; also while an upgrade is under way (U05). */
 static void flush(sio_session *s)
 {
     sio_polling *k = s->on.polling;
@@ -118,24 +118,25 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL) {  // P16: the first is told that it is over
-        x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
         return;
     }
-    k->get = x;
+    k->get = x;  // P04
+    x->user = s;
     if (s->protocol == 3)  // it may want JSONP
         s->eio->net->v3->get(k, jsonp);
     if (k->queue.n > 0) {
         flush(s);
     } else if (s->state == SIO_SESSION_CLOSING) {
-        release(s, "61");  // P35
+        release(s, "61");  // P34, P35
         sio_session_closed(s, "forced close");
     }
 }
 
 /* ---- POSTs ---------------------------------------------------------------------------------------- */
 
+/* P02 */
 static void respond_ok(sio_exchange *x)
 {
     sio_respond(x, 200, "text/html", SIO_SPAN(no_store), SIO_SPAN("ok"));
@@ -158,47 +159,33 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     sio_polling *k = s->on.polling;
     bool bytes = sio_span_is(sio_http_field_of(head, "Content-Type"), "application/octet-stream");
     if (s->state == SIO_SESSION_CLOSING) {  // P36
-        x->user = NULL;
         respond_ok(x);
     } else if (k->post != NULL || k->rest != NULL) {
-        x->user = NULL;
         end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {  // P25
-        x->user = NULL;
         sio_session_abort(s, "transport error");
         sio_respond_empty(x, 400);
-    } else {
+    } else {  // P26
         x->wants_body = true;
         x->kind = (unsigned char)((bytes ? SIO_POST_BYTES : 0) | (jsonp ? SIO_POST_FORM : 0));
         k->post = x;
+        x->user = s;
     }
 }
 
-/* Takes the next packet. 0: there is none; -1: malformed. */
-static int next_in(const sio_session *s, sio_payload *p, bool *text, sio_span *packet)
-{
-    *text = true;
-    if (s->protocol == 3)  // lengths stand before packets
-        return s->eio->net->v3->next(p, text, packet);
-    return sio_payload_next(p->bytes, &p->at, packet);
-}
-
-/* How many packets of a payload are read in one turn: all payloads share it. */
-static size_t slice_of(const sio_eio *eio)
-{
-    size_t n = SLICE_PACKETS / (eio->n_rests + 1);
-    return n > SLICE_LEAST ? n : SLICE_LEAST;
-}
-
-/* Reads one slice. True: that was all, or the session wants no more. */
+/* Reads one slice (P03): all payloads share the packets of a turn. True: that was all, or the session
+ * wants no more: what stands behind a bad packet or a close is never handled (P10, P15). */
 static bool read_slice(sio_session *s, sio_payload *p)
 {
+    const sio_eio_v3 *v3 = s->eio->net->v3;
     sio_span packet;
-    bool text;
-    for (size_t most = slice_of(s->eio); sio_session_open(s); most--) {
+    size_t share = SLICE_PACKETS / (s->eio->n_rests + 1);
+    for (size_t most = share > SLICE_LEAST ? share : SLICE_LEAST; sio_session_open(s); most--) {
+        bool text = true;
         if (most == 0)
             return p->at > p->bytes.n;
-        int got = next_in(s, p, &text, &packet);
+        int got = s->protocol == 3 ? v3->next(p, &text, &packet)  // lengths stand before packets
+                                   : sio_payload_next(p->bytes, &p->at, &packet);
         if (got < 0)
             sio_session_abort(s, "parse error");
         if (got <= 0)
@@ -276,7 +263,7 @@ bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary)
 {
     sio_payload p = { bytes, 0, binary };
     if (!binary && sio_utf8_prefix(bytes.p, bytes.n) != bytes.n) {
-        sio_session_abort(s, "parse error");
+        sio_session_abort(s, "parse error");  // P31; letters are whole, as the body is (P30)
         return true;
     }
     return read_slice(s, &p) || keep_rest(s, &p);
@@ -309,8 +296,8 @@ void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413 && !read_whole)             // P21
-        sio_session_abort(s, "transport error");  // P18, P19
+    if (status != 413 && !read_whole)             // P21, P24
+        sio_session_abort(s, "transport error");  // P18, P19, P40, T07
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */
@@ -350,17 +337,17 @@ static void abandon(sio_upgrade *u)
 void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *head, bool base64)
 {
     sio_eio *eio = s->eio;
-    x->user = NULL;
     sio_upgrade *u = NULL;
     if (s->transport == &sio_by_polling && sio_session_open(s) && s->on.polling->upgrade == NULL)
         u = sio_alloc(&eio->net->memory, sizeof *u);
     sio_conn *c = sio_conn_upgrade(x, head, &eio->upgrade_events, u);
-    if (c == NULL || u == NULL) {
+    if (c == NULL) {
         sio_free_mem(&eio->net->memory, u);
-        if (c != NULL) {  // U09
-            sio_log(eio->net, "websocket closed: its session has one already");
-            sio_conn_close(c, SIO_WS_NO_CODE);
-        }
+        return;
+    }
+    if (u == NULL) {  // U09
+        sio_log(eio->net, "websocket closed: its session has one already or closes, or no memory");
+        sio_conn_close(c, SIO_WS_NO_CODE);
         return;
     }
     u->session = s;
@@ -370,30 +357,24 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
     sio_deadline_set(&eio->net->clock, &eio->upgrade_fifo, &u->timeout);
 }
 
-/* The waiting GET is done, and so is a POST that has not come whole. */
-static void end_requests(sio_session *s)
+/* The session changes its transport (U03), and its heartbeat goes on as it was (H10). What is queued
+ * leaves on the WebSocket (U04), and the close that was to follow it (U14). */
+static void complete(sio_upgrade *u)
 {
+    sio_session *s = u->session;
+    sio_eio *eio = s->eio;
     sio_polling *k = s->on.polling;
-    release(s, "6");
-    if (k->post != NULL) {
+    release(s, "6");        // U06
+    if (k->post != NULL) {  // U15: it has not come whole
         sio_conn *c = k->post->conn;
         k->post->user = NULL;
         k->post = NULL;
         sio_conn_end(c, false);
     }
-}
-
-/* The session changes its transport (U03). What is queued leaves on the WebSocket (U04), and the close
- * that was to follow it (U14). */
-static void complete(sio_upgrade *u)
-{
-    sio_session *s = u->session;
-    sio_eio *eio = s->eio;
-    end_requests(s);
     if (u->session == NULL)
         return;  // a callback of a connection that had to go ended the session
-    sio_queue queue = s->on.polling->queue;
-    s->on.polling->queue = (sio_queue){ .n = 0 };
+    sio_queue queue = k->queue;
+    k->queue = (sio_queue){ .n = 0 };
     finish(u);
     leave(s);
     s->transport = &sio_by_websocket;
@@ -408,32 +389,20 @@ static void complete(sio_upgrade *u)
         sio_session_abort(s, "forced close");
 }
 
-static void answer_probe(sio_upgrade *u)
-{
-    sio_net *net = u->session->eio->net;
-    sio_ref ref;
-    sio_out_begin(&net->out);
-    sio_out_frame(&net->out);
-    sio_put(&net->out.sink, "3probe", 6);
-    sio_out_frame_end(&net->out, SIO_WS_TEXT);
-    if (!sio_out_end(&net->out, &ref))
-        return;
-    sio_conn_send(u->conn, ref);
-    sio_ref_release(ref);
-}
-
+/* A "5" ends the upgrade, but not in the middle of a POST's packets, which it would overtake. */
 static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 {
+    static char bytes[] = "\x81\x06"
+                          "3probe";
+    static sio_buf buf = { .refs = 1, .fixed = true, .n = 8, .cap = 8, .p = bytes };
     sio_upgrade *u = owner;
     sio_span packet = { p, n };
-    if (u == NULL || u->session == NULL)
-        return;
     sio_eio *eio = u->session->eio;
     if (text && sio_span_is(packet, "2probe")) {
-        answer_probe(u);
+        sio_conn_send(u->conn, (sio_ref){ &buf, 0, 8 });  // U01
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
     } else if (text && sio_span_is(packet, "5") && u->session->on.polling->rest == NULL) {
-        complete(u);
+        complete(u);  // U03, U07
     } else {
         abandon(u);  // U10
     }
@@ -441,10 +410,8 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 
 static void on_upgrade_close(void *owner, int code, bool clean)
 {
-    sio_upgrade *u = owner;
     (void)code, (void)clean;
-    if (u != NULL && u->session != NULL)
-        finish(u);
+    finish(owner);  // U12
 }
 
 /* U11 */
@@ -461,8 +428,7 @@ static void on_upgrade_tick(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
     sio_upgrade *u = (sio_upgrade *)(void *)((char *)d - offsetof(sio_upgrade, tick));
-    if (sio_session_open(u->session))
-        release(u->session, "6");
+    release(u->session, "6");
     sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
 }
 
@@ -495,7 +461,8 @@ bool sio_poll_begin(sio_session *s)
     return true;
 }
 
-/* Queues packets for the next GET, or the turn's end where one waits. */
+/* Queues packets for the next GET, or for the turn's end where one waits: then all of a turn goes in
+ * one body (P06). */
 static void poll_send(sio_session *s, sio_ref frames)
 {
     sio_polling *k = s->on.polling;
@@ -539,7 +506,7 @@ static bool poll_flush(sio_session *s)
 
 static void poll_close(sio_session *s, bool asked)
 {
-    release(s, asked ? "6" : "1");
+    release(s, asked ? "6" : "1");  // P14; P33, H07
 }
 
 static void poll_fail(sio_session *s)
@@ -548,22 +515,22 @@ static void poll_fail(sio_session *s)
     mark(s->eio, s->on.polling);
 }
 
+/* The waiting GET has had its answer. A POST that has not come whole is let go: what comes of it is
+ * not looked at, and it is answered then. */
 static void poll_gone(sio_session *s)
 {
     sio_polling *k = s->on.polling;
     if (k == NULL)
         return;  // there was no memory for it
     if (k->upgrade != NULL)
-        abandon(k->upgrade);
-    if (k->rest != NULL) {  // nobody reads on; the POST is answered
+        abandon(k->upgrade);  // U13
+    if (k->rest != NULL) {    // nobody reads on; the POST is answered
         free_rest(k->rest);
         k->rest = NULL;
         end_post(k);
     }
     if (k->post != NULL)
         k->post->user = NULL;
-    if (k->get != NULL)
-        k->get->user = NULL;
     leave(s);
 }
 
@@ -579,16 +546,6 @@ const sio_session_transport sio_by_polling = { .name = "polling",
 
 /* ---- All of an endpoint --------------------------------------------------------------------------- */
 
-static size_t held_by(const sio_session *s)
-{
-    const sio_eio_events *events = s->eio->events;
-    const sio_polling *k = s->on.polling;
-    size_t input = events->held == NULL ? 0 : events->held(s);
-    if (k->rest != NULL)
-        input += k->rest->payload.bytes.n;
-    return input + sio_queue_held(&k->queue);
-}
-
 /* Polling sessions; the others are weighed with their connections. */
 static size_t weigh(sio_holder *h, size_t least, size_t *excess)
 {
@@ -596,9 +553,12 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
     size_t most = 0;
     for (sio_node *n = NULL; (n = sio_table_next(&eio->sessions, n)) != NULL;) {
         sio_session *s = (sio_session *)n;
-        if (s->transport != &sio_by_polling || s->on.polling->overflow)
+        const sio_polling *k = s->on.polling;
+        if (s->transport != &sio_by_polling || k->overflow)
             continue;
-        size_t held = held_by(s);
+        size_t held = sio_queue_held(&k->queue) + (k->rest == NULL ? 0 : k->rest->payload.bytes.n);
+        if (eio->events->held != NULL)
+            held += eio->events->held(s);
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             eio->net->stats.overflows++;
@@ -623,7 +583,7 @@ void sio_eio_flush(sio_eio *eio)
             sio_free_mem(m, k);
         } else if (k->overflow) {
             sio_session_abort(k->session, "transport error");
-        } else if (sio_session_open(k->session)) {
+        } else {
             flush(k->session);
             if (!sio_queue_settle(m, &k->queue))
                 sio_session_abort(k->session, "transport error");

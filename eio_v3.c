@@ -7,11 +7,15 @@
  *     WebSocket   a binary message begins with a byte 4, its type; in base64 with "b4"
  *     JSONP       ___eio[j]("payload");  and a form with the payload in its field d
  *
- * The client pings and the server answers (PROTOCOL.md, V03), and only watches for silence (V05).
+ * The client pings and the server answers (V03), and only watches for silence (V05). Ids like these are
+ * rows of PROTOCOL.md.
  *
  * This is an extra: it does what it does when the application has called sio_allow_v3, which puts a
  * table into the net, and no other file calls it. Without it requests of protocol 3 get code 5 (V14).
- * What Socket.IO does otherwise for these clients is a line here and there in sio.c and sio_client.c. */
+ * What Socket.IO does otherwise for these clients is a line here and there in sio.c and sio_client.c.
+ *
+ * What holds here: no text is handed on that is not UTF-8. A payload of text was checked whole by
+ * eio_poll.c; in a payload of bytes each packet is. */
 #include "eio.h"
 
 #include <string.h>
@@ -22,7 +26,7 @@ static const char message_type = 4;
 
 /* ---- Heartbeat and packets ------------------------------------------------------------------------ */
 
-/* The deadline's length is the endpoint's, so its first session of protocol 3 makes it. */
+/* V05. The deadline's length is the endpoint's, so its first session of protocol 3 makes it. */
 static void beat(sio_session *s)
 {
     sio_eio *eio = s->eio;
@@ -40,7 +44,7 @@ static void on_packet(sio_session *s, bool text, const char *p, size_t n)
     } else if (!text || n == 0) {
         sio_session_abort(s, "parse error");
     } else if (p[0] == 'b' && n > 1 && p[1] == '4') {
-        sio_session_base64(s, p + 2, n - 2);
+        sio_session_base64(s, p + 2, n - 2);  // V08
     } else if (p[0] == '2') {
         beat(s);
         sio_session_frames(s, sio_eio_word('3'));  // V03
@@ -68,7 +72,7 @@ static void put_frame(const sio_session *s, sio_out *out, unsigned char op, cons
 
 /* ---- Answers to a GET ----------------------------------------------------------------------------- */
 
-/* Keeps the digits of the j parameter, which name the callback. */
+/* J01: keeps the digits of the j parameter, which name the callback. */
 static void on_get(sio_polling *k, sio_span jsonp)
 {
     size_t n = 0;
@@ -105,7 +109,7 @@ static void respond_script(sio_exchange *x, const char *digits, sio_span payload
     sio_text_free(&t);
 }
 
-/* V06: a length counts UTF-16 code units. */
+/* V06: a length counts UTF-16 code units: one for each letter, two where it has four bytes. */
 static size_t utf16_length(const char *p, size_t n)
 {
     size_t units = 0;
@@ -117,6 +121,7 @@ static size_t utf16_length(const char *p, size_t n)
     return units;
 }
 
+/* V01, V08 */
 static void put_packet(sio_sink *sink, bool binary, const char *p, size_t n)
 {
     sio_put_number(sink, binary ? 2 + sio_base64_size(n) : utf16_length(p, n));
@@ -169,13 +174,14 @@ static void answer(const sio_session *s, sio_exchange *x)
 
 /* ---- POSTs ---------------------------------------------------------------------------------------- */
 
-/* Takes "length:packet". False: malformed. */
+/* V06: takes "length:packet". False: malformed. */
 static bool next_text(sio_span payload, size_t *at, sio_span *packet)
 {
     const char *p = payload.p + *at, *end = payload.p + payload.n;
-    size_t units = 0, digits = 0;
+    size_t digits = 0;
+    uint64_t units = 0;  // of ten digits, which are more than 32 bits
     for (; p < end && *p >= '0' && *p <= '9' && digits < 10; p++, digits++)
-        units = units * 10 + (size_t)(*p - '0');
+        units = units * 10 + (unsigned)(*p - '0');
     if (digits == 0 || p == end || *p != ':')
         return false;
     packet->p = ++p;
@@ -192,11 +198,12 @@ static bool next_text(sio_span payload, size_t *at, sio_span *packet)
     return units == 0;
 }
 
-/* Takes a packet of a payload of bytes, which is not at its end. */
+/* V09: takes a packet of a payload of bytes, which is not at its end. */
 static bool next_bytes(sio_span payload, size_t *at, bool *text, sio_span *packet)
 {
     const char *p = payload.p + *at, *end = payload.p + payload.n;
-    size_t n = 0, digits = 0;
+    size_t digits = 0;
+    uint64_t n = 0;
     *text = *p == 0;
     if (*p != 0 && *p != 1)
         return false;
@@ -207,9 +214,9 @@ static bool next_bytes(sio_span payload, size_t *at, bool *text, sio_span *packe
     p++;
     if ((size_t)(end - p) < n)
         return false;
-    *packet = (sio_span){ p, n };
-    *at = (size_t)(p + n - payload.p);
-    return !*text || sio_utf8_prefix(p, n) == n;
+    *packet = (sio_span){ p, (size_t)n };
+    *at = (size_t)(p - payload.p) + packet->n;
+    return !*text || sio_utf8_prefix(p, packet->n) == packet->n;
 }
 
 static int next(sio_payload *p, bool *text, sio_span *packet)
@@ -223,7 +230,7 @@ static int next(sio_payload *p, bool *text, sio_span *packet)
     return 1;
 }
 
-/* A form's line ends are written "\n", and "\n" as "\\n". Returns the length. */
+/* J02: a form's line ends are written "\n", and "\n" as "\\n". Returns the length. */
 static size_t unescape_form(char *text, size_t n)
 {
     size_t k = 0;
@@ -239,11 +246,13 @@ static size_t unescape_form(char *text, size_t n)
 }
 
 /* J02: the field d of a form is its payload. */
-static bool on_form(sio_session *s, sio_span form)
+static bool on_body(sio_session *s, const sio_exchange *x, sio_span body)
 {
     const sio_memory *m = &s->eio->net->memory;
     sio_span name, value;
-    while (sio_http_query_next(&form, &name, &value)) {
+    if (!(x->kind & SIO_POST_FORM))
+        return sio_poll_payload(s, body, x->kind & SIO_POST_BYTES);  // V09
+    while (sio_http_query_next(&body, &name, &value)) {
         if (!sio_span_is(name, "d"))
             continue;
         char *text = sio_resize(m, NULL, value.n + 1);
@@ -255,12 +264,6 @@ static bool on_form(sio_session *s, sio_span form)
         return good;
     }
     return true;
-}
-
-static bool on_body(sio_session *s, const sio_exchange *x, sio_span body)
-{
-    return x->kind & SIO_POST_FORM ? on_form(s, body)
-                                   : sio_poll_payload(s, body, x->kind & SIO_POST_BYTES);
 }
 
 int sio_allow_v3(sio_server *io)

@@ -74,15 +74,6 @@ static int refresh(sio_net *net, content *c)
     return 0;
 }
 
-/* RFC 9110, 8.8.3: other bytes have another tag, whatever program they were built into. */
-static void tag_bytes(content *c)
-{
-    unsigned char digest[20];
-    sio_sha1(c->bytes, c->n, digest);
-    size_t n = sio_base64url_encode(digest, sizeof digest, c->etag + 1);
-    c->etag[0] = c->etag[n + 1] = '"';
-}
-
 /* RFC 9110, 13.1.2: a list of tags, compared weakly, or "*". */
 static bool matches_tag(sio_span list, const char *etag)
 {
@@ -148,12 +139,15 @@ int sio_file(sio_server *io, const char *path, const char *name)
 
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n)
 {
+    unsigned char digest[20];
     content *c = new_content(io, path, type == NULL ? "" : type);
     if (c == NULL)
         return -1;
     c->type = type == NULL ? NULL : c->text;
     c->bytes = p, c->n = n;
-    tag_bytes(c);
+    sio_sha1(p, n, digest);  // RFC 9110, 8.8.3: other bytes have another tag, in any program
+    size_t length = sio_base64url_encode(digest, sizeof digest, c->etag + 1);
+    c->etag[0] = c->etag[length + 1] = '"';
     sio_mount_add(&io->net, &c->route.mount);
     return 0;
 }

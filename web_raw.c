@@ -1,6 +1,8 @@
 /* web_raw.c - plain WebSocket (RFC 6455) and plain Engine.IO endpoints beside Socket.IO
  * SPDX-License-Identifier: MIT
  *
+ *     handshake --> open, in e->sockets --> close, in e->dead --> freed
+ *
  * A plain WebSocket is pinged each ping_interval_ms (5.5.2). Any frame is an answer; none within
  * ping_timeout_ms ends it. A message that comes in several frames has request_timeout_ms.
  *
@@ -58,12 +60,17 @@ static void end_ws(sio_ws *ws, int code, bool clean)
     e->dead = ws;
 }
 
-/* Encodes one frame. 0 or -1. */
-static int encode_frame(sio_server *io, unsigned char op, const void *p, size_t n, sio_ref *ref)
+/* Encodes one frame; type: the letter in front of a text, or "". 0 or -1. */
+static int encode(sio_net *net, unsigned char op, const char *type, const void *p, size_t n,
+                  sio_ref *ref)
 {
-    sio_out *out = &io->net.out;
+    sio_out *out = &net->out;
+    if (op == SIO_WS_TEXT && sio_utf8_prefix(p, n) != n)
+        return sio_fail(EINVAL);
     sio_out_begin(out);
     sio_out_frame(out);
+    if (op == SIO_WS_TEXT)
+        sio_put_text(&out->sink, type);
     sio_put(&out->sink, p, n);
     sio_out_frame_end(out, op);
     return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
@@ -81,7 +88,7 @@ static void on_ws_ping_due(void *owner, sio_deadline *d)
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
     sio_ref ref;
-    bool encoded = encode_frame(e->io, SIO_WS_PING, "", 0, &ref) == 0;
+    bool encoded = encode(&e->io->net, SIO_WS_PING, "", NULL, 0, &ref) == 0;
     set_beat(ws, encoded);  // without memory the client can't know that it was asked
     if (!encoded)
         return;
@@ -134,38 +141,23 @@ static void on_ws_close(void *owner, int code, bool clean)
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
 }
 
-/* Says why a handshake is refused, which is answered already or about to be. */
-static void note_refusal(const ws_endpoint *e, const char *why)
-{
-    e->io->net.stats.refused++;
-    sio_log(&e->io->net, "websocket handshake for %.200s refused: %s", e->path, why);
-}
-
-/* Checks a handshake (4.2.1 and 10.2); false: it was refused. */
-static bool check_handshake(const ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
-{
-    bool hint;
-    const char *text = sio_ws_check(head, &hint);
-    if (!sio_origin_allowed(&e->io->options, head)) {
-        note_refusal(e, "its Origin is not one of the option origins");
-        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
-        return false;
-    }
-    if (text != NULL)
-        note_refusal(e, text);
-    return sio_websocket_check(x, head);
-}
-
+/* The object is there before the 101 is, so that the connection has its owner at once; the handler
+ * hears of it when it can send. */
 static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
 {
     ws_endpoint *e = owner;
-    const sio_memory *m = &e->io->net.memory;
+    sio_net *net = &e->io->net;
     (void)raw;
-    if (!check_handshake(e, x, head))
+    if (!sio_origin_allowed(&e->io->options, head)) {  // 10.2
+        sio_websocket_refused(net, e->path, "its Origin is not one of the option origins");
+        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
         return;
-    sio_ws *ws = sio_alloc(m, sizeof *ws);
+    }
+    if (!sio_websocket_check(x, head, e->path))  // 4.2.1
+        return;
+    sio_ws *ws = sio_alloc(&net->memory, sizeof *ws);
     if (ws == NULL) {
-        note_refusal(e, "no memory");
+        sio_websocket_refused(net, e->path, "no memory");
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
@@ -173,8 +165,9 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     sio_client_address(x->conn, head, ws->address);
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
-        note_refusal(e, "an earlier request of its connection still waits, or no memory");
-        sio_free_mem(m, ws);
+        sio_websocket_refused(net, e->path,
+                              "an earlier request of its connection still waits, or no memory");
+        sio_free_mem(&net->memory, ws);
         return;
     }
     ws->next = e->sockets;
@@ -182,10 +175,10 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
         ws->next->prev = ws;
     e->sockets = ws;
     set_beat(ws, false);
-    sio_scope_enter(&e->io->net);
+    sio_scope_enter(net);
     if (e->handlers.open != NULL)
         e->handlers.open(ws);
-    sio_scope_leave(&e->io->net);
+    sio_scope_leave(net);
 }
 
 static const sio_endpoint ws_http_endpoint = { .head = on_ws_head };
@@ -266,20 +259,13 @@ static const ws_endpoint *find_ws(const sio_server *io, const char *path)
     return NULL;
 }
 
-/* Encodes one message as a frame. 0 or -1. */
-static int encode_message(sio_server *io, bool text, const void *p, size_t n, sio_ref *ref)
-{
-    if (text && sio_utf8_prefix(p, n) != n)
-        return sio_fail(EINVAL);
-    return encode_frame(io, text ? SIO_WS_TEXT : SIO_WS_BINARY, p, n, ref);
-}
-
 int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
 {
     sio_ref ref;
     if (ws->over)
         return sio_fail(EPIPE);
-    if (encode_message(ws->endpoint->io, text, p, n, &ref) < 0)
+    unsigned char op = text ? SIO_WS_TEXT : SIO_WS_BINARY;
+    if (encode(&ws->endpoint->io->net, op, "", p, n, &ref) < 0)
         return -1;
     bool queued = sio_conn_send(ws->conn, ref);
     sio_ref_release(ref);
@@ -292,7 +278,7 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
     sio_ref ref;
     if (e == NULL)
         return sio_fail(ENOENT);
-    if (encode_message(io, text, p, n, &ref) < 0)
+    if (encode(&io->net, text ? SIO_WS_TEXT : SIO_WS_BINARY, "", p, n, &ref) < 0)
         return -1;
     for (sio_ws *ws = e->sockets; ws != NULL; ws = ws->next)
         sio_conn_send(ws->conn, ref);
@@ -402,20 +388,11 @@ int sio_engine(sio_server *io, const sio_options *options, const sio_engine_hand
 
 int sio_session_send(sio_session *s, bool text, const void *p, size_t n)
 {
-    sio_out *out = &s->eio->net->out;
     sio_ref ref;
     if (!sio_session_open(s))
         return sio_fail(EPIPE);
-    if (text && sio_utf8_prefix(p, n) != n)
-        return sio_fail(EINVAL);
-    sio_out_begin(out);
-    sio_out_frame(out);
-    if (text)
-        sio_put(&out->sink, "4", 1);
-    sio_put(&out->sink, p, n);
-    sio_out_frame_end(out, text ? SIO_WS_TEXT : SIO_WS_BINARY);
-    if (!sio_out_end(out, &ref))
-        return sio_fail(ENOMEM);
+    if (encode(s->eio->net, text ? SIO_WS_TEXT : SIO_WS_BINARY, "4", p, n, &ref) < 0)
+        return -1;
     sio_session_frames(s, ref);
     sio_ref_release(ref);
     return 0;

@@ -184,6 +184,24 @@ static void a_refusal_is_as_long_as_its_message(void **state)
     free(message);
 }
 
+/* W02, W03: what is wrong with a handshake is told to the log, too. */
+static void a_malformed_handshake_is_told_and_counted(void **state)
+{
+    (void)state;
+    sio_server *io = begin(NULL);
+    sim_answer a = sim_http(io, "GET", WS, "Connection: Upgrade\r\nUpgrade: websocket\r\n", NULL);
+    assert_string_equal(a.body, "Missing or invalid Sec-WebSocket-Key header");
+    assert_true(sim_like("websocket handshake for /socket.io/ refused: *-Key header", sim.log));
+    a = sim_http(io, "GET", WS,
+                 "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: " SIM_KEY "\r\n",
+                 NULL);
+    assert_string_equal(sim_field(a, "Sec-WebSocket-Version"), "13, 8");
+    assert_true(sim_like("websocket handshake for /socket.io/ refused: *-Version*", sim.log));
+    assert_int_equal(sim.logged, 2);
+    assert_int_equal(sio_get_stats(io)->refused, 2);
+    sim_free(io);
+}
+
 /* ---- Origins -------------------------------------------------------------------------------- */
 
 /* Threat "cross-site": what a foreign page can make a browser send, whatever it is about. */
@@ -263,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_hook_may_disconnect_the_session_that_is_asked_for),
         cmocka_unit_test(a_hook_may_end_others_before_a_session_opens),
         cmocka_unit_test(a_refusal_is_as_long_as_its_message),
+        cmocka_unit_test(a_malformed_handshake_is_told_and_counted),
         cmocka_unit_test(origins_hold_for_every_request),
         cmocka_unit_test(jsonp_never_passes_origins),
     };

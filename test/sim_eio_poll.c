@@ -382,6 +382,24 @@ static void a_close_is_delivered_in_order(void **state)
     app_free(io);
 }
 
+/* What waits for a close that nobody fetches is short, and keeps no buffer of a whole turn. */
+static void a_close_that_waits_costs_what_it_says(void **state)
+{
+    (void)state;
+    enum { N = 20 };
+    sio_server *io = app_new();
+    session s[N];
+    for (int i = 0; i < N; i++)
+        s[i] = begin(io, true);
+    size_t before = sim.bytes;
+    for (int i = 0; i < N; i++)
+        post(&s[i], NULL, "42[\"disconnect-me\",true]");
+    sim_must(sim.bytes < before + N * 4096, "%zu bytes more", sim.bytes - before);
+    for (int i = 0; i < N; i++)
+        answered(get(&s[i]), 200, "41");
+    app_free(io);
+}
+
 /* ---- Pipelining ----------------------------------------------------------------------------- */
 
 /* P39: a POST then a GET, and a GET then a POST, over one connection. */
@@ -671,6 +689,7 @@ int main(void)
         cmocka_unit_test(a_payload_of_many_packets_costs_linear_time),
         cmocka_unit_test(characters_may_be_cut),
         cmocka_unit_test(a_close_is_delivered_in_order),
+        cmocka_unit_test(a_close_that_waits_costs_what_it_says),
         cmocka_unit_test(pipelined_requests_are_answered_in_their_order),
         cmocka_unit_test(nothing_is_served_behind_a_refusal),
         cmocka_unit_test(every_request_gets_exactly_one_answer),

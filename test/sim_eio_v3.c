@@ -78,6 +78,7 @@ static const struct {
     { "V06: no length", "", ":3", NULL, "parse error" },
     { "V06: a negative length", "", "-1:3", NULL, "parse error" },
     { "V06: a length too long", "", "99:42[\"message\"]", NULL, "parse error" },
+    { "V06: a length that is 1 in 32 bits", "", "4294967297:2", NULL, "parse error" },
     { "V06: half a character", "", "16:42[\"message\",\"\xf0\x9f\x98\x80\"]", NULL,
       "forced close" },
     { "V06: nothing", "", "", NULL, "parse error" },
