@@ -72,6 +72,9 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n);
 /* A value in the arena. NULL: no memory. */
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
+/* A value of what was written to the text, which is freed. NULL: no memory, or the text failed. */
+sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *text,
+                            const sio_span *blobs, size_t n_blobs);
 
 /* ---- What there is: servers, namespaces, clients, sockets, rooms ------------------------------------------- */
 

@@ -15,7 +15,6 @@
 #include "sio_core.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 enum { MAX_ASKING = 8 };  // how often accept may call sio_of from inside of itself
 
@@ -491,12 +490,7 @@ sio_value sio_query_object(sio_server *io, sio_span query)
         put_decoded(&t.sink, arena, (sio_span){ text, sio_http_decode(q->value, text) });
     }
     sio_put(&t.sink, "}", 1);
-    char *copy = t.sink.failed ? NULL : sio_arena_get(arena, t.sink.n);
-    if (copy != NULL)
-        memcpy(copy, t.sink.p, t.sink.n);
-    sio_span json = { copy, t.sink.n };
-    sio_text_free(&t);
-    return copy == NULL ? NULL : sio_value_new(io, SIO_VALUE_JSON, json, NULL, 0);
+    return sio_value_written(io, SIO_VALUE_JSON, &t, NULL, 0);
 }
 
 sio_value sio_query(sio_socket *s)

@@ -409,17 +409,9 @@ sio_value sio_template_make(sio_server *io, const char *template, sio_arguments 
     sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
-    sio_value v = NULL;
-    char *copy = NULL;
-    bool good = !text.sink.failed && !t.bad && !t.many && text.sink.n > 0;
-    if (good && sio_json_value(text.sink.p, text.sink.n).n == text.sink.n)
-        copy = sio_arena_get(&io->net.arena, text.sink.n);
-    if (copy != NULL) {
-        memcpy(copy, text.sink.p, text.sink.n);
-        v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.sink.n }, t.blobs, t.n_blobs);
-    }
-    sio_text_free(&text);
-    return v;
+    text.sink.failed = text.sink.failed || t.bad || t.many || text.sink.n == 0 ||
+                       sio_json_value(text.sink.p, text.sink.n).n < text.sink.n;  // it is several
+    return sio_value_written(io, SIO_VALUE_JSON, &text, t.blobs, t.n_blobs);
 }
 
 sio_value sio_make(sio_server *io, const char *template, ...)
