@@ -293,12 +293,6 @@ static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
     return 0;
 }
 
-static void run_any(sio_namespace *ns, sio_socket *s, sio_event *e)
-{
-    for (size_t i = 0; i < ns->any.n; i++)
-        ns->any.fn[i](s, e);
-}
-
 /* Listeners to any event, then middlewares, then the handlers of its name (section 10 of PROTOCOL.md);
  * any of them may disconnect the socket, and then it goes no further. */
 static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
@@ -309,8 +303,8 @@ static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, 
     };
     sio_span key = k->index.element[0];
     if (family != NULL)
-        run_any(family, s, &e);
-    run_any(ns, s, &e);
+        sio_run_list(s, &family->any, &e);
+    sio_run_list(s, &ns->any, &e);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
     if (family != NULL && run_event_middlewares(family, s, &e) < 0)

@@ -82,17 +82,16 @@ typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
 typedef struct sio_awaited sio_awaited;
 
-typedef struct sio_handlers {
-    sio_node node;  // first; in a namespace's table, by the event's name
-    sio_handler *fn;
-    size_t n, cap;
-    char name[];
-} sio_handlers;
-
 typedef struct sio_handler_list {
     sio_handler *fn;
     size_t n, cap;
 } sio_handler_list;
+
+typedef struct sio_handlers {
+    sio_node node;  // first; in a namespace's table, by the event's name
+    sio_handler_list list;
+    char name[];
+} sio_handlers;
 
 typedef struct sio_middleware_list {
     sio_middleware *fn;
@@ -264,6 +263,7 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
  * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
  * inside itself too often. */
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
+void sio_run_list(sio_socket *s, const sio_handler_list *l, sio_event *e);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
