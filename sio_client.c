@@ -66,24 +66,18 @@ void sio_client_violate(sio_client *c, bool state, const char *what)
     sio_session_end(c->session, told ? "forced close" : "forced server close");
 }
 
-static void unlink_socket(sio_socket *s)
-{
-    sio_client *c = s->client;
-    sio_socket **at = &c->sockets;
-    while (*at != s)
-        at = &(*at)->next;
-    *at = s->next;
-    c->n_sockets--;
-}
-
 /* Takes a socket out of everything; it is freed when nobody up the stack can have it. */
 static void bury_socket(sio_socket *s)
 {
-    sio_server *io = s->ns->io;
-    unlink_socket(s);
+    sio_namespace *ns = s->ns;
+    sio_server *io = ns->io;
+    sio_socket **at = &s->client->sockets;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    s->client->n_sockets--;
     sio_rooms_leave_all(s);
     if (s->state == SIO_SOCKET_CONNECTED) {
-        sio_namespace *ns = s->ns;
         sio_socket *last = ns->sockets[--ns->n_sockets];
         ns->sockets[s->place] = last;
         last->place = s->place;
@@ -119,16 +113,26 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_scope_leave(&io->net);
 }
 
-void sio_client_leave_all(sio_client *c, const char *reason)
+/* told: each gets a DISCONNECT. One that is leaving goes when its handlers of "disconnecting", one of
+ * which called, have returned. */
+static void leave_all(sio_client *c, const char *reason, bool told)
 {
     sio_socket *s = c->sockets;
     while (s != NULL) {
-        bool leaving =
-            s->leaving;  // a handler of "disconnecting" called: it goes when that returns
-        sio_socket *next = s->next;
+        if (s->leaving) {
+            s = s->next;
+            continue;
+        }
+        if (told)
+            sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
         sio_socket_leave(s, reason);
-        s = leaving ? next : c->sockets;
+        s = c->sockets;
     }
+}
+
+void sio_client_leave_all(sio_client *c, const char *reason)
+{
+    leave_all(c, reason, false);
 }
 
 void sio_disconnect(sio_socket *s, bool close)
@@ -136,17 +140,12 @@ void sio_disconnect(sio_socket *s, bool close)
     sio_client *c = s->client;
     if (s->state == SIO_SOCKET_GONE || s->leaving)
         return;
-    if (!close) {
+    if (!close) {  // D01
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
         sio_socket_leave(s, "server namespace disconnect");
         return;
     }
-    for (sio_socket *each = c->sockets; each != NULL; each = c->sockets) {
-        if (each->leaving)
-            break;  // a handler of "disconnecting" called
-        sio_client_send(c, SIO_DISCONNECT, sio_ns_span(each->ns), "", 0);
-        sio_socket_leave(each, "server namespace disconnect");
-    }
+    leave_all(c, "server namespace disconnect", true);  // D02
     if (!c->over)
         sio_session_end(c->session, "forced close");
 }
