@@ -1,4 +1,4 @@
-/* sio_core.h - Socket.IO
+/* sio_core.h - Socket.IO: values, then what there is, then the functions of each file
  * SPDX-License-Identifier: MIT */
 #ifndef SIO_CORE_H
 #define SIO_CORE_H
@@ -26,7 +26,7 @@ typedef struct sio_value_data {
 /* What a handler was called for. One is made for each packet that comes in. */
 struct sio_event {
     sio_server *io;
-    sio_socket *socket;        // NULL for an answer
+    sio_socket *socket;        // whose packet it is; NULL: nobody's
     const sio_packet *packet;  // name and arguments; sio_no_packet: there are those in set alone
     const sio_span *blobs;     // the packet's attachments
     sio_value *set;            // arguments that were set, in front of the packet's others
@@ -279,8 +279,6 @@ extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
 void sio_partial_expired(void *owner, sio_deadline *d);
-/* Bytes kept for a packet whose attachments are still to come. */
-size_t sio_client_held(const sio_client *c);
 
 /* ---- sio_client.c: one client in one namespace ----------------------------------------------------------- */
 
