@@ -343,8 +343,8 @@ void sio_partial_expired(void *owner, sio_deadline *d);
 
 /* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
 
-void sio_options_complete(sio_options *o);  // defaults for what is 0
-/* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
+/* A copy of options, with defaults for what is 0; *block holds its strings, to be freed. from NULL: *to
+ * is zeroed. 0 or -1. */
 int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
 void sio_part_add(sio_server *io, sio_part *p);  // keeps p until it calls p->free
 /* Opens an endpoint of Engine.IO: makes it a part, and answers its requests; as sio_eio_init. */
