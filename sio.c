@@ -515,7 +515,7 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     stop_joining(c);
     c->over = true;
     session->user = NULL;
-    sio_client_leave_all(c, reason);
+    sio_client_leave_all(c, reason, false);
     free_partial(&io->net.memory, c->partial);
     c->partial = NULL;
     c->u.next = io->dead_clients;

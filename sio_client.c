@@ -113,9 +113,8 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_scope_leave(&io->net);
 }
 
-/* told: each gets a DISCONNECT. One that is leaving goes when its handlers of "disconnecting", one of
- * which called, have returned. */
-static void leave_all(sio_client *c, const char *reason, bool told)
+/* One that is leaving goes when its handlers of "disconnecting", one of which called, have returned. */
+void sio_client_leave_all(sio_client *c, const char *reason, bool told)
 {
     sio_socket *s = c->sockets;
     while (s != NULL) {
@@ -130,11 +129,6 @@ static void leave_all(sio_client *c, const char *reason, bool told)
     }
 }
 
-void sio_client_leave_all(sio_client *c, const char *reason)
-{
-    leave_all(c, reason, false);
-}
-
 void sio_disconnect(sio_socket *s, bool close)
 {
     sio_client *c = s->client;
@@ -145,7 +139,7 @@ void sio_disconnect(sio_socket *s, bool close)
         sio_socket_leave(s, "server namespace disconnect");
         return;
     }
-    leave_all(c, "server namespace disconnect", true);  // D02
+    sio_client_leave_all(c, "server namespace disconnect", true);  // D02
     if (!c->over)
         sio_session_end(c->session, "forced close");
 }

@@ -332,7 +332,8 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
 /* Ends the connection for something that the client must not do. state: it is the wrong time for it;
  * otherwise the packet is malformed. */
 void sio_client_violate(sio_client *c, bool state, const char *what);
-void sio_client_leave_all(sio_client *c, const char *reason);
+/* Has all of them leave, in the order in which they joined; told: each with a DISCONNECT. */
+void sio_client_leave_all(sio_client *c, const char *reason, bool told);
 
 /* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
 

@@ -463,16 +463,8 @@ static bool expect_all(const sio_target *t, const sio_found *f, request *r, uint
     return !deaf || await(t->self, r, id, number_of(id, 0)) != NULL;
 }
 
-/* Sets when the question ends by itself. Where nobody is asked it is over already, but its callback
- * waits for the caller to return: it may ask again. False: no memory. */
-static bool limit_time(request *r, int timeout_ms)
-{
-    if (r->expected == 0)
-        timeout_ms = -1;
-    return timeout_ms == 0 || sio_timer_after(&r->io->net, &r->timer, timeout_ms);
-}
-
-/* Expects an answer from each receiver, and sends them the question. */
+/* Expects an answer from each receiver, and sends them the question. Where nobody is asked it is over
+ * already, but its callback waits for the caller to return: it may ask again. */
 static int ask(const sio_target *t, request *r, packet *k, const char *template,
                sio_arguments *args)
 {
@@ -487,7 +479,9 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         return -1;
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
-    if (!expect_all(t, &f, r, k->id) || !limit_time(r, t->timeout_ms)) {
+    bool good = expect_all(t, &f, r, k->id);
+    int ms = r->expected > 0 ? t->timeout_ms : -1;
+    if (!good || (ms != 0 && !sio_timer_after(&r->io->net, &r->timer, ms))) {
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
