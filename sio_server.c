@@ -24,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { STOP_TICK_MS = 20 };
+
 /* ---- Options ------------------------------------------------------------------------------------- */
 
 static void complete_int(int *option, int value)
@@ -397,18 +399,24 @@ static int go_on_stopping(sio_server *io)
     return 0;
 }
 
+/* Milliseconds from the turn's clock until the next deadline; -1: none. A server that stops looks often
+ * whether everybody is gone. */
+static int64_t wait_of(const sio_server *io)
+{
+    int64_t wait = sio_clock_wait(&io->net.clock);
+    return io->stop && (wait < 0 || wait > STOP_TICK_MS) ? STOP_TICK_MS : wait;
+}
+
 static int turn(sio_server *io, int timeout_ms)
 {
     if (is_dirty(io))  // queued between turns
         end_turn(io);
     io->net.clock.now = sio_loop_now(io->net.loop);
-    int64_t wait = sio_clock_wait(&io->net.clock);
-    if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
-        wait = timeout_ms;
     if (io->stop && go_on_stopping(io) == 0)
         return 0;
-    if (io->stop && (wait < 0 || wait > 20))
-        wait = 20;
+    int64_t wait = wait_of(io);
+    if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
+        wait = timeout_ms;
     int polled = sio_net_poll(&io->net, wait);
     end_turn(io);
     return polled < 0 ? -1 : 1;
@@ -442,7 +450,7 @@ int sio_fd(const sio_server *io)
 
 int sio_wait_ms(const sio_server *io)
 {
-    int64_t wait = is_dirty(io) ? 0 : sio_clock_wait(&io->net.clock);
+    int64_t wait = is_dirty(io) ? 0 : wait_of(io);
     if (wait > 0) {
         int64_t passed = sio_loop_now(io->net.loop) - io->net.clock.now;  // since the last turn
         wait = wait > passed ? wait - passed : 0;
