@@ -302,8 +302,18 @@ static void on_event(sio_socket *s, sio_event *e)
 
 /* ---- Packets in -------------------------------------------------------------------------------------- */
 
-/* A packet that is complete. What comes for a namespace that is not joined ends the connection (S06,
- * S09, S15, S27). */
+/* The client's socket in a namespace; what comes for one that is not joined ends the connection (S06,
+ * S09, S15, S27, B15). */
+static sio_socket *joined_socket(sio_client *c, sio_span ns)
+{
+    sio_socket *s = sio_client_socket(c, ns);
+    if (s != NULL && s->state == SIO_SOCKET_CONNECTED)
+        return s;
+    sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    return NULL;
+}
+
+/* A packet that is complete. */
 static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_span ns = k->ns, auth = k->json;
@@ -313,12 +323,8 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
         on_connect(c, ns, auth);
         return;
     }
-    sio_socket *s = sio_client_socket(c, ns);
-    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
-        sio_client_violate(c, true, "a packet for a namespace that is not joined");
-        return;
-    }
-    if (s->leaving)
+    sio_socket *s = joined_socket(c, ns);
+    if (s == NULL || s->leaving)
         return;
     sio_event e = {
         .io = s->ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
@@ -349,16 +355,13 @@ static void free_partial(const sio_memory *m, partial *b)
     sio_free_mem(m, b);
 }
 
-/* Keeps the text of a packet until its attachments are there; not for whoever has not joined (B15). */
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
 static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
     const sio_memory *m = &io->net.memory;
-    const sio_socket *s = sio_client_socket(c, k->ns);
-    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
-        sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    if (joined_socket(c, k->ns) == NULL)
         return;
-    }
     if (n > io->options.max_packet) {
         sio_client_violate(c, false, "max_packet is reached");
         return;

@@ -40,6 +40,7 @@ static void complete_size(size_t *option, size_t value)
         *option = value;
 }
 
+/* Defaults for what is 0: the reference's, where it has the option. */
 static void complete_options(sio_options *o)
 {
     if (o->path == NULL)
@@ -53,8 +54,8 @@ static void complete_options(sio_options *o)
     complete_size(&o->max_packet, o->max_payload > SIZE_MAX / 11 ? SIZE_MAX : 11 * o->max_payload);
     complete_size(&o->max_head, 16384);
     complete_size(&o->max_output, 16u << 20);
-    complete_size(&o->max_attachments, 10);
-    complete_size(&o->max_depth, SIO_JSON_DEPTH);
+    complete_size(&o->max_attachments, 10);        // B08
+    complete_size(&o->max_depth, SIO_JSON_DEPTH);  // S33
     complete_size(&o->max_namespaces, 100);
     complete_size(&o->max_dynamic_namespaces, 10000);
     complete_size(&o->max_rooms, 10000);
@@ -339,7 +340,7 @@ void sio_free(sio_server *io)
     io->turning = true;
     io->net.depth = 0;
     io->freeing = true;
-    if (io->parts != NULL) {
+    if (io->parts != NULL) {  // handlers run here, and may do anything; below none does
         close_all(io, false);
         end_turn(io);
         sio_net_abort_all(&io->net);
