@@ -608,7 +608,7 @@ static void scan_container(scanner *s, const sio_value_data *v, int levels)
         s->stopped = true;
         return;
     }
-    sio_json_walk w = sio_json_open((sio_span){ v->p, v->n });
+    sio_json_walk w = sio_value_walk(v);
     skip_blanks(s);
     while (*s->t != close && !s->bad && !s->stopped) {
         sio_value_data element = *v;
@@ -618,6 +618,7 @@ static void scan_container(scanner *s, const sio_value_data *v, int levels)
             there = scan_member(s, v, &element);
         } else if ((there = sio_json_next(&w, &name, &text))) {
             element.p = text.p, element.n = text.n;
+            element.kind = SIO_VALUE_JSON;  // v may be spread
         }
         if (!s->bad)
             scan_one(s, there ? &element : NULL, levels - 1);

@@ -65,18 +65,15 @@ static sio_value part(const sio_value_data *v, sio_span s)
     return sio_value_new(v->io, SIO_VALUE_JSON, s, v->blobs, v->n_blobs);
 }
 
-static sio_span inside(sio_span s)
-{
-    return (sio_span){ s.p + 1, s.n - 2 };
-}
-
 sio_value sio_spread(sio_server *io, sio_value value)
 {
     const sio_value_data *v = value;
+    if (v != NULL && v->kind == SIO_VALUE_SPREAD)
+        return value;
     if (sio_type(value) != SIO_ARRAY)
         return NULL;
-    return sio_value_new(io, SIO_VALUE_SPREAD, inside((sio_span){ v->p, v->n }), v->blobs,
-                         v->n_blobs);
+    sio_span inside = { v->p + 1, v->n - 2 };
+    return sio_value_new(io, SIO_VALUE_SPREAD, inside, v->blobs, v->n_blobs);
 }
 
 /* The attachment that the value stands for (B01, B02); p NULL: none. Without attachments a placeholder
