@@ -129,6 +129,12 @@ void sio_client_leave_all(sio_client *c, const char *reason, bool told)
     }
 }
 
+void sio_close(sio_socket *s)
+{
+    if (!s->client->over)
+        sio_session_end(s->client->session, "forced close");
+}
+
 void sio_disconnect(sio_socket *s, bool close)
 {
     sio_client *c = s->client;
@@ -140,14 +146,7 @@ void sio_disconnect(sio_socket *s, bool close)
         return;
     }
     sio_client_leave_all(c, "server namespace disconnect", true);  // D02
-    if (!c->over)
-        sio_session_end(c->session, "forced close");
-}
-
-void sio_close(sio_socket *s)
-{
-    if (!s->client->over)
-        sio_session_end(s->client->session, "forced close");
+    sio_close(s);
 }
 
 sio_socket *sio_client_socket(const sio_client *c, sio_span ns)

@@ -87,13 +87,14 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name)
 static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_span name)
 {
     sio_namespace *ns = new_namespace(io, name);
-    if (ns != NULL && !sio_table_add(&io->namespaces, &ns->node)) {
+    if (ns == NULL)
+        return NULL;
+    if (!sio_table_add(&io->namespaces, &ns->node)) {
         sio_namespace_free(ns);
         return NULL;
     }
-    if (ns != NULL)
-        ns->family = family;
-    io->n_dynamic += ns != NULL && family != NULL;
+    ns->family = family;
+    io->n_dynamic += family != NULL;
     return ns;
 }
 
