@@ -83,7 +83,7 @@ static void connected(sio_socket *s)
     io->net.stats.sockets++;
     stop_joining(c);
     sio_session_settled(c->session);
-    send_connected(s);  // M01: before anything else
+    send_connected(s);  // M01: before what handlers emit
     sio_run_event(s, "connection", sio_auth(s), NULL);
 }
 
