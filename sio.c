@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  *     session (eio.c) --- client --+-- socket in "/"      one connection carries a socket for
- *                                  +-- socket in "/chat"  each namespace that it joined
+ *                                  +-- socket in "/chat"  each namespace that it joined (S08)
  *
  *     C> 0{"token":"x"}      CONNECT          S> 0{"sid":"..."}        or 4{"message":"..."}
  *     C> 2["hello",1]        EVENT            C> 27["hello",1]  S> 37["there"]
@@ -11,8 +11,8 @@
  * What holds here:
  *  - A socket is CONNECTING while middlewares look at it; it is in its namespace's list and receives
  *    broadcasts exactly while it is CONNECTED.
- *  - A packet that breaks the protocol ends the whole connection; the other packets of the same read
- *    that came before it have been delivered.
+ *  - A packet that breaks the protocol ends the whole connection (section 7 of PROTOCOL.md); those that
+ *    came before it have been delivered (D06).
  *  - Clients that are over are freed when the turn ends. */
 #include "sio_core.h"
 
@@ -44,6 +44,7 @@ static void stop_joining(sio_client *c)
     c->u.joining = NULL;
 }
 
+/* S01, S02, S10; with recovery R01; in protocol 3 V02, V11. */
 static void send_connected(sio_socket *s)
 {
     char json[96];
@@ -60,33 +61,13 @@ static void send_connected(sio_socket *s)
     sio_client_send(s->client, SIO_CONNECT, sio_ns_span(s->ns), json, sink.n);
 }
 
-/* data: NULL, or the error's data. Protocol 3 has no object: the data, or the message. */
-static void send_connect_error(sio_client *c, sio_span ns, const char *message, sio_value data,
-                               bool object)
-{
-    sio_value v;
-    size_t n;
-    if (c->over)
-        return;
-    if (data != NULL && (object || !sio_client_is_v3(c)))
-        v = sio_make(sio_client_server(c), "{'message': %s, 'data': %p}", message, data);
-    else if (object || !sio_client_is_v3(c))
-        v = sio_make(sio_client_server(c), "{'message': %s}", message);
-    else
-        v = data != NULL ? data : sio_make(sio_client_server(c), "%s", message);
-    if (v == NULL)
-        v = sio_make(sio_client_server(c), "{'message': 'error'}");  // its text was not UTF-8
-    const char *json = sio_json(v, &n);
-    sio_client_send(c, SIO_CONNECT_ERROR, ns, json, n);
-}
-
 /* The middlewares have passed: the socket is in its namespace from here on. */
 static void connected(sio_socket *s)
 {
     sio_namespace *ns = s->ns;
     sio_server *io = ns->io;
     sio_client *c = s->client;
-    if (io->keeper != NULL && !io->keeper->replay(io->keeper, s)) {  // a hole would be silent
+    if (io->keeper != NULL && !io->keeper->replay(io->keeper, s)) {  // R04; a hole would be silent
         sio_client_violate(c, true, "what it missed has left the log, or no memory");
         return;
     }
@@ -102,26 +83,37 @@ static void connected(sio_socket *s)
     io->net.stats.sockets++;
     stop_joining(c);
     sio_session_settled(c->session);
-    send_connected(s);
+    send_connected(s);  // M01: before what handlers emit
     sio_run_event(s, "connection", sio_auth(s), NULL);
 }
 
-/* The number of middlewares, the family's first. */
-static size_t count_middlewares(const sio_namespace *ns)
-{
-    return ns->use.n + (ns->family == NULL ? 0 : ns->family->use.n);
-}
-
+/* The i-th one, the family's first; NULL behind the last. */
 static sio_middleware middleware_at(const sio_namespace *ns, size_t i)
 {
     size_t n = ns->family == NULL ? 0 : ns->family->use.n;
-    return i < n ? ns->family->use.fn[i] : ns->use.fn[i - n];
+    if (i < n)
+        return ns->family->use.fn[i];
+    return i - n < ns->use.n ? ns->use.fn[i - n] : NULL;
 }
 
+/* M04, M05: the error, with its data unless that is NULL; protocol 3 gets either, bare (V12). The
+ * client may ask again (M06). */
 static void refuse_socket(sio_socket *s, const char *message, sio_value data)
 {
-    s->ns->io->net.stats.refused++;
-    send_connect_error(s->client, sio_ns_span(s->ns), message, data, false);
+    sio_server *io = s->ns->io;
+    sio_value v = data;
+    size_t n;
+    io->net.stats.refused++;
+    if (!sio_client_is_v3(s->client) && data != NULL)
+        v = sio_make(io, "{'message': %s, 'data': %p}", message, data);
+    else if (!sio_client_is_v3(s->client))
+        v = sio_make(io, "{'message': %s}", message);
+    else if (data == NULL)
+        v = sio_make(io, "%s", message);
+    if (v == NULL)
+        v = sio_make(io, "{'message': 'error'}");  // its text was not UTF-8
+    const char *json = sio_json(v, &n);
+    sio_client_send(s->client, SIO_CONNECT_ERROR, sio_ns_span(s->ns), json, n);
     sio_socket_leave(s, "server namespace disconnect");
 }
 
@@ -139,11 +131,11 @@ static bool is_left(const sio_socket *s, const sio_event *e, const char *error)
 static void run_middlewares(sio_socket *s, size_t i)
 {
     sio_server *io = s->ns->io;
-    for (; i < count_middlewares(s->ns); i++) {
+    for (sio_middleware fn; (fn = middleware_at(s->ns, i)) != NULL; i++) {
         sio_value set[1] = { sio_auth(s) };
         sio_event e = { .io = io, .socket = s, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         e.next = (uint32_t)i + 1;
-        const char *error = middleware_at(s->ns, i)(s, &e);
+        const char *error = fn(s, &e);
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
@@ -199,37 +191,29 @@ int sio_error_data(sio_event *event, const char *template, ...)
     return 0;
 }
 
-/* Why nobody may have the namespace; NULL: somebody may. */
-static const char *refusal(const sio_client *c, const sio_namespace *ns)
-{
-    const sio_server *io = sio_client_server(c);
-    if (c->n_sockets >= io->options.max_namespaces)
-        return "max_namespaces is reached";
-    if (ns != NULL)
-        return NULL;
-    if (io->n_dynamic >= io->options.max_dynamic_namespaces && io->families != NULL)
-        return "max_dynamic_namespaces is reached; raise it, or set cleanup_empty_namespaces";
-    return "no such namespace; call sio_of or sio_family";
-}
-
-/* The namespace that a client asks for, or NULL: it gets a CONNECT_ERROR. */
+/* The namespace that a client asks for, or NULL: it gets a CONNECT_ERROR (S03, S04), in protocol 3 this
+ * one too. */
 static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span payload)
 {
+    static const char error[] = "{\"message\":\"Invalid namespace\"}";
     sio_server *io = sio_client_server(c);
     sio_namespace *ns = sio_namespace_find(io, name);
-    if (ns == NULL && c->n_sockets < io->options.max_namespaces &&
-        io->n_dynamic < io->options.max_dynamic_namespaces)
+    const char *why = "no such namespace; call sio_of or sio_family";
+    if (c->n_sockets >= io->options.max_namespaces)
+        why = "max_namespaces is reached", ns = NULL;
+    else if (ns == NULL && io->n_dynamic >= io->options.max_dynamic_namespaces)
+        why = "max_dynamic_namespaces is reached; raise it, or set cleanup_empty_namespaces";
+    else if (ns == NULL)
         sio_families_ask(io, name, payload, &ns);
-    const char *why = refusal(c, ns);
-    if (why == NULL)
+    if (ns != NULL)
         return ns;
     io->net.stats.refused++;
     sio_log(&io->net, "CONNECT refused: %s", why);
-    send_connect_error(c, name, "Invalid namespace", NULL, true);
+    sio_client_send(c, SIO_CONNECT_ERROR, name, error, sizeof error - 1);
     return NULL;
 }
 
-/* S01 to S11. Whoever comes back is welcomed before the middlewares run: they see its rooms and data. */
+/* Whoever comes back is welcomed before the middlewares run: they see its rooms and data. */
 static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_keeper *keeper = sio_client_server(c)->keeper;
@@ -237,7 +221,7 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
         sio_client_violate(c, false, "the name of a namespace is too long");
         return;
     }
-    if (sio_client_socket(c, name) != NULL) {  // S07
+    if (sio_client_socket(c, name) != NULL) {  // S07, V13; who has left may join again: S14
         sio_client_violate(c, true, "CONNECT for a namespace that is joined");
         return;
     }
@@ -253,13 +237,13 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
     int welcome = keeper == NULL ? 0 : keeper->welcome(keeper, s);
     if (welcome < 0)
         sio_client_violate(c, true, "no memory");
-    else if (welcome > 0)
+    else if (welcome > 0)  // R10
         connected(s);
     else
         run_middlewares(s, 0);
 }
 
-/* Protocol 3 has the auth in the name: "/chat?token=x". Returns it as an object in the arena. */
+/* V11: protocol 3 has the auth in the name, "/chat?token=x". Returns it as an object in the arena. */
 static sio_span split_query(sio_server *io, sio_span *name)
 {
     const char *mark = memchr(name->p, '?', name->n);
@@ -276,7 +260,7 @@ static sio_span split_query(sio_server *io, sio_span *name)
 
 /* ---- Events ----------------------------------------------------------------------------------------- */
 
-/* 0: go on; else the event goes no further. */
+/* 0: go on; else the event goes no further (M07). */
 static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
 {
     for (size_t i = 0; i < ns->use_event.n; i++) {
@@ -293,49 +277,43 @@ static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
     return 0;
 }
 
-static void run_any(sio_namespace *ns, sio_socket *s, sio_event *e)
-{
-    for (size_t i = 0; i < ns->any.n; i++)
-        ns->any.fn[i](s, e);
-}
-
 /* Listeners to any event, then middlewares, then the handlers of its name (section 10 of PROTOCOL.md);
  * any of them may disconnect the socket, and then it goes no further. */
-static void on_event(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
+static void on_event(sio_socket *s, sio_event *e)
 {
     sio_namespace *ns = s->ns, *family = ns->family;
-    sio_event e = {
-        .io = ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
-    };
-    sio_span key = k->index.element[0];
+    sio_span key = e->packet->index.element[0];
     if (family != NULL)
-        run_any(family, s, &e);
-    run_any(ns, s, &e);
+        sio_run_list(s, &family->any, e);
+    sio_run_list(s, &ns->any, e);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
-    if (family != NULL && run_event_middlewares(family, s, &e) < 0)
+    if (family != NULL && run_event_middlewares(family, s, e) < 0)
         return;
-    if (run_event_middlewares(ns, s, &e) < 0)
+    if (run_event_middlewares(ns, s, e) < 0)
         return;
-    if (k->escaped)
-        key = sio_event_name(&e);
+    if (e->packet->escaped)
+        key = sio_event_name(e);
     else if (key.p[0] == '"')
         key.p++, key.n -= 2;
     if (key.p != NULL)
-        sio_run_handlers(s, false, key, &e);
-}
-
-static void on_ack(sio_socket *s, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
-{
-    sio_event e = { .io = s->ns->io, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs };
-    if (k->has_id)
-        sio_socket_acked(s, k->id, &e);
+        sio_run_handlers(s, false, key, e);
 }
 
 /* ---- Packets in -------------------------------------------------------------------------------------- */
 
-/* A packet that is complete. What comes for a namespace that is not joined ends the connection (S06,
- * S09, S15, S27). */
+/* The client's socket in a namespace; what comes for one that is not joined ends the connection (S06,
+ * S09, S15, S27, B15). */
+static sio_socket *joined_socket(sio_client *c, sio_span ns)
+{
+    sio_socket *s = sio_client_socket(c, ns);
+    if (s != NULL && s->state == SIO_SOCKET_CONNECTED)
+        return s;
+    sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    return NULL;
+}
+
+/* A packet that is complete. */
 static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs, size_t n_blobs)
 {
     sio_span ns = k->ns, auth = k->json;
@@ -345,24 +323,18 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
         on_connect(c, ns, auth);
         return;
     }
-    sio_socket *s = sio_client_socket(c, ns);
-    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
-        sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    sio_socket *s = joined_socket(c, ns);
+    if (s == NULL || s->leaving)
         return;
-    }
-    if (s->leaving)
-        return;
-    switch (k->type) {
-    case SIO_DISCONNECT:
-        sio_socket_leave(s, "client namespace disconnect");
-        break;
-    case SIO_EVENT:
-    case SIO_BINARY_EVENT:
-        on_event(s, k, blobs, n_blobs);
-        break;
-    default:
-        on_ack(s, k, blobs, n_blobs);
-    }
+    sio_event e = {
+        .io = s->ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
+    };
+    if (k->type == SIO_DISCONNECT)
+        sio_socket_leave(s, "client namespace disconnect");  // S12
+    else if (k->type == SIO_EVENT || k->type == SIO_BINARY_EVENT)
+        on_event(s, &e);
+    else if (k->has_id)  // S29: an ACK without one is ignored
+        sio_socket_acked(s, k->id, &e);
 }
 
 /* The bytes that it keeps. */
@@ -383,21 +355,13 @@ static void free_partial(const sio_memory *m, partial *b)
     sio_free_mem(m, b);
 }
 
-size_t sio_client_held(const sio_client *c)
-{
-    return c->partial == NULL ? 0 : size_of(c->partial);
-}
-
-/* Keeps the text of a packet until its attachments are there; not for whoever has not joined (B15). */
+/* Keeps the text of a packet until its attachments are there; not for whoever has not joined. */
 static void begin_partial(sio_client *c, const sio_packet *k, const char *p, size_t n)
 {
     sio_server *io = sio_client_server(c);
     const sio_memory *m = &io->net.memory;
-    const sio_socket *s = sio_client_socket(c, k->ns);
-    if (s == NULL || s->state != SIO_SOCKET_CONNECTED) {
-        sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    if (joined_socket(c, k->ns) == NULL)
         return;
-    }
     if (n > io->options.max_packet) {
         sio_client_violate(c, false, "max_packet is reached");
         return;
@@ -417,6 +381,7 @@ static void begin_partial(sio_client *c, const sio_packet *k, const char *p, siz
     sio_deadline_set(&io->net.clock, &io->partial_fifo, &b->deadline);
 }
 
+/* B11 */
 void sio_partial_expired(void *owner, sio_deadline *d)
 {
     (void)owner;
@@ -424,7 +389,7 @@ void sio_partial_expired(void *owner, sio_deadline *d)
                        "attachments did not come within request_timeout");
 }
 
-/* B03, B16: whether each placeholder stands for an attachment that there is, and none for another's:
+/* B03, B04, B16: whether each placeholder stands for an attachment that there is, and none for another's:
  * what is named a thousand times would be sent a thousand times. */
 static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
 {
@@ -443,7 +408,8 @@ static bool check_placeholders(sio_server *io, sio_span json, size_t n_blobs)
     return true;
 }
 
-/* All attachments are there. */
+/* All attachments are there (B01, B02). Its text is parsed again: what was found in it the first time lay
+ * in the buffer of what was being read. */
 static void end_partial(sio_client *c)
 {
     sio_server *io = sio_client_server(c);
@@ -491,7 +457,7 @@ static void on_text(sio_client *c, const char *p, size_t n)
     sio_packet k;
     if (c->partial != NULL) {  // B09
         sio_client_violate(c, false, "a packet while attachments are due");
-    } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {
+    } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {  // S23
         sio_client_violate(c, false, "a packet is malformed");
     } else if (k.attachments > 0) {
         begin_partial(c, &k, p, n);
@@ -535,8 +501,8 @@ static void on_open(void *owner, sio_session *session)
     c->u.joining = joining;
     c->session = session;
     session->user = c;
-    sio_deadline_set(&io->net.clock, &io->connect_fifo, &c->u.joining->deadline);
-    if (session->protocol == 3) {  // joins "/" without being asked
+    sio_deadline_set(&io->net.clock, &io->connect_fifo, &joining->deadline);
+    if (sio_client_is_v3(c)) {  // V02: joins "/" without being asked
         sio_scope_enter(&io->net);
         on_connect(c, SIO_SPAN("/"), SIO_NONE);
         sio_scope_leave(&io->net);
@@ -552,7 +518,7 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     stop_joining(c);
     c->over = true;
     session->user = NULL;
-    sio_client_leave_all(c, reason);
+    sio_client_leave_all(c, reason, false);
     free_partial(&io->net.memory, c->partial);
     c->partial = NULL;
     c->u.next = io->dead_clients;
@@ -561,13 +527,15 @@ static void on_close(void *owner, sio_session *session, const char *reason)
 
 static size_t held_for(const sio_session *session)
 {
-    return session->user == NULL ? 0 : sio_client_held(session->user);
+    const sio_client *c = session->user;
+    return c == NULL || c->partial == NULL ? 0 : size_of(c->partial);
 }
 
 const sio_eio_events sio_client_events = {
     .open = on_open, .message = on_message, .close = on_close, .held = held_for
 };
 
+/* C01 to C03 */
 void sio_connect_expired(void *owner, sio_deadline *d)
 {
     sio_server *io = owner;

@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { ID_BYTES = 15 };
+enum { ID_BYTES = 15, ID_CHARS = 20 };
 
 /* ---- Packets out ----------------------------------------------------------------------------------- */
 
@@ -62,28 +62,22 @@ void sio_client_violate(sio_client *c, bool state, const char *what)
         return;
     sio_client_server(c)->net.stats.parse_errors++;
     sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
-    bool told = !state || sio_session_reachable(c->session);
+    bool told = !state || sio_session_reachable(c->session);  // D05
     sio_session_end(c->session, told ? "forced close" : "forced server close");
-}
-
-static void unlink_socket(sio_socket *s)
-{
-    sio_client *c = s->client;
-    sio_socket **at = &c->sockets;
-    while (*at != s)
-        at = &(*at)->next;
-    *at = s->next;
-    c->n_sockets--;
 }
 
 /* Takes a socket out of everything; it is freed when nobody up the stack can have it. */
 static void bury_socket(sio_socket *s)
 {
-    sio_server *io = s->ns->io;
-    unlink_socket(s);
+    sio_namespace *ns = s->ns;
+    sio_server *io = ns->io;
+    sio_socket **at = &s->client->sockets;
+    while (*at != s)
+        at = &(*at)->next;
+    *at = s->next;
+    s->client->n_sockets--;
     sio_rooms_leave_all(s);
     if (s->state == SIO_SOCKET_CONNECTED) {
-        sio_namespace *ns = s->ns;
         sio_socket *last = ns->sockets[--ns->n_sockets];
         ns->sockets[s->place] = last;
         last->place = s->place;
@@ -95,6 +89,7 @@ static void bury_socket(sio_socket *s)
     io->dead_sockets = s;
 }
 
+/* D04: rooms and answers go between the two events. */
 void sio_socket_leave(sio_socket *s, const char *reason)
 {
     sio_server *io = s->ns->io;
@@ -103,13 +98,12 @@ void sio_socket_leave(sio_socket *s, const char *reason)
         return;
     s->leaving = true;
     bool was_connected = s->state == SIO_SOCKET_CONNECTED;
-    sio_keeper *keeper = was_connected ? io->keeper : NULL;
     sio_scope_enter(&io->net);
     sio_value why = sio_make(io, "%s", reason);
     if (was_connected)
         sio_run_event(s, "disconnecting", why, NULL);
-    if (keeper != NULL)
-        keeper->save(keeper, s, reason);
+    if (was_connected && io->keeper != NULL)
+        io->keeper->save(io->keeper, s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
@@ -119,16 +113,26 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     sio_scope_leave(&io->net);
 }
 
-void sio_client_leave_all(sio_client *c, const char *reason)
+/* One that is leaving goes when its handlers of "disconnecting", one of which called, have returned. */
+void sio_client_leave_all(sio_client *c, const char *reason, bool told)
 {
     sio_socket *s = c->sockets;
     while (s != NULL) {
-        bool leaving =
-            s->leaving;  // a handler of "disconnecting" called: it goes when that returns
-        sio_socket *next = s->next;
+        if (s->leaving) {
+            s = s->next;
+            continue;
+        }
+        if (told)
+            sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
         sio_socket_leave(s, reason);
-        s = leaving ? next : c->sockets;
+        s = c->sockets;
     }
+}
+
+void sio_close(sio_socket *s)
+{
+    if (!s->client->over)
+        sio_session_end(s->client->session, "forced close");
 }
 
 void sio_disconnect(sio_socket *s, bool close)
@@ -136,25 +140,13 @@ void sio_disconnect(sio_socket *s, bool close)
     sio_client *c = s->client;
     if (s->state == SIO_SOCKET_GONE || s->leaving)
         return;
-    if (!close) {
+    if (!close) {  // D01
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
         sio_socket_leave(s, "server namespace disconnect");
         return;
     }
-    for (sio_socket *each = c->sockets; each != NULL; each = c->sockets) {
-        if (each->leaving)
-            break;  // a handler of "disconnecting" called
-        sio_client_send(c, SIO_DISCONNECT, sio_ns_span(each->ns), "", 0);
-        sio_socket_leave(each, "server namespace disconnect");
-    }
-    if (!c->over)
-        sio_session_end(c->session, "forced close");
-}
-
-void sio_close(sio_socket *s)
-{
-    if (!s->client->over)
-        sio_session_end(s->client->session, "forced close");
+    sio_client_leave_all(c, "server namespace disconnect", true);  // D02
+    sio_close(s);
 }
 
 sio_socket *sio_client_socket(const sio_client *c, sio_span ns)
@@ -165,30 +157,30 @@ sio_socket *sio_client_socket(const sio_client *c, sio_span ns)
     return s;
 }
 
-/* Sets the socket's id: random, or the session's in protocol 3. */
+/* Sets the socket's id: random (S10), or in protocol 3 the session's, with "/chat#" in front where its
+ * namespace is not "/" (section 12). */
 static bool set_id(sio_socket *s)
 {
-    const sio_client *c = s->client;
+    sio_net *net = &s->ns->io->net;
     unsigned char bytes[ID_BYTES];
-    if (sio_client_is_v3(c)) {
-        memcpy(s->id, c->session->sid, c->session->node.n);
-    } else {
-        if (sio_loop_random(sio_client_server(c)->net.loop, bytes, sizeof bytes) < 0)
+    size_t n = s->ns->node.n;
+    s->node.key = s->id, s->node.n = ID_CHARS;
+    if (!sio_client_is_v3(s->client)) {
+        if (sio_loop_random(net->loop, bytes, sizeof bytes) < 0)
             return false;
         sio_base64url_encode(bytes, sizeof bytes, s->id);
-    }
-    s->id[20] = '\0';
-    s->node.key = s->id, s->node.n = 20;
-    if (!sio_client_is_v3(c) || s->ns->node.n == 1)
         return true;
-    size_t n = s->ns->node.n;  // "/chat#" and the session's id
-    char *long_id = sio_resize(&sio_client_server(c)->net.memory, NULL, n + 22);
+    }
+    memcpy(s->id, s->client->session->sid, sizeof s->id);
+    if (n == 1)
+        return true;
+    char *long_id = sio_resize(&net->memory, NULL, n + 1 + sizeof s->id);
     if (long_id == NULL)
         return false;
     memcpy(long_id, s->ns->name, n);
     long_id[n] = '#';
-    memcpy(long_id + n + 1, s->id, 21);
-    s->node.key = long_id, s->node.n = (uint32_t)n + 21;
+    memcpy(long_id + n + 1, s->id, sizeof s->id);
+    s->node.key = long_id, s->node.n = (uint32_t)n + 1 + ID_CHARS;
     return true;
 }
 
@@ -204,6 +196,7 @@ static void free_socket(sio_socket *s)
     sio_free_mem(m, s);
 }
 
+/* S11 */
 static bool keep_auth(sio_socket *s, sio_span auth)
 {
     if (auth.n == 0)
@@ -240,9 +233,7 @@ sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth)
     if (s == NULL)
         return NULL;
     s->client = c, s->ns = ns;
-    uint64_t handle = 0;
-    if (set_id(s) && keep_auth(s, auth))
-        handle = sio_handle_new(&io->handles, s);
+    uint64_t handle = set_id(s) && keep_auth(s, auth) ? sio_handle_new(&io->handles, s) : 0;
     if (handle == 0) {
         free_socket(s);
         return NULL;

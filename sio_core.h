@@ -1,4 +1,4 @@
-/* sio_core.h - Socket.IO
+/* sio_core.h - Socket.IO: values, then what there is, then the functions of each file
  * SPDX-License-Identifier: MIT */
 #ifndef SIO_CORE_H
 #define SIO_CORE_H
@@ -26,7 +26,7 @@ typedef struct sio_value_data {
 /* What a handler was called for. One is made for each packet that comes in. */
 struct sio_event {
     sio_server *io;
-    sio_socket *socket;        // NULL for an answer
+    sio_socket *socket;        // whose packet it is; NULL: nobody's
     const sio_packet *packet;  // name and arguments; sio_no_packet: there are those in set alone
     const sio_span *blobs;     // the packet's attachments
     sio_value *set;            // arguments that were set, in front of the packet's others
@@ -72,6 +72,9 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n);
 /* A value in the arena. NULL: no memory. */
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs);
+/* A value of what was written to the text, which is freed. NULL: no memory, or the text failed. */
+sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *text,
+                            const sio_span *blobs, size_t n_blobs);
 
 /* ---- What there is: servers, namespaces, clients, sockets, rooms ------------------------------------------- */
 
@@ -79,17 +82,16 @@ typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
 typedef struct sio_awaited sio_awaited;
 
-typedef struct sio_handlers {
-    sio_node node;  // first; in a namespace's table, by the event's name
-    sio_handler *fn;
-    size_t n, cap;
-    char name[];
-} sio_handlers;
-
 typedef struct sio_handler_list {
     sio_handler *fn;
     size_t n, cap;
 } sio_handler_list;
+
+typedef struct sio_handlers {
+    sio_node node;  // first; in a namespace's table, by the event's name
+    sio_handler_list list;
+    char name[];
+} sio_handlers;
 
 typedef struct sio_middleware_list {
     sio_middleware *fn;
@@ -252,64 +254,6 @@ struct sio_server {
     int64_t stop_by;     // 0: not stopping
 };
 
-/* ---- sio_namespace.c: namespaces, their handlers, and what a socket tells ---------------------------------- */
-
-void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
-void sio_namespace_free(sio_namespace *ns);
-sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
-/* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
- * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
- * inside itself too often. */
-int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
-/* Calls the handlers of an event, the family's first; own: the library's events. */
-void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
-void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
-sio_span sio_ns_span(const sio_namespace *ns);                                  // its name
-sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
-/* The query of a target as an object of strings, in the arena: names in the order of their first
- * appearance, each with its last value. O(its bytes). NULL: no memory. */
-sio_value sio_query_object(sio_server *io, sio_span query);
-
-/* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
-
-extern const sio_eio_events sio_client_events;
-void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
-void sio_connect_expired(void *owner, sio_deadline *d);
-void sio_partial_expired(void *owner, sio_deadline *d);
-/* Bytes kept for a packet whose attachments are still to come. */
-size_t sio_client_held(const sio_client *c);
-
-/* ---- sio_client.c: one client in one namespace ----------------------------------------------------------- */
-
-/* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
-sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
-/* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
-void sio_socket_leave(sio_socket *s, const char *reason);
-/* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
- * up the stack may have one. */
-void sio_sockets_bury(sio_server *io);
-
-sio_server *sio_client_server(const sio_client *c);
-bool sio_client_is_v3(const sio_client *c);
-sio_socket *sio_client_socket(const sio_client *c, sio_span ns);  // its socket there; NULL: none
-/* Sends a packet without id and attachments, whatever the socket's state. */
-void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n);
-/* Ends the connection for something that the client must not do. state: it is the wrong time for it;
- * otherwise the packet is malformed. */
-void sio_client_violate(sio_client *c, bool state, const char *what);
-void sio_client_leave_all(sio_client *c, const char *reason);
-
-/* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
-
-void sio_options_complete(sio_options *o);  // defaults for what is 0
-/* A complete copy of options; *block holds its strings, to be freed. 0 or -1. */
-int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
-void sio_part_add(sio_server *io, sio_part *p);  // keeps p until it calls p->free
-/* Opens an endpoint of Engine.IO: makes it a part, and answers its requests; as sio_eio_init. */
-int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options,
-                     const sio_eio_events *events, void *owner);
-void sio_eio_part_free(sio_part *p);
-
 /* ---- sio_room.c: rooms and targets ----------------------------------------------------------------------- */
 
 typedef void (*sio_visitor)(sio_socket *s, void *data);
@@ -340,6 +284,25 @@ typedef struct sio_members {
 sio_members sio_family_members(const sio_namespace *family);
 void sio_rooms_leave_all(sio_socket *s);
 
+/* ---- sio_namespace.c: namespaces, their handlers, and what a socket tells ---------------------------------- */
+
+void sio_namespace_unused(sio_namespace *ns);  // removes a dynamic one, if that is asked for
+void sio_namespace_free(sio_namespace *ns);
+sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
+/* Asks the families for a name that does not exist. payload: their event's argument. 0, and *out is
+ * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
+ * inside itself too often. */
+int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
+void sio_run_list(sio_socket *s, const sio_handler_list *l, sio_event *e);
+/* Calls the handlers of an event, the family's first; own: the library's events. */
+void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
+void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
+sio_span sio_ns_span(const sio_namespace *ns);                                  // its name
+sio_socket_more *sio_more(sio_socket *s);  // makes it; NULL: no memory
+/* The query of a target as an object of strings, in the arena: names in the order of their first
+ * appearance, each with its last value. O(its bytes). NULL: no memory. */
+sio_value sio_query_object(sio_server *io, sio_span query);
+
 /* ---- sio_emit.c: events out, acknowledgements ------------------------------------------------------------ */
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
@@ -350,5 +313,44 @@ enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
 uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
 /* It is done, or void. False: it was, or the socket is gone. */
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
+
+/* ---- sio_client.c: one client in one namespace ----------------------------------------------------------- */
+
+/* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
+sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
+/* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
+void sio_socket_leave(sio_socket *s, const char *reason);
+/* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
+ * up the stack may have one. */
+void sio_sockets_bury(sio_server *io);
+
+sio_server *sio_client_server(const sio_client *c);
+bool sio_client_is_v3(const sio_client *c);
+sio_socket *sio_client_socket(const sio_client *c, sio_span ns);  // its socket there; NULL: none
+/* Sends a packet without id and attachments, whatever the socket's state. */
+void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json, size_t n);
+/* Ends the connection for something that the client must not do. state: it is the wrong time for it;
+ * otherwise the packet is malformed. */
+void sio_client_violate(sio_client *c, bool state, const char *what);
+/* Has all of them leave, in the order in which they joined; told: each with a DISCONNECT. */
+void sio_client_leave_all(sio_client *c, const char *reason, bool told);
+
+/* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
+
+extern const sio_eio_events sio_client_events;
+void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
+void sio_connect_expired(void *owner, sio_deadline *d);
+void sio_partial_expired(void *owner, sio_deadline *d);
+
+/* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
+
+/* A copy of options, with defaults for what is 0; *block holds its strings, to be freed. from NULL: *to
+ * is zeroed. 0 or -1. */
+int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block);
+void sio_part_add(sio_server *io, sio_part *p);  // keeps p until it calls p->free
+/* Opens an endpoint of Engine.IO: makes it a part, and answers its requests; as sio_eio_init. */
+int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options,
+                     const sio_eio_events *events, void *owner);
+void sio_eio_part_free(sio_part *p);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct packet {
     uint64_t offset;  // 0: none
 } packet;
 
-/* Once the number of attachments is known, the packet becomes a binary one: "5N-". */
+/* Once the number of attachments is known, the packet becomes a binary one, "5N-" (A04, B12). */
 static void make_binary(sio_out *out, const packet *k, size_t n_blobs)
 {
     sio_sink *sink = &out->sink;
@@ -72,15 +72,8 @@ static void put_head(sio_sink *sink, const packet *k)
     sink->n = (size_t)(p - sink->p);
 }
 
-static void put_offset(sio_sink *sink, uint64_t offset)
-{
-    sio_put(sink, ",\"", 2);
-    sio_put_number(sink, offset);
-    sio_put(sink, "\"", 1);
-}
-
-/* Writes the packet with its attachments (B14, R02). 0: *ref is it, and *t holds the attachments; or
- * -1. */
+/* Writes the packet with its attachments behind it (section 9). 0: *ref is it, and *t holds the
+ * attachments; or -1. */
 static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
                   sio_ref *ref)
 {
@@ -92,9 +85,12 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
     if (k->type == SIO_EVENT)
         sio_json_put_string(&out->sink, k->name.p, k->name.n);
     sio_template_write(t, template, args);
-    if (k->offset > 0)
-        put_offset(&out->sink, k->offset);
-    sio_put(&out->sink, "]", 1);
+    if (k->offset > 0) {  // R02
+        sio_put(&out->sink, ",\"", 2);
+        sio_put_number(&out->sink, k->offset);
+        sio_put(&out->sink, "\"", 1);
+    }
+    sio_put(&out->sink, "]", 1);  // A03: without arguments too
     if (t->n_blobs > 0)
         make_binary(out, k, t->n_blobs);
     sio_out_frame_end(out, SIO_WS_TEXT);
@@ -123,7 +119,7 @@ static void deliver(sio_socket *s, void *data)
     const delivery *d = data;
     if (s->client->over)
         return;
-    if (d->is_volatile && !sio_session_writable(s->client->session)) {
+    if (d->is_volatile && !sio_session_writable(s->client->session)) {  // M10
         s->ns->io->net.stats.volatile_drops++;
         return;
     }
@@ -184,7 +180,7 @@ static bool has_listeners(const sio_namespace *ns)
     return ns->any_outgoing.n > 0 || (ns->family != NULL && ns->family->any_outgoing.n > 0);
 }
 
-/* The number of an event that is to be kept; 0: it is not. */
+/* The number of an event that is to be kept; 0: it is volatile (R03), or nobody keeps any. */
 static uint64_t next_offset(const sio_target *t)
 {
     sio_keeper *keeper = t->ns->io->keeper;
@@ -297,10 +293,10 @@ int sio_emit(sio_target t, const char *event, const char *template, ...)
 
 /* One question that the server asked. */
 typedef struct request {
+    sio_timer timer;  // first
     sio_server *io;
     sio_answer fn;
     void *data;
-    sio_timer timer;
     sio_awaited *awaited;  // by sibling; none when it is done
     size_t expected;       // answers in all
     bool one;              // it asked one socket
@@ -332,7 +328,7 @@ static sio_awaited *find_awaited(sio_server *io, uint64_t socket, uint64_t numbe
     return (sio_awaited *)sio_table_find(&io->awaited, (const char *)key, sizeof key);
 }
 
-/* r NULL: we owe it. */
+/* Enters an answer that is due, to r; r NULL: we owe it. NULL: the socket is gone, or no memory. */
 static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t number)
 {
     sio_server *io = s->ns->io;
@@ -357,6 +353,7 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t numbe
         a->next->at = &a->next;
     if (r == NULL)
         return a;
+    r->expected++;
     a->sibling_at = &r->awaited;
     a->sibling = *a->sibling_at;
     *a->sibling_at = a;
@@ -393,7 +390,8 @@ static void free_request(request *r)
     sio_free_mem(&r->io->net.memory, r);
 }
 
-/* Calls back, and frees the question. answer NULL: the answers of several sockets, which were kept. */
+/* Calls back, and frees the question. answer NULL: those of several sockets, which were kept (A08,
+ * A09). */
 static void finish(request *r, const char *error, sio_event *answer)
 {
     sio_server *io = r->io;
@@ -408,23 +406,15 @@ static void finish(request *r, const char *error, sio_event *answer)
     free_request(r);
 }
 
-static request *request_of(sio_timer *timer)
+/* The answers did not come in time, or nobody was there to answer. */
+static void on_request_over(void *owner, sio_timer *timer)
 {
-    return (request *)(void *)((char *)timer - offsetof(request, timer));
-}
-
-static void on_request_timeout(void *owner, sio_timer *timer)
-{
+    request *r = (request *)(void *)timer;
     (void)owner;
-    finish(request_of(timer), "operation has timed out", NULL);
-}
-
-/* A10: nobody was there to answer. */
-static void on_request_empty(void *owner, sio_timer *timer)
-{
-    request *r = request_of(timer);
-    (void)owner;
-    finish(r, r->one ? "socket has been disconnected" : NULL, NULL);
+    if (r->expected > 0)
+        finish(r, "operation has timed out", NULL);  // A07, A09
+    else
+        finish(r, r->one ? "socket has been disconnected" : NULL, NULL);  // A10
 }
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
@@ -432,14 +422,14 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
     sio_server *io = s->ns->io;
     sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, 0));
     if (a == NULL || a->id != id)
-        return;  // A06: late, double, or never asked
+        return;  // A06, S29: late, double, or never asked
     request *r = a->request;
     drop_awaited(io, a);
     if (r->one) {
         finish(r, NULL, answer);
         return;
     }
-    sio_value kept = sio_keep(io, sio_arg(answer, 0));
+    sio_value kept = sio_keep(io, sio_arg(answer, 0));  // A08
     if (kept != NULL && sio_reserve(&io->net.memory, &r->answers, r->n, &r->cap, sizeof kept))
         r->answers[r->n++] = kept;
     else
@@ -448,6 +438,8 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
         finish(r, NULL, NULL);
 }
 
+/* Who asked this socket alone hears at once that it is gone (section 8); who asked others too goes on
+ * without its answer. */
 void sio_awaited_cancel(sio_socket *s)
 {
     while (s->more != NULL && s->more->awaited != NULL) {
@@ -459,41 +451,27 @@ void sio_awaited_cancel(sio_socket *s)
     }
 }
 
-static bool expect(sio_socket *s, request *r, uint64_t id)
+/* Expects an answer of each that is still there; and of the one that is asked even where its own room,
+ * which it has left, is searched for it. False: no memory. */
+static bool expect_all(const sio_target *t, const sio_found *f, request *r, uint64_t id)
 {
-    if (await(s, r, id, number_of(id, 0)) == NULL)
-        return false;
-    r->expected++;
-    return true;
-}
-
-/* Expects an answer of each. False: no memory. */
-static bool expect_all(const sio_found *f, request *r, uint64_t id)
-{
+    bool deaf = r->one && f->n == 0 && sio_connected(t->self);
     for (size_t i = 0; i < f->n; i++)
-        if (f->sockets[i]->state == SIO_SOCKET_CONNECTED && !expect(f->sockets[i], r, id))
+        if (f->sockets[i]->state == SIO_SOCKET_CONNECTED &&
+            await(f->sockets[i], r, id, number_of(id, 0)) == NULL)
             return false;
-    return true;
+    return !deaf || await(t->self, r, id, number_of(id, 0)) != NULL;
 }
 
-/* Sets when the question ends by itself. Where nobody is asked it is over already, but its callback
- * waits for the caller to return: it may ask again. False: no memory. */
-static bool limit_time(request *r, const sio_target *t)
-{
-    r->timer.expire = r->expected == 0 ? on_request_empty : on_request_timeout;
-    if (r->expected > 0 && t->timeout_ms == 0)
-        return true;
-    return sio_timer_after(&r->io->net, &r->timer, r->expected == 0 ? 0 : t->timeout_ms);
-}
-
-/* Expects an answer from each receiver, and sends them the question. */
+/* Expects an answer from each receiver, and sends them the question. Where nobody is asked it is over
+ * already, but its callback waits for the caller to return: it may ask again. */
 static int ask(const sio_target *t, request *r, packet *k, const char *template,
                sio_arguments *args)
 {
     sio_found f = sio_target_receivers(t);
     if (f.failed)
         return sio_fail(ENOMEM);
-    k->id = t->ns->next_ack++;
+    k->id = t->ns->next_ack++;  // A05
     k->ns = t->ns;
     sio_template written;
     delivery d = { .is_volatile = t->is_volatile };
@@ -501,8 +479,9 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         return -1;
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
-    bool deaf = r->one && f.n == 0 && sio_connected(t->self);  // it has left its own room
-    if (!expect_all(&f, r, k->id) || (deaf && !expect(t->self, r, k->id)) || !limit_time(r, t)) {
+    bool good = expect_all(t, &f, r, k->id);
+    int ms = r->expected > 0 ? t->timeout_ms : -1;
+    if (!good || (ms != 0 && !sio_timer_after(&r->io->net, &r->timer, ms))) {
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
@@ -526,6 +505,7 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     if (r == NULL)
         return sio_fail(ENOMEM);
     *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self };
+    r->timer.expire = on_request_over;
     sio_scope_enter(&io->net);
     va_start(args.ap, template);
     int result = ask(&t, r, &k, template, &args);
@@ -538,6 +518,7 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
     return result;
 }
 
+/* A01 */
 static int send_ack(sio_socket *s, uint64_t id, const char *template, sio_arguments *args)
 {
     packet k = { .ns = s->ns, .type = SIO_ACK, .has_id = true, .id = id };
@@ -571,7 +552,7 @@ uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id)
     return await(s, NULL, id, number_of(serial, kind)) == NULL ? 0 : serial;
 }
 
-/* NULL: it is done, or void, or a handle that is nobody's. */
+/* NULL: it is done (A02), or void, or a handle that is nobody's. */
 static sio_awaited *find_owed(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind)
 {
     return serial == 0 ? NULL : find_awaited(io, socket, number_of(serial, kind));

@@ -5,8 +5,8 @@
  * before their own, to the namespaces that are made when a client or sio_of asks for a name that it
  * accepts.
  *
- * The library's own events ("connection", "disconnect") are in a table apart, for a client may send
- * events of these names.
+ * The library's own events are in a table apart, for a client may send events named "connection" or
+ * "error" (S20).
  *
  * What holds here:
  *  - Handlers are never taken away, so a list of them may grow while it is being run.
@@ -15,7 +15,6 @@
 #include "sio_core.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 enum { MAX_ASKING = 8 };  // how often accept may call sio_of from inside of itself
 
@@ -55,7 +54,7 @@ static void free_handlers(sio_table *t)
     while ((node = sio_table_any(t, &from)) != NULL) {
         sio_handlers *h = (sio_handlers *)node;
         sio_table_remove(t, node);
-        sio_free_mem(t->memory, h->fn);
+        sio_free_mem(t->memory, h->list.fn);
         sio_free_mem(t->memory, h);
     }
     sio_table_free(t);
@@ -88,13 +87,14 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name)
 static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_span name)
 {
     sio_namespace *ns = new_namespace(io, name);
-    if (ns != NULL && !sio_table_add(&io->namespaces, &ns->node)) {
+    if (ns == NULL)
+        return NULL;
+    if (!sio_table_add(&io->namespaces, &ns->node)) {
         sio_namespace_free(ns);
         return NULL;
     }
-    if (ns != NULL)
-        ns->family = family;
-    io->n_dynamic += ns != NULL && family != NULL;
+    ns->family = family;
+    io->n_dynamic += family != NULL;
     return ns;
 }
 
@@ -103,7 +103,7 @@ sio_namespace *sio_find(sio_server *io, const char *name)
     return sio_namespace_find(io, (sio_span){ name, strlen(name) });
 }
 
-/* The namespace of a name that does not exist, in the family that takes it. */
+/* M08: the namespace of a name that does not exist, in the family that takes it. */
 static int ask_each(sio_server *io, const char *text, sio_span payload, sio_namespace **out)
 {
     sio_span name = { text, strlen(text) };
@@ -177,6 +177,7 @@ sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_e
     return ns;
 }
 
+/* M09 */
 void sio_namespace_unused(sio_namespace *ns)
 {
     sio_server *io = ns->io;
@@ -192,6 +193,14 @@ static bool is_own_event(const char *name)
 {
     return strcmp(name, "connection") == 0 || strcmp(name, "disconnecting") == 0 ||
            strcmp(name, "disconnect") == 0 || strcmp(name, "error") == 0;
+}
+
+static int add_handler(sio_namespace *ns, sio_handler_list *l, sio_handler fn)
+{
+    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
+        return sio_fail(ENOMEM);
+    l->fn[l->n++] = fn;
+    return 0;
 }
 
 int sio_on(sio_namespace *ns, const char *event, sio_handler fn)
@@ -211,18 +220,7 @@ int sio_on(sio_namespace *ns, const char *event, sio_handler fn)
             return sio_fail(ENOMEM);
         }
     }
-    if (!sio_reserve(m, &h->fn, h->n, &h->cap, sizeof *h->fn))
-        return sio_fail(ENOMEM);
-    h->fn[h->n++] = fn;
-    return 0;
-}
-
-static int add_handler(sio_namespace *ns, sio_handler_list *l, sio_handler fn)
-{
-    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
-        return sio_fail(ENOMEM);
-    l->fn[l->n++] = fn;
-    return 0;
+    return add_handler(ns, &h->list, fn);
 }
 
 static int add_middleware(sio_namespace *ns, sio_middleware_list *l, sio_middleware fn)
@@ -280,15 +278,20 @@ sio_namespace *sio_ns_family(const sio_namespace *ns)
 
 /* ---- Running handlers ----------------------------------------------------------------------------- */
 
-static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
+void sio_run_list(sio_socket *s, const sio_handler_list *l, sio_event *e)
 {
-    sio_handlers *h =
-        (sio_handlers *)sio_table_find(own ? &ns->own : &ns->handlers, name.p, name.n);
-    for (size_t i = 0; h != NULL && i < h->n; i++)
-        h->fn[i](s, e);
+    for (size_t i = 0; i < l->n; i++)
+        l->fn[i](s, e);
 }
 
-/* The family's handlers run first. */
+static void run_named(sio_socket *s, const sio_namespace *ns, bool own, sio_span name, sio_event *e)
+{
+    const sio_table *t = own ? &ns->own : &ns->handlers;
+    const sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
+    if (h != NULL)
+        sio_run_list(s, &h->list, e);
+}
+
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)
 {
     if (s->ns->family != NULL)
@@ -302,14 +305,15 @@ void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)
     char quoted[20];
     sio_sink sink = { .p = quoted, .cap = sizeof quoted };
     sio_span key = { name, strlen(name) };
-    sio_scope_enter(&io->net);
     sio_json_put_string(&sink, key.p, key.n);
-    sio_packet k = { .type = SIO_EVENT, .json = { quoted, sink.n } };
-    k.index.element[k.index.count++] = k.json;
-    sio_event e = { .io = io, .socket = s, .packet = &k };
+    sio_span json = { quoted, sink.n };
+    sio_packet k = { .type = SIO_EVENT,
+                     .json = json,
+                     .index = { .count = 1, .element = { json } } };
     sio_value set[2] = { a, b };
-    e.set = set;
+    sio_event e = { .io = io, .socket = s, .packet = &k, .set = set };
     e.n_set = b != NULL ? 2 : a != NULL ? 1 : 0;
+    sio_scope_enter(&io->net);
     sio_run_handlers(s, true, key, &e);
     sio_scope_leave(&io->net);
 }
@@ -422,6 +426,13 @@ sio_value sio_auth(sio_socket *s)
     return sio_value_new(s->ns->io, SIO_VALUE_JSON, auth, NULL, 0);
 }
 
+sio_socket_more *sio_more(sio_socket *s)
+{
+    if (s->more == NULL)
+        s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
+    return s->more;
+}
+
 /* ---- Queries --------------------------------------------------------------------------------------- */
 
 enum { MAX_PARAMETERS = 200 };  // names of a query that sio_query shows
@@ -491,23 +502,11 @@ sio_value sio_query_object(sio_server *io, sio_span query)
         put_decoded(&t.sink, arena, (sio_span){ text, sio_http_decode(q->value, text) });
     }
     sio_put(&t.sink, "}", 1);
-    char *copy = t.sink.failed ? NULL : sio_arena_get(arena, t.sink.n);
-    if (copy != NULL)
-        memcpy(copy, t.sink.p, t.sink.n);
-    sio_span json = { copy, t.sink.n };
-    sio_text_free(&t);
-    return copy == NULL ? NULL : sio_value_new(io, SIO_VALUE_JSON, json, NULL, 0);
+    return sio_value_written(io, SIO_VALUE_JSON, &t, NULL, 0);
 }
 
 sio_value sio_query(sio_socket *s)
 {
     const char *url = sio_url(s);
     return sio_query_object(s->ns->io, sio_http_target_query((sio_span){ url, strlen(url) }));
-}
-
-sio_socket_more *sio_more(sio_socket *s)
-{
-    if (s->more == NULL)
-        s->more = sio_alloc(&s->ns->io->net.memory, sizeof *s->more);
-    return s->more;
 }

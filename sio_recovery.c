@@ -9,6 +9,9 @@
  *
  *     C> 0{"pid":"...","offset":"17"}     S> 2["hi",1,"18"]     S> 0{"sid":"...","pid":"..."}
  *
+ *     socket --lost--> saved --welcome--> a new socket with its id; then the replay
+ *                        +--too late, no room, the server ends--> released --turn ends--> freed
+ *
  * A client that saw no event has no offset to send: it gets what came since it connected.
  *
  * An event in the log mentions the rooms that it was sent to, or everybody. The mentions of one room
@@ -100,15 +103,7 @@ struct recovery {
 
 /* ---- The log ------------------------------------------------------------------------------------- */
 
-/* Takes away a mention, the oldest of its room. */
-static void drop_mention(history *h, mention *m)
-{
-    if (m->newer != NULL)
-        m->newer->older = NULL;
-    else
-        sio_table_remove(&h->mentions, &m->node);
-}
-
+/* Drops the oldest entry of the log; each of its mentions is the oldest of its room. */
 static void drop_first(history *h)
 {
     recovery *r = h->owner;
@@ -116,8 +111,13 @@ static void drop_first(history *h)
     h->first = e->next;
     if (h->first == NULL)
         h->end = &h->first;
-    for (size_t i = 0; i < e->n_mentions; i++)
-        drop_mention(h, &e->mentions[i]);
+    for (size_t i = 0; i < e->n_mentions; i++) {
+        mention *m = &e->mentions[i];
+        if (m->newer != NULL)
+            m->newer->older = NULL;
+        else
+            sio_table_remove(&h->mentions, &m->node);
+    }
     sio_table_remove(&r->log, &e->node);
     sio_deadline_clear(&e->expiry);
     r->bytes -= e->size;
@@ -142,8 +142,8 @@ static void forget(sio_keeper *k, sio_namespace *ns)
     ns->history = NULL;
 }
 
-/* False: no memory. */
-static bool has_history(recovery *r, sio_namespace *ns)
+/* Makes the namespace's log, if there is none. False: no memory. */
+static bool need_history(recovery *r, sio_namespace *ns)
 {
     if (ns->history != NULL)
         return true;
@@ -157,11 +157,11 @@ static bool has_history(recovery *r, sio_namespace *ns)
     return true;
 }
 
-/* The oldest entry of all namespaces is the first of the expiry list. */
-static entry *oldest(const recovery *r)
+static void on_entry_expired(void *owner, sio_deadline *d)
 {
-    sio_deadline *d = r->log_fifo.head.next;
-    return d == &r->log_fifo.head ? NULL : (entry *)(void *)((char *)d - offsetof(entry, expiry));
+    entry *e = (entry *)(void *)((char *)d - offsetof(entry, expiry));
+    (void)owner;
+    drop_first(e->of);  // it is the oldest of its namespace too
 }
 
 /* Nobody can come back as this any more. */
@@ -186,18 +186,29 @@ static void drop_saved(saved *v)
     r->released = v;
 }
 
-/* Makes room for size bytes: the oldest events go first, then the sockets that left first. */
+/* R09 */
+static void on_saved_expired(void *owner, sio_deadline *d)
+{
+    (void)owner;
+    drop_saved((saved *)(void *)((char *)d - offsetof(saved, expiry)));
+}
+
+/* Has the first of them expire before its time. False: there is none. */
+static bool expire_first(sio_fifo *f)
+{
+    if (f->head.next == &f->head)
+        return false;
+    f->expire(f->owner, f->head.next);
+    return true;
+}
+
+/* Makes room for size bytes: the oldest events of all namespaces go first, then the sockets that left
+ * first. */
 static bool make_room(recovery *r, size_t size)
 {
-    const sio_deadline *end = &r->saved_fifo.head;
-    while (r->bytes + size > r->most) {
-        if (oldest(r) != NULL)
-            drop_first(oldest(r)->of);
-        else if (end->next != end)
-            drop_saved((saved *)(void *)((char *)end->next - offsetof(saved, expiry)));
-        else
+    while (r->bytes + size > r->most)
+        if (!expire_first(&r->log_fifo) && !expire_first(&r->saved_fifo))
             return false;
-    }
     return true;
 }
 
@@ -308,22 +319,9 @@ static void log_event(sio_keeper *k, const sio_target *t, sio_ref frames)
     sio_deadline_set(&r->io->net.clock, &r->log_fifo, &e->expiry);
 }
 
-static void on_entry_expired(void *owner, sio_deadline *d)
-{
-    entry *e = (entry *)(void *)((char *)d - offsetof(entry, expiry));
-    (void)owner;
-    drop_first(e->of);  // it is the oldest of its namespace too
-}
-
 /* ---- Saved sockets -------------------------------------------------------------------------------- */
 
-static void on_saved_expired(void *owner, sio_deadline *d)
-{
-    (void)owner;
-    drop_saved((saved *)(void *)((char *)d - offsetof(saved, expiry)));
-}
-
-/* R07: who left on purpose, or broke the protocol, does not come back. */
+/* Who left on purpose, or broke the protocol, does not come back (R07); who was lost does (R08). */
 static bool is_recoverable(const char *reason)
 {
     return strcmp(reason, "client namespace disconnect") != 0 &&
@@ -385,13 +383,13 @@ static void save_data(sio_keeper *k, sio_socket *s)
     s->release = NULL;
 }
 
-/* False: no memory, or no random bytes. */
+/* R01. False: no memory, or no random bytes. */
 static bool set_pid(recovery *r, sio_socket *s)
 {
     unsigned char bytes[PID_BYTES];
     if (sio_client_is_v3(s->client))
         return true;  // it has no way to say it
-    if (!has_history(r, s->ns) || sio_more(s) == NULL ||
+    if (!need_history(r, s->ns) || sio_more(s) == NULL ||
         sio_loop_random(r->io->net.loop, bytes, sizeof bytes) < 0)
         return false;
     sio_base64url_encode(bytes, sizeof bytes, s->more->pid);
@@ -408,12 +406,6 @@ static uint64_t parse_offset(const char *text)
     for (size_t i = 0; i < n; i++)
         v = v * 10 + (uint64_t)(text[i] - '0');
     return v;
-}
-
-static bool is_logged(const history *h, uint64_t serial)
-{
-    const entry *e = (entry *)sio_table_find(&h->owner->log, (char *)&serial, sizeof serial);
-    return e != NULL && e->of == h;
 }
 
 /* Whether nothing has left the log that is behind the offset. */
@@ -435,7 +427,8 @@ static saved *find_saved(const recovery *r, const sio_namespace *ns, sio_value a
         return NULL;
     if (sio_scan_value(auth, "{'offset': %31s}", text) == 1) {
         *offset = parse_offset(text);
-        return is_logged(ns->history, *offset) ? v : NULL;
+        const entry *e = (entry *)sio_table_find(&r->log, (char *)offset, sizeof *offset);
+        return e != NULL && e->of == ns->history ? v : NULL;
     }
     *offset = v->since;
     bool none = !v->got_offset && sio_member(auth, "offset") == NULL;
@@ -501,7 +494,7 @@ static int by_offset(const void *a, const void *b)
     return (*x)->serial < (*y)->serial ? -1 : (*x)->serial > (*y)->serial;
 }
 
-/* Whether it was sent to others only, who are not in a room of the socket. */
+/* R05: whether it was sent to others only, who are not in a room of the socket. */
 static bool is_excepted(const sio_socket *s, const entry *e)
 {
     const char *name = e->except;
@@ -525,7 +518,8 @@ static bool send_again(sio_socket *s, const entry *e)
     return true;
 }
 
-/* O(rooms of the socket + events there behind the offset, times their logarithm): those that excepted
+/* R04: what was sent to everybody or to a room of the socket, behind its offset, in the order of the
+ * offsets. O(rooms of the socket + events there behind the offset, times their logarithm): those that excepted
  * it are looked at, and not sent. */
 static bool send_missed(sio_socket *s)
 {
@@ -608,9 +602,7 @@ static void free_part(sio_part *p)
 
 int sio_recover(sio_server *io, const sio_recovery *options)
 {
-    sio_recovery o = { .ms = 0 };
-    if (options != NULL)
-        o = *options;
+    sio_recovery o = options == NULL ? (sio_recovery){ .ms = 0 } : *options;
     if (io->keeper != NULL || io->net.stats.sockets > 0 || io->freeing)
         return sio_fail(EBUSY);
     recovery *r = sio_alloc(&io->net.memory, sizeof *r);

@@ -3,7 +3,10 @@
  *
  * A room is an array of members, and a socket's rooms are an array of memberships; each entry knows
  * the place of its twin, so leaving is a swap with the last one on both sides. The room of a
- * socket's own id exists in no table: the socket is in it until it leaves it.
+ * socket's own id exists in no table: the socket is in it until it leaves it (M02).
+ *
+ *     a->rooms:  { "x", 0 }  { "y", 1 }        "x"->members:  { a, 0 }
+ *     b->rooms:  { "y", 0 }                    "y"->members:  { b, 0 }  { a, 1 }
  *
  * What holds here:
  *  - A search marks the sockets that it found or excluded with its own number, so nobody is found
@@ -149,7 +152,7 @@ static void begin_search(sio_server *io)
     io->mark = 1;
 }
 
-/* Calls fn, which must not call back into the application, for each receiver. */
+/* M03: the union of the rooms, each socket once, without those that are excepted. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
 {
     sio_namespace *ns = t->ns;
@@ -194,7 +197,6 @@ static void collect(sio_socket *s, void *data)
     f->sockets[f->n++] = s;
 }
 
-/* The receivers as a list in the arena. */
 sio_found sio_target_receivers(const sio_target *t)
 {
     sio_found f = { .arena = &t->ns->io->net.arena };
@@ -202,7 +204,7 @@ sio_found sio_target_receivers(const sio_target *t)
     return f;
 }
 
-static const char *keep_name(sio_arena *arena, const char *name)
+static char *keep_name(sio_arena *arena, const char *name)
 {
     size_t n = strlen(name) + 1;
     char *copy = sio_arena_get(arena, n);
@@ -238,12 +240,10 @@ sio_members sio_family_members(const sio_namespace *family)
 {
     const sio_table *t = &family->io->namespaces;
     sio_members m = { .at = sio_arena_get(&family->io->net.arena, t->count * sizeof *m.at) };
-    for (sio_node *node = NULL; m.at != NULL;) {
-        if ((node = sio_table_next(t, node)) == NULL)
-            break;
+    sio_node *node = NULL;
+    while (m.at != NULL && (node = sio_table_next(t, node)) != NULL)
         if (((sio_namespace *)node)->family == family)
             m.at[m.n++] = (sio_namespace *)node;
-    }
     return m;
 }
 
@@ -294,10 +294,9 @@ static void leave_visitor(sio_socket *s, void *data)
 static int each_with_room(sio_target t, sio_visitor fn, const char *room)
 {
     sio_server *io = t.ns->io;
-    size_t n = strlen(room) + 1;
     sio_scope_enter(&io->net);
-    char *copy = sio_arena_get(&io->net.arena, n);
-    int result = copy == NULL ? sio_fail(ENOMEM) : sio_each(t, fn, memcpy(copy, room, n));
+    char *copy = keep_name(&io->net.arena, room);
+    int result = copy == NULL ? sio_fail(ENOMEM) : sio_each(t, fn, copy);
     sio_scope_leave(&io->net);
     return result;
 }
@@ -314,6 +313,7 @@ int sio_sockets_leave(sio_target t, const char *room)
 
 /* ---- Rooms --------------------------------------------------------------------------------------- */
 
+/* Whether it is the room of the socket's id (M02). */
 static bool is_own(const sio_socket *s, const char *room)
 {
     return strcmp(room, s->node.key) == 0;
@@ -467,16 +467,11 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
 {
     sio_server *io = ns->io;
     sio_scope_enter(&io->net);
-    char **names = sio_arena_get(&io->net.arena, (ns->rooms.count + 1) * sizeof *names);
+    const char **names = sio_arena_get(&io->net.arena, (ns->rooms.count + 1) * sizeof *names);
     size_t n = 0;  // fn may change the rooms, so their names are copied first
-    for (sio_node *node = NULL; names != NULL;) {
-        if ((node = sio_table_next(&ns->rooms, node)) == NULL)
-            break;
-        names[n] = sio_arena_get(&io->net.arena, node->n + 1);
-        if (names[n] == NULL)
-            break;
-        memcpy(names[n++], node->key, node->n + 1);
-    }
+    sio_node *node = NULL;
+    while (names != NULL && (node = sio_table_next(&ns->rooms, node)) != NULL)
+        n += (names[n] = keep_name(&io->net.arena, node->key)) != NULL;
     for (size_t i = 0; i < n; i++) {
         const sio_room_data *r = find_room(ns, names[i]);
         if (r != NULL && sio_table_find(&ns->ids, names[i], strlen(names[i])) == NULL)

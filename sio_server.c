@@ -1,7 +1,9 @@
 /* sio_server.c - the server: options, turns, timers
  * SPDX-License-Identifier: MIT
  *
- * A turn:  wait -> read, and run handlers -> run what is due -> send what was queued -> free
+ *     a turn:   wait -> read, and run handlers -> run what is due -> send what was queued -> free
+ *
+ *     RUNNING --sio_stop, next turn--> STOPPING --all are gone, or stop_timeout_ms--> stopped
  *
  * What lives in a turn is a part: each endpoint of Engine.IO, plain WebSockets, and what else the
  * application calls for. This file knows Socket.IO's alone.
@@ -9,24 +11,22 @@
  * Sending can end connections, whose handlers may queue again: so it is repeated until nothing is
  * left to send. Freeing comes last, when no function up the stack can look at the dead any more.
  *
- * Stopping: listeners close, every session is told, and turns go on until polling clients have fetched
- * what is queued for them and the last connection is gone, or stop_timeout_ms are over. */
+ * Stopping: listeners close, every session is told (D03), and turns go on until polling clients have
+ * fetched what is queued for them and the last connection is gone.
+ *
+ * What holds here:
+ *  - No turn, and no sio_free, begins inside of another, or of a callback.
+ *  - When a turn ends, nothing is queued that could leave, and the dead are freed.
+ *  - io->stop alone is written by signal handlers and other threads. */
 #include "sio_core.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- Options ------------------------------------------------------------------------------------- */
+enum { STOP_TICK_MS = 20 };
 
-static void *default_memory(void *user, void *p, size_t size)
-{
-    (void)user;
-    if (size > 0)
-        return realloc(p, size);
-    free(p);
-    return NULL;
-}
+/* ---- Options ------------------------------------------------------------------------------------- */
 
 static void complete_int(int *option, int value)
 {
@@ -40,12 +40,11 @@ static void complete_size(size_t *option, size_t value)
         *option = value;
 }
 
-void sio_options_complete(sio_options *o)
+/* Defaults for what is 0: the reference's, where it has the option. */
+static void complete_options(sio_options *o)
 {
     if (o->path == NULL)
         o->path = "/socket.io";
-    if (o->memory == NULL)
-        o->memory = default_memory;
     complete_int(&o->ping_interval_ms, 25000);
     complete_int(&o->ping_timeout_ms, 20000);
     complete_int(&o->upgrade_timeout_ms, 10000);
@@ -55,8 +54,8 @@ void sio_options_complete(sio_options *o)
     complete_size(&o->max_packet, o->max_payload > SIZE_MAX / 11 ? SIZE_MAX : 11 * o->max_payload);
     complete_size(&o->max_head, 16384);
     complete_size(&o->max_output, 16u << 20);
-    complete_size(&o->max_attachments, 10);
-    complete_size(&o->max_depth, SIO_JSON_DEPTH);
+    complete_size(&o->max_attachments, 10);        // B08
+    complete_size(&o->max_depth, SIO_JSON_DEPTH);  // S33
     complete_size(&o->max_namespaces, 100);
     complete_size(&o->max_dynamic_namespaces, 10000);
     complete_size(&o->max_rooms, 10000);
@@ -71,33 +70,26 @@ void sio_options_complete(sio_options *o)
     complete_int(&o->stop_timeout_ms, 500);
 }
 
-/* The strings of the options, copied into one block that the first of them begins. */
-static bool copy_strings(const sio_memory *m, sio_options *o, char **block)
+int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block)
 {
-    const char **strings[] = { &o->path, &o->cookie, &o->cors, &o->origins };
+    const char **strings[] = { &to->path, &to->cookie, &to->cors, &to->origins };
     size_t size = 0;
+    if (from != NULL)
+        *to = *from;  // else it is zeroed
+    complete_options(to);
     for (size_t i = 0; i < 4; i++)
         size += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
     char *p = *block = sio_resize(m, NULL, size);
     if (p == NULL)
-        return false;
+        return -1;
     for (size_t i = 0; i < 4; i++) {
         if (*strings[i] == NULL)
             continue;
         size_t n = strlen(*strings[i]) + 1;
-        memcpy(p, *strings[i], n);
-        *strings[i] = p;
+        *strings[i] = memcpy(p, *strings[i], n);
         p += n;
     }
-    return true;
-}
-
-int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block)
-{
-    if (from != NULL)
-        *to = *from;
-    sio_options_complete(to);
-    return copy_strings(m, to, block) ? 0 : -1;
+    return 0;
 }
 
 /* ---- Timers --------------------------------------------------------------------------------------- */
@@ -231,29 +223,38 @@ int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options
 
 /* ---- The server's life --------------------------------------------------------------------------- */
 
+static void *default_memory(void *user, void *p, size_t size)
+{
+    (void)user;
+    if (size > 0)
+        return realloc(p, size);
+    free(p);
+    return NULL;
+}
+
 sio_server *sio_new(const sio_options *options)
 {
-    sio_options o = { .path = NULL };
-    if (options != NULL)
-        o = *options;
-    sio_options_complete(&o);
-    sio_server *io = o.memory(o.user, NULL, sizeof *io);
+    sio_memory memory = { .resize = default_memory };
+    if (options != NULL && options->memory != NULL)
+        memory.resize = options->memory, memory.user = options->user;
+    sio_server *io = sio_alloc(&memory, sizeof *io);
     if (io == NULL)
         return NULL;
-    memset(io, 0, sizeof *io);
-    io->net.memory = (sio_memory){ .resize = o.memory, .user = o.user };
-    io->net.options = &io->options;
-    io->net.libc_memory = options == NULL || options->memory == NULL;
-    io->net.depth = 1;
+    sio_options *o = &io->options;
+    sio_clock *clock = &io->net.clock;
     const sio_memory *m = &io->net.memory;
+    io->net.memory = memory;
+    io->net.options = o;
+    io->net.libc_memory = memory.resize == default_memory;
+    io->net.depth = 1;
     io->namespaces.memory = io->handles.memory = io->timers.memory = io->awaited.memory = m;
-    if (sio_options_copy(m, &io->options, &o, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
+    if (sio_options_copy(m, o, options, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
         sio_free(io);
         return NULL;
     }
-    sio_fifo_init(&io->net.clock, &io->connect_fifo, o.connect_timeout_ms, sio_connect_expired, io);
-    sio_fifo_init(&io->net.clock, &io->partial_fifo, o.request_timeout_ms, sio_partial_expired, io);
-    if (sio_eio_part_add(io, &io->engine, &io->options, &sio_client_events, io) < 0 ||
+    sio_fifo_init(clock, &io->connect_fifo, o->connect_timeout_ms, sio_connect_expired, io);
+    sio_fifo_init(clock, &io->partial_fifo, o->request_timeout_ms, sio_partial_expired, io);
+    if (sio_eio_part_add(io, &io->engine, o, &sio_client_events, io) < 0 ||
         sio_of(io, "/") == NULL) {
         sio_free(io);
         return NULL;
@@ -317,7 +318,7 @@ static bool in_callback(const sio_server *io)
     return io->turning || io->net.depth > 1;
 }
 
-/* in_order: those who must still fetch something stay until they have. */
+/* D03; in_order: those who must still fetch something stay until they have. */
 static void close_all(sio_server *io, bool in_order)
 {
     sio_net_stop_listening(&io->net);
@@ -339,7 +340,7 @@ void sio_free(sio_server *io)
     io->turning = true;
     io->net.depth = 0;
     io->freeing = true;
-    if (io->parts != NULL) {
+    if (io->parts != NULL) {  // handlers run here, and may do anything; below none does
         close_all(io, false);
         end_turn(io);
         sio_net_abort_all(&io->net);
@@ -373,21 +374,17 @@ void sio_free(sio_server *io)
     sio_free_mem(&m, io);
 }
 
-static void begin_to_stop(sio_server *io, int64_t now)
-{
-    io->net.clock.now = now;
-    io->stop_by = now + io->options.stop_timeout_ms;
-    close_all(io, true);
-    end_turn(io);
-}
-
 /* Says goodbye to everybody, or sees whether they are gone. 0: stopped; 1: not yet. What is queued
  * for a polling client waits for its next GET, which comes over a connection that is idle now. */
 static int go_on_stopping(sio_server *io)
 {
     int64_t now = sio_loop_now(io->net.loop);
-    if (io->stop_by == 0)
-        begin_to_stop(io, now);
+    if (io->stop_by == 0) {
+        io->net.clock.now = now;
+        io->stop_by = now + io->options.stop_timeout_ms;
+        close_all(io, true);
+        end_turn(io);
+    }
     size_t left = 0;
     for (const sio_part *p = io->parts; p != NULL; p = p->next)
         left += p->left == NULL ? 0 : p->left(p);
@@ -403,18 +400,24 @@ static int go_on_stopping(sio_server *io)
     return 0;
 }
 
+/* Milliseconds from the turn's clock until the next deadline; -1: none. A server that stops looks often
+ * whether everybody is gone. */
+static int64_t wait_of(const sio_server *io)
+{
+    int64_t wait = sio_clock_wait(&io->net.clock);
+    return io->stop && (wait < 0 || wait > STOP_TICK_MS) ? STOP_TICK_MS : wait;
+}
+
 static int turn(sio_server *io, int timeout_ms)
 {
     if (is_dirty(io))  // queued between turns
         end_turn(io);
     io->net.clock.now = sio_loop_now(io->net.loop);
-    int64_t wait = sio_clock_wait(&io->net.clock);
-    if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
-        wait = timeout_ms;
     if (io->stop && go_on_stopping(io) == 0)
         return 0;
-    if (io->stop && (wait < 0 || wait > 20))
-        wait = 20;
+    int64_t wait = wait_of(io);
+    if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
+        wait = timeout_ms;
     int polled = sio_net_poll(&io->net, wait);
     end_turn(io);
     return polled < 0 ? -1 : 1;
@@ -448,7 +451,7 @@ int sio_fd(const sio_server *io)
 
 int sio_wait_ms(const sio_server *io)
 {
-    int64_t wait = is_dirty(io) ? 0 : sio_clock_wait(&io->net.clock);
+    int64_t wait = is_dirty(io) ? 0 : wait_of(io);
     if (wait > 0) {
         int64_t passed = sio_loop_now(io->net.loop) - io->net.clock.now;  // since the last turn
         wait = wait > passed ? wait - passed : 0;

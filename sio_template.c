@@ -409,17 +409,9 @@ sio_value sio_template_make(sio_server *io, const char *template, sio_arguments 
     sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
-    sio_value v = NULL;
-    char *copy = NULL;
-    bool good = !text.sink.failed && !t.bad && !t.many && text.sink.n > 0;
-    if (good && sio_json_value(text.sink.p, text.sink.n).n == text.sink.n)
-        copy = sio_arena_get(&io->net.arena, text.sink.n);
-    if (copy != NULL) {
-        memcpy(copy, text.sink.p, text.sink.n);
-        v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.sink.n }, t.blobs, t.n_blobs);
-    }
-    sio_text_free(&text);
-    return v;
+    text.sink.failed = text.sink.failed || t.bad || t.many || text.sink.n == 0 ||
+                       sio_json_value(text.sink.p, text.sink.n).n < text.sink.n;  // it is several
+    return sio_value_written(io, SIO_VALUE_JSON, &text, t.blobs, t.n_blobs);
 }
 
 sio_value sio_make(sio_server *io, const char *template, ...)
@@ -616,7 +608,7 @@ static void scan_container(scanner *s, const sio_value_data *v, int levels)
         s->stopped = true;
         return;
     }
-    sio_json_walk w = sio_json_open((sio_span){ v->p, v->n });
+    sio_json_walk w = sio_value_walk(v);
     skip_blanks(s);
     while (*s->t != close && !s->bad && !s->stopped) {
         sio_value_data element = *v;
@@ -626,6 +618,7 @@ static void scan_container(scanner *s, const sio_value_data *v, int levels)
             there = scan_member(s, v, &element);
         } else if ((there = sio_json_next(&w, &name, &text))) {
             element.p = text.p, element.n = text.n;
+            element.kind = SIO_VALUE_JSON;  // v may be spread
         }
         if (!s->bad)
             scan_one(s, there ? &element : NULL, levels - 1);

@@ -24,6 +24,17 @@ sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, cons
     return v;
 }
 
+sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *text,
+                            const sio_span *blobs, size_t n_blobs)
+{
+    char *copy = text->sink.failed ? NULL : sio_arena_get(&io->net.arena, text->sink.n);
+    sio_span bytes = { copy, text->sink.n };
+    if (copy != NULL && bytes.n > 0)
+        memcpy(copy, text->sink.p, bytes.n);
+    sio_text_free(text);
+    return copy == NULL ? NULL : sio_value_new(io, kind, bytes, blobs, n_blobs);
+}
+
 static sio_value_data constant(const char *text)
 {
     return (sio_value_data){ NULL, text, strlen(text), NULL, 0, SIO_VALUE_JSON };
@@ -54,21 +65,19 @@ static sio_value part(const sio_value_data *v, sio_span s)
     return sio_value_new(v->io, SIO_VALUE_JSON, s, v->blobs, v->n_blobs);
 }
 
-static sio_span inside(sio_span s)
-{
-    return (sio_span){ s.p + 1, s.n - 2 };
-}
-
 sio_value sio_spread(sio_server *io, sio_value value)
 {
     const sio_value_data *v = value;
+    if (v != NULL && v->kind == SIO_VALUE_SPREAD)
+        return value;
     if (sio_type(value) != SIO_ARRAY)
         return NULL;
-    return sio_value_new(io, SIO_VALUE_SPREAD, inside((sio_span){ v->p, v->n }), v->blobs,
-                         v->n_blobs);
+    sio_span inside = { v->p + 1, v->n - 2 };
+    return sio_value_new(io, SIO_VALUE_SPREAD, inside, v->blobs, v->n_blobs);
 }
 
-/* The attachment that the value stands for; p NULL: none. */
+/* The attachment that the value stands for (B01, B02); p NULL: none. Without attachments a placeholder
+ * is an object (B06). */
 static sio_span blob_of(const sio_value_data *v)
 {
     sio_span object;
@@ -129,6 +138,7 @@ sio_value sio_at(sio_value value, size_t i)
     return NULL;
 }
 
+/* S34: of several members of one name it is the last. */
 sio_span sio_value_member(sio_span object, const char *key, size_t n)
 {
     sio_span name, value, found = SIO_NONE;
@@ -255,7 +265,7 @@ static void put_blob(sio_template *t, sio_span blob)
 void sio_template_value(sio_template *t, sio_value value)
 {
     const sio_value_data *v = value;
-    if (v == NULL) {
+    if (v == NULL) {  // M11
         sio_put(t->sink, "null", 4);
         return;
     }
@@ -379,13 +389,7 @@ static sio_value joined_args(sio_event *event)
         sio_put(t.sink, ",", i > 0);
         sio_template_value(&t, sio_arg(event, i));
     }
-    char *copy = text.sink.failed ? NULL : sio_arena_get(&event->io->net.arena, text.sink.n);
-    if (copy != NULL && text.sink.n > 0)
-        memcpy(copy, text.sink.p, text.sink.n);
-    sio_span all = { copy, text.sink.n };
-    sio_text_free(&text);
-    return copy == NULL ? NULL
-                        : sio_value_new(event->io, SIO_VALUE_SPREAD, all, t.blobs, t.n_blobs);
+    return sio_value_written(event->io, SIO_VALUE_SPREAD, &text, t.blobs, t.n_blobs);
 }
 
 sio_value sio_args(sio_event *event)
@@ -404,24 +408,19 @@ sio_value sio_args(sio_event *event)
 int sio_set_arg(sio_event *event, size_t i, sio_value v)
 {
     size_t argc = sio_argc(event);
-    if (i > argc) {
-        errno = EINVAL;
-        return -1;
-    }
+    if (i > argc)
+        return sio_fail(EINVAL);
     size_t n = i == argc ? argc + 1 : argc;
     sio_value *set = sio_arena_get(&event->io->net.arena, n * sizeof *set);
-    if (set == NULL) {
-        errno = ENOMEM;
-        return -1;
-    }
+    if (set == NULL)
+        return sio_fail(ENOMEM);
     for (size_t k = 0; k < n; k++)
-        set[k] = k == i ? v : sio_arg(event, k);
-    set[i] = v == NULL ? sio_null() : v;
+        set[k] = k != i ? sio_arg(event, k) : v == NULL ? sio_null() : v;
     event->set = set, event->n_set = (uint32_t)n;
     return 0;
 }
 
 bool sio_wants_ack(const sio_event *event)
 {
-    return event->packet->has_id && has_name(event) && !event->acked;
+    return event->packet->has_id && has_name(event) && !event->acked;  // A02
 }

@@ -425,19 +425,19 @@ static void what_is_kept_is_counted(void **state)
     sim_open(io, &p, SIM_WS, NULL);
     sim_say(&p, "40");
     sim_hear_all(&p);
-    const sio_client *c = sio_of(io, "/")->sockets[0]->client;
-    assert_int_equal(sio_client_held(c), 0);
+    const sio_session *session = sio_of(io, "/")->sockets[0]->client->session;
+    assert_int_equal(sio_client_events.held(session), 0);
     char *bytes = filled(1000, 'x');
     sim_say(&p, "452-[\"message\"]");
     sim_run_ms(io, 0);
-    size_t header = sio_client_held(c);
+    size_t header = sio_client_events.held(session);
     assert_true(header > strlen("52-[\"message\"]") && header < 300);
     sim_say_bytes(&p, bytes, 1000);
     sim_run_ms(io, 0);
-    assert_int_equal(sio_client_held(c), header + 1000);
+    assert_int_equal(sio_client_events.held(session), header + 1000);
     sim_say_bytes(&p, bytes, 1000);
     sim_run_ms(io, 0);
-    assert_int_equal(sio_client_held(c), 0);
+    assert_int_equal(sio_client_events.held(session), 0);
     free(bytes);
     app_free(io);
 }

@@ -334,6 +334,57 @@ static void a_release_may_make_values(void **state)
     sim_free(io);
 }
 
+/* ---- Leaving -------------------------------------------------------------------------------- */
+
+static sio_socket *others[2];
+static char reasons[200];
+
+static void keep_other(sio_socket *s, sio_event *e)
+{
+    (void)e;
+    others[others[0] != NULL] = s;
+}
+
+static void note_reason(sio_socket *s, sio_event *e)
+{
+    (void)s;
+    size_t n = strlen(reasons);
+    snprintf(reasons + n, sizeof reasons - n, "%s|", sio_text(sio_arg(e, 0), NULL));
+}
+
+static void end_with_the_others(sio_socket *s, sio_event *e)
+{
+    (void)s, (void)e;
+    sio_disconnect(others[0], true);
+}
+
+/* D02: who is leaving already is told nothing more, but the others are. */
+static void a_leaving_socket_may_end_the_connection(void **state)
+{
+    static const char *const names[] = { "/a", "/b" };
+    sim_peer a;
+    (void)state;
+    begin(NULL);
+    others[0] = others[1] = NULL;
+    reasons[0] = '\0';
+    for (size_t i = 0; i < 2; i++) {
+        sio_on(sio_of(io, names[i]), "connection", keep_other);
+        sio_on(sio_of(io, names[i]), "disconnect", note_reason);
+    }
+    sio_on(ns, "disconnecting", end_with_the_others);
+    sio_on(ns, "disconnect", note_reason);
+    arrive(&a);
+    sim_say(&a, "40/a,");
+    sim_say(&a, "40/b,");
+    sim_hear_all(&a);
+    assert_non_null(others[1]);
+    sim_say(&a, "41");
+    assert_true(hears(&a, "41/a,|41/b,|CLOSE()"));
+    assert_string_equal(reasons, "server namespace disconnect|server namespace disconnect|"
+                                 "client namespace disconnect|");
+    sim_free(io);
+}
+
 /* ---- Values --------------------------------------------------------------------------------- */
 
 static sio_value kept;
@@ -454,6 +505,7 @@ int main(void)
         cmocka_unit_test(data_that_disconnect_takes_away_is_not_kept),
         cmocka_unit_test(a_release_may_join_while_another_is_saved),
         cmocka_unit_test(a_release_may_make_values),
+        cmocka_unit_test(a_leaving_socket_may_end_the_connection),
         cmocka_unit_test(a_listener_may_drop_a_value_under_way),
         cmocka_unit_test(a_dropped_argument_stays_for_its_event),
         cmocka_unit_test(turns_and_the_end_are_refused_in_a_callback),

@@ -395,6 +395,25 @@ static void stopping_tells_everybody_and_takes_its_time(void **state)
     sim_free(io);
 }
 
+/* Nobody answers the close: a loop that turns when sio_wait_ms says so sees that the time is up. */
+static void stopping_takes_its_time_in_a_foreign_loop_too(void **state)
+{
+    (void)state;
+    sio_options o = { .stop_timeout_ms = 300 };
+    sio_server *io = begin(&o);
+    sim_peer silent;
+    sim_open(io, &silent, SIM_WS, NULL);
+    int64_t start = sim.now;
+    sio_stop(io);
+    for (int turns = 0; sio_turn(io, 0) > 0; turns++) {
+        assert_in_range(sio_wait_ms(io), 0, 300);
+        sim.now += sio_wait_ms(io);
+        assert_true(turns < 100);
+    }
+    assert_in_range(sim.now - start, 300, 330);
+    sim_free(io);
+}
+
 static void stopping_with_nobody_there_is_done_at_once(void **state)
 {
     (void)state;
@@ -732,6 +751,7 @@ int main(void)
         cmocka_unit_test(listeners_may_disconnect_receivers),
         cmocka_unit_test(events_with_listeners_reach_all_or_nobody),
         cmocka_unit_test(stopping_tells_everybody_and_takes_its_time),
+        cmocka_unit_test(stopping_takes_its_time_in_a_foreign_loop_too),
         cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
         cmocka_unit_test(plain_handlers_may_do_anything),
         cmocka_unit_test(plain_sessions_echo),

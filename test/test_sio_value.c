@@ -48,6 +48,14 @@ static void arrays_are_spread(void **state)
     assert_null(sio_spread(io, NULL));
     assert_int_equal(sio_count(sio_spread(io, two)), 2);
     assert_string_equal(json_of(sio_at(sio_spread(io, two), 1)), "2");
+    sio_value again = sio_spread(io, sio_spread(io, two));  // as sio_args is
+    assert_string_equal(json_of(sio_make(io, "[0, %p]", again)), "[0,1,2]");
+    assert_string_equal(json_of(sio_make(io, "[%p]", sio_spread(io, sio_spread(io, none)))), "[]");
+    int a, b;
+    assert_int_equal(sio_scan_value(sio_spread(io, sio_make(io, "[12, 34]")), "[%d, %d]", &a, &b),
+                     2);
+    assert_int_equal(a, 12);
+    assert_int_equal(b, 34);
     sim_free(io);
 }
 
