@@ -1303,6 +1303,12 @@ static const char *expanded(const char *text)
     return result;
 }
 
+bool sim_hears(sim_peer *p, const char *pattern)
+{
+    sim_run_ms(p->io, 0);
+    return sim_like(expanded(pattern), sim_hear_all(p));
+}
+
 static void say_hex(sim_peer *p, const char *hex)
 {
     char raw[512];

@@ -172,6 +172,8 @@ bool sim_like(const char *pattern, const char *text);
  * "'" stands for '"' and "`" for "'". $A is A's socket id, $pA its pid, $oA the last offset it
  * heard, $sA its session. False: it went otherwise, which was printed with the rule. */
 bool sim_play(sio_server *io, const char *rule, const char *script);
+/* Whether that is all there is to hear, as sim_hear_all joins it: written as in a script. */
+bool sim_hears(sim_peer *p, const char *pattern);
 /* The peer of a script that was played. */
 sim_peer *sim_peer_of(char name);
 /* The same with A's session open before over that transport. */
