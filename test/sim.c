@@ -129,6 +129,15 @@ static char *keep(const char *p, size_t n)
     return text;
 }
 
+const char *sim_json(sio_value v)
+{
+    size_t n;
+    if (v == NULL)
+        return "(none)";
+    const char *p = sio_json(v, &n);
+    return keep(p, n);
+}
+
 uint64_t sim_random(void)
 {
     uint64_t z = sim.seed += 0x9e3779b97f4a7c15u;  // splitmix64

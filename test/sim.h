@@ -71,6 +71,8 @@ int sim_run_ms(sio_server *io, int64_t ms);
 uint64_t sim_random(void);
 /* A file that the server finds. Keeps p. */
 void sim_file(const char *name, const void *p, size_t n, int64_t changed);
+/* A value's JSON, until sim_free; "(none)" for NULL. */
+const char *sim_json(sio_value v);
 /* Says that something is not so. Tests may replace it; it aborts. */
 extern void (*sim_fail)(const char *text);
 void sim_must(bool holds, const char *format, ...) SIO_PRINTF(2, 3);
