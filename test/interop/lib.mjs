@@ -161,6 +161,12 @@ export async function wire(port) {
 
 /* ---- Clients --------------------------------------------------------------------------------- */
 
+/* Options of one that has a connection of its own, and does not hesitate to come back. */
+export const eager = { forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 };
+
+export const transportOf = (socket) => socket.io.engine.transport.name;
+export const upgraded = (socket) => until(() => transportOf(socket) === "websocket", "the upgrade");
+
 /* The arguments of the next event of that name. */
 export function next(socket, event) {
   return new Promise((resolve, reject) => {
