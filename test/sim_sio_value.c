@@ -4,9 +4,6 @@
 #include "sim.h"
 
 #include <errno.h>
-#include <float.h>
-#include <limits.h>
-#include <math.h>
 
 /* ---- Arrays ---------------------------------------------------------------------------------- */
 
