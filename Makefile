@@ -65,7 +65,7 @@ steady: chat fixture  ## interop ten times beside one busy process, then five ti
 	test/steady 5 2 $(MAKE) interop
 differential: fixture  ## our answers beside the reference server's
 	test/reference/run
-bench: bench-server  ## speed and memory, as in the README
+bench: bench-server  ## speed and memory, as in the README; BENCH=--help: what else
 	test/bench/run --ours '$(B)/bench-server --port $$PORT' $(BENCH)
 size: chat fixture  ## lines of code of each floor, and bytes of programs
 	@$(TOLD) test/size

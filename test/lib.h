@@ -31,6 +31,12 @@ static inline char *filled(size_t n, char c)
     return p;
 }
 
+/* What sim_fail is, where a claim of the simulator that is broken is to fail one test and not to abort. */
+static inline void fail_with(const char *text)
+{
+    fail_msg("%s", text);
+}
+
 /* Processor time. What is linear takes milliseconds where what is quadratic takes minutes: a bound of
  * LINEAR seconds tells them apart on any machine, under sanitizers as well. */
 #define LINEAR 5.0

@@ -127,6 +127,15 @@ static char *keep(const char *p, size_t n)
     return text;
 }
 
+const char *sim_json(sio_value v)
+{
+    size_t n;
+    if (v == NULL)
+        return "(none)";
+    const char *p = sio_json(v, &n);
+    return keep(p, n);
+}
+
 uint64_t sim_random(void)
 {
     uint64_t z = sim.seed += 0x9e3779b97f4a7c15u;  // splitmix64
@@ -1267,6 +1276,12 @@ static const char *expanded(const char *text)
     char *result = keep(b.p, b.n);
     free(b.p);
     return result;
+}
+
+bool sim_hears(sim_peer *p, const char *pattern)
+{
+    sim_run_ms(p->io, 0);
+    return sim_like(expanded(pattern), sim_hear_all(p));
 }
 
 static void say_hex(sim_peer *p, const char *hex)

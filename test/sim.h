@@ -71,6 +71,8 @@ int sim_run_ms(sio_server *io, int64_t ms);
 uint64_t sim_random(void);
 /* A file that the server finds. Keeps p. */
 void sim_file(const char *name, const void *p, size_t n, int64_t changed);
+/* A value's JSON, until sim_free; "(none)" for NULL. */
+const char *sim_json(sio_value v);
 /* Says that something is not so. Tests may replace it; it aborts. */
 extern void (*sim_fail)(const char *text);
 void sim_must(bool holds, const char *format, ...) SIO_PRINTF(2, 3);
@@ -172,6 +174,8 @@ bool sim_like(const char *pattern, const char *text);
  * "'" stands for '"' and "`" for "'". $A is A's socket id, $pA its pid, $oA the last offset it
  * heard, $sA its session. False: it went otherwise, which was printed with the rule. */
 bool sim_play(sio_server *io, const char *rule, const char *script);
+/* Whether that is all there is to hear, as sim_hear_all joins it: written as in a script. */
+bool sim_hears(sim_peer *p, const char *pattern);
 /* The peer of a script that was played. */
 sim_peer *sim_peer_of(char name);
 /* The same with A's session open before over that transport. */

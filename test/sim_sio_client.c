@@ -26,17 +26,6 @@ static void arrive(sim_peer *p)
     sim_hear_all(p);
 }
 
-/* Whether the peer hears that: a pattern, in which "'" stands for '"'. */
-static bool hears(sim_peer *p, const char *pattern)
-{
-    char like[300];
-    snprintf(like, sizeof like, "%s", pattern);
-    for (char *at = like; *at != '\0'; at++)
-        *at = *at == '\'' ? '"' : *at;
-    sim_run_ms(io, 0);
-    return sim_like(like, sim_hear_all(p));
-}
-
 /* ---- Data ----------------------------------------------------------------------------------- */
 
 typedef struct datum {
@@ -330,7 +319,8 @@ static void a_release_may_make_values(void **state)
     arrive(&b);
     sim_close(a.ws);
     sim_run_ms(io, 2000);
-    assert_true(hears(&b, "42['one','who has left',*]|42['two',{'a':12345,'b':'who has left'},*]"));
+    assert_true(
+        sim_hears(&b, "42['one','who has left',*]|42['two',{'a':12345,'b':'who has left'},*]"));
     sim_free(io);
 }
 
@@ -379,7 +369,7 @@ static void a_leaving_socket_may_end_the_connection(void **state)
     sim_hear_all(&a);
     assert_non_null(others[1]);
     sim_say(&a, "41");
-    assert_true(hears(&a, "41/a,|41/b,|CLOSE()"));
+    assert_true(sim_hears(&a, "41/a,|41/b,|CLOSE()"));
     assert_string_equal(reasons, "server namespace disconnect|server namespace disconnect|"
                                  "client namespace disconnect|");
     sim_free(io);
@@ -418,7 +408,7 @@ static void a_listener_may_drop_a_value_under_way(void **state)
     assert_int_equal(sio_emit(sio_all(ns), "e", "%p, %p", kept, sio_at(kept, 0)), 0);
     assert_int_equal(seen, 2);
     assert_string_equal(heard, "[\"text\",{\"_placeholder\":true,\"num\":0}]");
-    assert_true(hears(&b, "451-['e',['text',{*}],'text']|<6279746573>"));
+    assert_true(sim_hears(&b, "451-['e',['text',{*}],'text']|<6279746573>"));
     sim_free(io);
 }
 
@@ -445,7 +435,7 @@ static void a_dropped_argument_stays_for_its_event(void **state)
     sio_on(ns, "echo", echo);
     arrive(&a);
     sim_say(&a, "42[\"echo\",1]");
-    assert_true(hears(&a, "42['echo',{'replaced':true}]"));
+    assert_true(sim_hears(&a, "42['echo',{'replaced':true}]"));
     sim_free(io);
 }
 
@@ -472,7 +462,7 @@ static void turns_and_the_end_are_refused_in_a_callback(void **state)
     sio_on(ns, "disconnect", turn_and_free);
     arrive(&a);
     sim_say(&a, "42[\"x\",[1,2]]");
-    assert_true(hears(&a, "42['still',[1,2]]|*"));  // as sio_stop
+    assert_true(sim_hears(&a, "42['still',[1,2]]|*"));  // as sio_stop
     assert_int_equal(sim_run_ms(io, 1000), 0);
     assert_int_equal(seen, 2);
     sim_free(io);

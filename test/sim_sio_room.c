@@ -26,17 +26,6 @@ static sio_socket *arrive(sim_peer *p)
     return sio_socket_by_id(ns, p->id);
 }
 
-/* Whether the peer hears that: a pattern, in which "'" stands for '"'. */
-static bool hears(sim_peer *p, const char *pattern)
-{
-    char like[300];
-    snprintf(like, sizeof like, "%s", pattern);
-    for (char *at = like; *at != '\0'; at++)
-        *at = *at == '\'' ? '"' : *at;
-    sim_run_ms(io, 0);
-    return sim_like(like, sim_hear_all(p));
-}
-
 /* ---- Rooms ---------------------------------------------------------------------------------- */
 
 /* The room is looked for in the shorter list: once in the socket's, once in the room's. */
@@ -131,7 +120,7 @@ static void listeners_may_leave_the_room_that_is_sent_to(void **state)
     const char *lent = sio_room(s, 0);
     assert_int_equal(sio_emit(sio_to_list(sio_all(ns), &lent, 1), "e", "1"), 0);
     assert_int_equal(seen, 1);
-    assert_true(hears(&a, "42['e',1,'*']"));
+    assert_true(sim_hears(&a, "42['e',1,'*']"));
     sim_free(io);
 }
 
@@ -146,13 +135,13 @@ static void marks_are_not_used_twice(void **state)
     arrive(&a);
     io->mark = UINT32_MAX;
     sio_emit(sio_all(ns), "e", "1");  // the first search
-    assert_true(hears(&a, "42['e',1]"));
+    assert_true(sim_hears(&a, "42['e',1]"));
     arrive(&b);
     io->mark = UINT32_MAX;  // as after all the others
     for (int i = 0; i < 3; i++)
         sio_emit(sio_all(ns), "e", "%d", i);
-    assert_true(hears(&a, "42['e',0]|42['e',1]|42['e',2]"));
-    assert_true(hears(&b, "42['e',0]|42['e',1]|42['e',2]"));
+    assert_true(sim_hears(&a, "42['e',0]|42['e',1]|42['e',2]"));
+    assert_true(sim_hears(&b, "42['e',0]|42['e',1]|42['e',2]"));
     sim_free(io);
 }
 

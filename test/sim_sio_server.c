@@ -5,14 +5,9 @@
 
 #include <errno.h>
 
-static void fail_saying(const char *text)
-{
-    fail_msg("%s", text);
-}
-
 static sio_server *begin(const sio_options *o)
 {
-    sim_fail = fail_saying;
+    sim_fail = fail_with;
     return sim_new(o);
 }
 

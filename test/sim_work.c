@@ -627,8 +627,8 @@ static void worst_cases_cost_in_proportion_to_their_size(void **state)
 }
 
 /* A message costs the same beside 100 and beside 19,900 of anything: what looks at all of them would
- * cost many times as much. Idle connections are measured by
- * test/bench/growth: the simulation itself looks at all of them. */
+ * cost many times as much. Idle connections are measured by test/bench/growth: the simulation itself
+ * looks at all of them. */
 static void a_message_costs_the_same_beside_many(void **state)
 {
     (void)state;

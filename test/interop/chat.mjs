@@ -126,7 +126,7 @@ test("a log that nobody reads stops nothing", async () => {
 });
 
 test("a log whose reader went stops nothing", async () => {
-  server = await start("bash", ["-c", `exec 2> >(exec true); exec "${build}/chat" --port 0`]);
+  server = await start("bash", ["-c", `exec 2> >(exec true); wait $!; exec "${build}/chat" --port 0`]);
   for (let i = 0; i < 3; i++) assert.equal(await garbage(), "HTTP/1.1 400");
   assert.ok(await isServed());
 });

@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import {
   ask,
   collect,
+  eager,
   LONGEST,
   next,
   PATIENCE,
@@ -16,7 +17,9 @@ import {
   sleep,
   startFixture,
   texts,
+  transportOf,
   until,
+  upgraded,
   wire,
 } from "./lib.mjs";
 import { startNginx } from "./nginx.mjs";
@@ -58,20 +61,16 @@ for (const transport of ["websocket", "polling", "upgrade"]) {
     const make = (nsp = "/", options = {}, url = front?.url ?? server.url) => {
       const socket = io(url + nsp, {
         transports: transport === "upgrade" ? ["polling", "websocket"] : [transport],
-        forceNew: true,
-        reconnectionDelay: 20,
-        reconnectionDelayMax: 50,
         timeout: PATIENCE,
+        ...eager,
         ...options,
       });
       open.add(socket);
       return socket;
     };
-    const transportOf = (socket) => socket.io.engine.transport.name;
     const connected = async (socket) => {
       if (!socket.connected) await next(socket, "connect");
-      if (transport === "upgrade")
-        await until(() => transportOf(socket) === "websocket", "the upgrade");
+      if (transport === "upgrade") await upgraded(socket);
       return socket;
     };
     const connect = (...args) => connected(make(...args));
@@ -529,7 +528,7 @@ test("a dead wire is noticed on both sides, over each transport", once, async ()
       socket = io(far.url, { ...unforgiving, transports });
     open.add(socket);
     await next(socket, "connect");
-    await until(() => socket.io.engine.transport.name === transports.at(-1));
+    await until(() => transportOf(socket) === transports.at(-1));
     const { id } = socket,
       gone = next(socket, "disconnect");
     far.frozen = true;

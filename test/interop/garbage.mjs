@@ -11,7 +11,7 @@ import fs from "node:fs";
 import net from "node:net";
 import tls from "node:tls";
 import { fileURLToPath } from "node:url";
-import { ask, PATIENCE, patient, require, sleep, startFixture, until } from "./lib.mjs";
+import { ask, next, PATIENCE, patient, require, sleep, startFixture, until } from "./lib.mjs";
 
 const { io } = require("socket.io-client");
 const test = patient(plainTest);
@@ -176,10 +176,9 @@ test("bodies that are too large, or not what they say", async () => {
 test("a hundred connections that say nothing", async () => {
   const silent = [...Array(100)].map(() => net.connect(server.port, "127.0.0.1"));
   silent.forEach((socket) => socket.on("error", () => {}));
-  await sleep(500);
+  await Promise.all(silent.map((socket) => next(socket, "connect")));
   const late = io(server.url, { forceNew: true });
-  late.connect();
-  await until(() => late.connected);
+  await next(late, "connect");
   assert.deepEqual(await ask(late, "message-with-ack", 1), [1]);
   late.disconnect();
   silent.forEach((socket) => socket.destroy());

@@ -38,8 +38,8 @@ const running = new Set();
 for (const signal of ["SIGTERM", "SIGINT"]) process.on(signal, () => process.exit(1));
 process.on("exit", () => running.forEach((child) => child.kill("SIGKILL")));
 
-/* Starts a server that prints a line with its port. stop() ends it and checks that it ends well,
- * without a word on standard error: a sanitizer would have its say there. */
+/* Starts a server that prints a line with its port, and nothing on standard error before. stop() ends it
+ * and checks that it ends well, and that no sanitizer has had its say there. */
 export async function start(command, args = []) {
   const [program, ...first] = command.split(" ");
   const child = spawn(program, [...first, ...args.map(String)], { cwd: root });
@@ -160,6 +160,12 @@ export async function wire(port) {
 }
 
 /* ---- Clients --------------------------------------------------------------------------------- */
+
+/* Options of one that has a connection of its own, and does not hesitate to come back. */
+export const eager = { forceNew: true, reconnectionDelay: 20, reconnectionDelayMax: 50 };
+
+export const transportOf = (socket) => socket.io.engine.transport.name;
+export const upgraded = (socket) => until(() => transportOf(socket) === "websocket", "the upgrade");
 
 /* The arguments of the next event of that name. */
 export function next(socket, event) {

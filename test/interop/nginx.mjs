@@ -6,7 +6,7 @@ import fs from "node:fs";
 import net from "node:net";
 import os from "node:os";
 import path from "node:path";
-import { until } from "./lib.mjs";
+import { root, until } from "./lib.mjs";
 
 /* Free a moment ago: somebody else may have it by now. */
 async function freePort() {
@@ -30,6 +30,8 @@ const listens = (port) =>
 async function startAt(port, backend) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "nginx-"));
   const shown = fs.readFileSync(new URL("nginx.conf", import.meta.url), "utf8");
+  const readme = fs.readFileSync(`${root}README.md`, "utf8");
+  assert.ok(readme.includes(shown.replace(/^(?=.)/gm, "    ")), "README.md shows nginx.conf as it is");
   const site = shown
     .replace("listen 80;", `listen 127.0.0.1:${port};`)
     .replace("127.0.0.1:3000", `127.0.0.1:${backend}`);

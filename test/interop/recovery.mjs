@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import {
   ask,
   collect,
+  eager,
   next,
   PATIENCE,
   patient,
@@ -13,6 +14,7 @@ import {
   startFixture,
   texts,
   until,
+  upgraded,
   wire,
 } from "./lib.mjs";
 
@@ -36,16 +38,10 @@ afterEach(() => {
 });
 
 const connect = async (options = {}, url = proxy.url) => {
-  const socket = io(`${url}/custom`, {
-    forceNew: true,
-    reconnectionDelay: 20,
-    reconnectionDelayMax: 50,
-    ...options,
-  });
+  const socket = io(`${url}/custom`, { ...eager, ...options });
   clients.add(socket);
   await next(socket, "connect");
-  if (options.transports?.length !== 1)
-    await until(() => socket.io.engine.transport.name === "websocket");
+  if (options.transports?.length !== 1) await upgraded(socket);
   return socket;
 };
 const witness = () => connect({ transports: ["websocket"] }, server.url);
@@ -60,8 +56,7 @@ const comeBack = async (socket, over = proxy) => {
   const back = next(socket, "connect");
   over.down = false;
   await back;
-  if (socket.io.opts.transports?.length !== 1)
-    await until(() => socket.io.engine.transport.name === "websocket");
+  if (socket.io.opts.transports?.length !== 1) await upgraded(socket);
 };
 
 for (const transports of [["websocket"], ["polling"], ["polling", "websocket"]]) {

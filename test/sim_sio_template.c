@@ -1,8 +1,7 @@
-#define _POSIX_C_SOURCE 200809L  // of sim.c
-/* test_sio_template.c - the templates of sio_emit and sio_scan
+/* sim_sio_template.c - the templates of sio_emit and sio_scan
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
-#include "sim.c"
+#include "sim.h"
 
 #include <errno.h>
 #include <float.h>
@@ -12,22 +11,6 @@
 /* Templates that are made here, which a compiler can't check. */
 static sio_value (*const make)(sio_server *io, const char *template, ...) = sio_make;
 static int (*const scan)(sio_value v, const char *template, ...) = sio_scan_value;
-
-/* A value's JSON; "(none)" for NULL. */
-static const char *json_of(sio_value v)
-{
-    size_t n;
-    if (v == NULL)
-        return "(none)";
-    const char *p = sio_json(v, &n);
-    return keep(p, n);
-}
-
-static sio_server *begin(void)
-{
-    sim_fail = abort_saying;
-    return sim_new(NULL);
-}
 
 /* ---- Writing -------------------------------------------------------------------------------- */
 
@@ -124,10 +107,10 @@ static const struct {
 static void templates_become_json_or_nothing(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     for (size_t i = 0; i < COUNT(templates); i++) {
         const char *wanted = templates[i].json == NULL ? "(none)" : templates[i].json;
-        const char *got = json_of(make(io, templates[i].template, 1, 2, 3, 4));
+        const char *got = sim_json(make(io, templates[i].template, 1, 2, 3, 4));
         if (strcmp(got, wanted) != 0)
             fail_msg("%s: %s", templates[i].template, got);
     }
@@ -136,7 +119,7 @@ static void templates_become_json_or_nothing(void **state)
         memset(deep, '[', n);
         memset(deep + n, ']', n);
         deep[2 * n] = '\0';
-        const char *got = json_of(make(io, deep));
+        const char *got = sim_json(make(io, deep));
         if (n < 60)
             assert_string_equal(got, deep);
         else if (strcmp(got, "(none)") != 0)
@@ -153,7 +136,7 @@ static void random_templates_never_make_what_is_no_json(void **state)
                                           "\"b\"", "1",   "null", "%d", "'%d'", " ",      "-2.5",
                                           "'",     "\\n", "'k':", "%%", "x",    "'c': %d" };
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     unsigned made = 0;
     for (int i = 0; i < 300000; i++) {
         char text[200] = "";
@@ -175,38 +158,39 @@ static void random_templates_never_make_what_is_no_json(void **state)
 static void conversions_are_printfs(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     const char *not_utf8 = "\xff", *text = "a\"\\\n\x01\x7f\xe2\x80\xa8";
-    assert_string_equal(json_of(sio_make(io, "%s", text)),
+    assert_string_equal(sim_json(sio_make(io, "%s", text)),
                         "\"a\\\"\\\\\\n\\u0001\x7f\xe2\x80\xa8\"");
-    assert_string_equal(json_of(sio_make(io, "'<%s>'", text)),
+    assert_string_equal(sim_json(sio_make(io, "'<%s>'", text)),
                         "\"<a\\\"\\\\\\n\\u0001\x7f\xe2\x80\xa8>\"");
-    assert_string_equal(json_of(sio_make(io, "{%s: 1}", "k\"")), "{\"k\\\"\":1}");
-    assert_string_equal(json_of(sio_make(io, "%.*s", 2, "abc")), "\"ab\"");
-    assert_string_equal(json_of(sio_make(io, "%.2s", "abc")), "\"ab\"");
-    assert_string_equal(json_of(sio_make(io, "%.9s", "abc")), "\"abc\"");
+    assert_string_equal(sim_json(sio_make(io, "{%s: 1}", "k\"")), "{\"k\\\"\":1}");
+    assert_string_equal(sim_json(sio_make(io, "%.*s", 2, "abc")), "\"ab\"");
+    assert_string_equal(sim_json(sio_make(io, "%.2s", "abc")), "\"ab\"");
+    assert_string_equal(sim_json(sio_make(io, "%.9s", "abc")), "\"abc\"");
     assert_null(sio_make(io, "%s", not_utf8));
     assert_null(sio_make(io, "%.1s", not_utf8));
-    assert_string_equal(json_of(sio_make(io, "[%d, %i, %u]", INT_MIN, INT_MAX, UINT_MAX)),
+    assert_string_equal(sim_json(sio_make(io, "[%d, %i, %u]", INT_MIN, INT_MAX, UINT_MAX)),
                         "[-2147483648,2147483647,4294967295]");
-    assert_string_equal(json_of(sio_make(io, "[%lld, %llu]", LLONG_MIN, ULLONG_MAX)),
+    assert_string_equal(sim_json(sio_make(io, "[%lld, %llu]", LLONG_MIN, ULLONG_MAX)),
                         "[-9223372036854775808,18446744073709551615]");
-    assert_string_equal(json_of(sio_make(io, "[%ld, %lu, %zu]", -5L, 5UL, SIZE_MAX)),
+    assert_string_equal(sim_json(sio_make(io, "[%ld, %lu, %zu]", -5L, 5UL, SIZE_MAX)),
                         sizeof(size_t) == 8 ? "[-5,5,18446744073709551615]" : "[-5,5,4294967295]");
-    assert_string_equal(json_of(sio_make(io, "[%jd, %td]", (intmax_t)-7, (ptrdiff_t)7)), "[-7,7]");
+    assert_string_equal(sim_json(sio_make(io, "[%jd, %td]", (intmax_t)-7, (ptrdiff_t)7)), "[-7,7]");
     assert_string_equal(
-        json_of(sio_make(io, "[%hd, %hhd, %hhu]", (short)-3, (signed char)-4, (unsigned char)255)),
+        sim_json(sio_make(io, "[%hd, %hhd, %hhu]", (short)-3, (signed char)-4, (unsigned char)255)),
         "[-3,-4,255]");
-    assert_string_equal(json_of(sio_make(io, "[%g, %f, %.2f]", 0.1, 1e21, 2.345)),
+    assert_string_equal(sim_json(sio_make(io, "[%g, %f, %.2f]", 0.1, 1e21, 2.345)),
                         "[0.1,1e+21,2.35]");
-    assert_string_equal(json_of(sio_make(io, "[%g, %g, %g]", HUGE_VAL, -HUGE_VAL, nan(""))),
+    assert_string_equal(sim_json(sio_make(io, "[%g, %g, %g]", HUGE_VAL, -HUGE_VAL, nan(""))),
                         "[null,null,null]");
-    assert_string_equal(json_of(sio_make(io, "[%g, %g]", DBL_MAX, DBL_MIN)),
+    assert_string_equal(sim_json(sio_make(io, "[%g, %g]", DBL_MAX, DBL_MIN)),
                         "[1.7976931348623157e+308,2.2250738585072014e-308]");
-    assert_string_equal(json_of(sio_make(io, "'%d%%'", 50)), "\"50%\"");
-    assert_string_equal(json_of(sio_make(io, "[%p, %p, %p]", sio_null(), sio_bool(true), NULL)),
+    assert_string_equal(sim_json(sio_make(io, "'%d%%'", 50)), "\"50%\"");
+    assert_string_equal(sim_json(sio_make(io, "[%p, %p, %p]", sio_null(), sio_bool(true), NULL)),
                         "[null,true,null]");
-    assert_string_equal(json_of(sio_make(io, "[%p]", sio_make(io, "{'a': %d}", 1))), "[{\"a\":1}]");
+    assert_string_equal(sim_json(sio_make(io, "[%p]", sio_make(io, "{'a': %d}", 1))),
+                        "[{\"a\":1}]");
     assert_null(sio_make(io, "'%p'", sio_null()));  // not inside of a string
     sim_free(io);
 }
@@ -217,17 +201,17 @@ static void a_precision_cuts_between_letters(void **state)
     static const char text[] = "a\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80z";  // 1, 2, 3, 4, 1
     static const int whole[] = { 0, 1, 1, 3, 3, 3, 6, 6, 6, 6, 10, 11, 11 };
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     for (int n = 0; n < (int)COUNT(whole); n++) {
         size_t size = n < 11 ? (size_t)n : sizeof text;
         char *exact = malloc(size + 1), wanted[20];
         snprintf(wanted, sizeof wanted, "\"%.*s\"", whole[n], text);
         memcpy(exact + 1, text, size);  // the sanitizer watches its end
-        assert_string_equal(json_of(sio_make(io, "%.*s", n, exact + 1)), wanted);
-        assert_string_equal(json_of(sio_make(io, "'%.*s'", n, exact + 1)), wanted);
+        assert_string_equal(sim_json(sio_make(io, "%.*s", n, exact + 1)), wanted);
+        assert_string_equal(sim_json(sio_make(io, "'%.*s'", n, exact + 1)), wanted);
         free(exact);
     }
-    assert_string_equal(json_of(sio_make(io, "%.*s", -1, text + 6)), "\"\xf0\x9f\x98\x80z\"");
+    assert_string_equal(sim_json(sio_make(io, "%.*s", -1, text + 6)), "\"\xf0\x9f\x98\x80z\"");
     static const char *const broken[] = { "\x80\x80\x80\x80", "a\x80", "\xc3z", "\xff", "\xf5" };
     for (size_t i = 0; i < COUNT(broken); i++)
         assert_null(sio_make(io, "%.*s", (int)strlen(broken[i]), broken[i]));
@@ -238,12 +222,12 @@ static void a_precision_cuts_between_letters(void **state)
 static void lengths_cut_numbers(void **state)
 {
     (void)state;
-    sio_server *io = begin();
-    assert_string_equal(json_of(make(io, "[%hd, %hu, %hhd, %hhu]", 65537, 65537, 258, 258)),
+    sio_server *io = sim_new(NULL);
+    assert_string_equal(sim_json(make(io, "[%hd, %hu, %hhd, %hhu]", 65537, 65537, 258, 258)),
                         "[1,1,2,2]");
-    assert_string_equal(json_of(make(io, "[%hu, %hhu]", -1, -1)), "[65535,255]");
-    assert_string_equal(json_of(make(io, "[%zd, %td]", (ptrdiff_t)-5, (ptrdiff_t)-6)), "[-5,-6]");
-    assert_string_equal(json_of(sio_make(io, "%ju", UINTMAX_MAX)), "18446744073709551615");
+    assert_string_equal(sim_json(make(io, "[%hu, %hhu]", -1, -1)), "[65535,255]");
+    assert_string_equal(sim_json(make(io, "[%zd, %td]", (ptrdiff_t)-5, (ptrdiff_t)-6)), "[-5,-6]");
+    assert_string_equal(sim_json(sio_make(io, "%ju", UINTMAX_MAX)), "18446744073709551615");
     sim_free(io);
 }
 
@@ -286,7 +270,7 @@ static const struct {
 static void scans_store_what_fits(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     for (size_t i = 0; i < COUNT(integers); i++) {
         int value = 0, stored;
         char text[100];
@@ -306,7 +290,7 @@ static void scans_store_what_fits(void **state)
 static void scans_know_their_lengths(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     unsigned u = 0;
     long l = 0;
     long long ll = 0;
@@ -361,7 +345,7 @@ static void scans_check_ranges(void **state)
         { "%hu", 2, "0.0", "6.5535e4", "-1.0", "0.5" },
     };
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     for (size_t i = 0; i < COUNT(ranges); i++) {
         const char *const texts[] = { ranges[i].least, ranges[i].most, ranges[i].below,
                                       ranges[i].above };
@@ -411,7 +395,7 @@ static void scans_refuse_what_is_no_template(void **state)
                                        "%lp", "%hlf", "%Lf",  "%llf", "%5p", "%c" };
     char room[16];
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     for (size_t i = 0; i < COUNT(bad); i++) {
         errno = 0;
         int stored = scan(make(io, "7"), bad[i], room);
@@ -426,7 +410,7 @@ static void constants_are_scanned_like_values(void **state)
 {
     sio_value v = NULL;
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     assert_int_equal(sio_scan_value(sio_bool(true), "%p", &v), 1);
     assert_int_equal(sio_type(v), SIO_TRUE);
     assert_int_equal(sio_scan_value(sio_bool(false), "%p", &v), 1);
@@ -437,7 +421,7 @@ static void constants_are_scanned_like_values(void **state)
     assert_int_equal(sio_type(v), SIO_NULL);
     sio_value list = sio_make(io, "[[true]]");
     assert_int_equal(sio_scan_value(list, "[%p]", &v), 1);  // v is not a place in the scan
-    assert_string_equal(json_of(v), "[true]");
+    assert_string_equal(sim_json(v), "[true]");
     sio_value one = sio_binary(io, "x", 1);
     assert_int_equal(sio_scan_value(one, "%p", &v), 1);
     assert_int_equal(sio_type(v), SIO_BINARY);
@@ -447,7 +431,7 @@ static void constants_are_scanned_like_values(void **state)
 static void scanned_strings_have_a_bound(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     char text[6] = "-----";
     assert_int_equal(sio_scan_value(sio_make(io, "'abcd'"), "%4s", text), 1);
     assert_string_equal(text, "abcd");
@@ -469,7 +453,7 @@ static void scanned_strings_have_a_bound(void **state)
     int n;
     assert_int_equal(
         sio_scan_value(sio_make(io, "{'a': [1], 'n': 3}"), "{'n': %d, 'a': %p}", &n, &v), 2);
-    assert_string_equal(json_of(v), "[1]");
+    assert_string_equal(sim_json(v), "[1]");
     assert_int_equal(sio_scan_value(sio_make(io, "[1, 'x']"), "[%d, %d]", &n, &n), 1);
     sim_free(io);
 }

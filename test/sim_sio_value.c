@@ -1,56 +1,36 @@
-#define _POSIX_C_SOURCE 200809L  // of sim.c
-/* test_sio_value.c - values, and the arguments of events
+/* sim_sio_value.c - values, and the arguments of events
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
-#include "sim.c"
+#include "sim.h"
 
 #include <errno.h>
-#include <float.h>
-#include <limits.h>
-#include <math.h>
-
-/* A value's JSON; "(none)" for NULL. */
-static const char *json_of(sio_value v)
-{
-    size_t n;
-    if (v == NULL)
-        return "(none)";
-    const char *p = sio_json(v, &n);
-    return keep(p, n);
-}
-
-static sio_server *begin(void)
-{
-    sim_fail = abort_saying;
-    return sim_new(NULL);
-}
 
 /* ---- Arrays ---------------------------------------------------------------------------------- */
 
 static void arrays_are_spread(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     sio_value two = sio_make(io, "[1, 2]"), none = sio_make(io, "[]"), object = sio_make(io, "{}");
-    assert_string_equal(json_of(sio_make(io, "[%p]", sio_spread(io, two))), "[1,2]");
-    assert_string_equal(json_of(sio_make(io, "[0, %p, 3]", sio_spread(io, two))), "[0,1,2,3]");
-    assert_string_equal(json_of(sio_make(io, "[%p, 3]", sio_spread(io, none))), "[3]");
-    assert_string_equal(json_of(sio_make(io, "[3, %p]", sio_spread(io, none))), "[3]");
-    assert_string_equal(json_of(sio_make(io, "[3, %p, 4]", sio_spread(io, none))), "[3,4]");
-    assert_string_equal(json_of(sio_make(io, "[%p]", sio_spread(io, none))), "[]");
+    assert_string_equal(sim_json(sio_make(io, "[%p]", sio_spread(io, two))), "[1,2]");
+    assert_string_equal(sim_json(sio_make(io, "[0, %p, 3]", sio_spread(io, two))), "[0,1,2,3]");
+    assert_string_equal(sim_json(sio_make(io, "[%p, 3]", sio_spread(io, none))), "[3]");
+    assert_string_equal(sim_json(sio_make(io, "[3, %p]", sio_spread(io, none))), "[3]");
+    assert_string_equal(sim_json(sio_make(io, "[3, %p, 4]", sio_spread(io, none))), "[3,4]");
+    assert_string_equal(sim_json(sio_make(io, "[%p]", sio_spread(io, none))), "[]");
     assert_string_equal(
-        json_of(sio_make(io, "[%p, %p]", sio_spread(io, none), sio_spread(io, none))), "[]");
-    assert_string_equal(json_of(sio_make(io, "[%p, %p]", sio_spread(io, two), sio_spread(io, two))),
-                        "[1,2,1,2]");
+        sim_json(sio_make(io, "[%p, %p]", sio_spread(io, none), sio_spread(io, none))), "[]");
+    assert_string_equal(
+        sim_json(sio_make(io, "[%p, %p]", sio_spread(io, two), sio_spread(io, two))), "[1,2,1,2]");
     assert_null(sio_make(io, "{'a': %p}", sio_spread(io, two)));
     assert_null(sio_make(io, "%p", sio_spread(io, two)));  // two values
     assert_null(sio_spread(io, object));
     assert_null(sio_spread(io, NULL));
     assert_int_equal(sio_count(sio_spread(io, two)), 2);
-    assert_string_equal(json_of(sio_at(sio_spread(io, two), 1)), "2");
+    assert_string_equal(sim_json(sio_at(sio_spread(io, two), 1)), "2");
     sio_value again = sio_spread(io, sio_spread(io, two));  // as sio_args is
-    assert_string_equal(json_of(sio_make(io, "[0, %p]", again)), "[0,1,2]");
-    assert_string_equal(json_of(sio_make(io, "[%p]", sio_spread(io, sio_spread(io, none)))), "[]");
+    assert_string_equal(sim_json(sio_make(io, "[0, %p]", again)), "[0,1,2]");
+    assert_string_equal(sim_json(sio_make(io, "[%p]", sio_spread(io, sio_spread(io, none)))), "[]");
     int a, b;
     assert_int_equal(sio_scan_value(sio_spread(io, sio_make(io, "[12, 34]")), "[%d, %d]", &a, &b),
                      2);
@@ -64,7 +44,7 @@ static void arrays_are_spread(void **state)
 static void bytes_travel_with_values(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     size_t n;
     sio_value a = sio_binary(io, "\1\2", 2), empty = sio_binary(io, NULL, 0);
     assert_int_equal(sio_type(a), SIO_BINARY);
@@ -77,7 +57,7 @@ static void bytes_travel_with_values(void **state)
     assert_non_null(sio_bytes(sio_at(x, 1), &n));
     assert_int_equal(n, 0);
     sio_value w = sio_make(io, "[%p, %p]", sio_member(v, "y"), v);  // numbers count anew
-    assert_string_equal(json_of(w),
+    assert_string_equal(sim_json(w),
                         "[{\"_placeholder\":true,\"num\":0},{\"x\":[{\"_placeholder\":true,"
                         "\"num\":1},{\"_placeholder\":true,\"num\":2}],\"y\":"
                         "{\"_placeholder\":true,\"num\":3}}]");
@@ -104,7 +84,7 @@ static void bytes_travel_with_values(void **state)
 static void values_are_looked_at(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     size_t n;
     sio_value v =
         sio_make(io, "{'n': null, 'f': false, 't': true, 'i': -1, 's': 'a\\u0000b', 'a': [1, 2],"
@@ -119,7 +99,7 @@ static void values_are_looked_at(void **state)
     };
     for (size_t i = 0; i < COUNT(members); i++)
         assert_int_equal(sio_type(sio_member(v, members[i].key)), members[i].type);
-    assert_string_equal(json_of(sio_member(v, "i")), "7");  // the last of two
+    assert_string_equal(sim_json(sio_member(v, "i")), "7");  // the last of two
     assert_memory_equal(sio_text(sio_member(v, "s"), &n), "a\0b", 4);
     assert_int_equal(n, 3);
     assert_null(sio_text(sio_member(v, "i"), &n));
@@ -163,7 +143,7 @@ static void on_args(sio_socket *s, sio_event *e)
         assert_int_equal(n, i);
     }
     assert_null(sio_arg(e, 12));
-    assert_string_equal(json_of(sio_make(sio_socket_server(s), "[%p]", sio_args(e))),
+    assert_string_equal(sim_json(sio_make(sio_socket_server(s), "[%p]", sio_args(e))),
                         "[\"text\", {\"k\":2} ,[0.5],3,4,5,6,7,8,9, 10,11]");
 }
 
@@ -221,7 +201,7 @@ static void names_are_the_same_for_everybody(void **state)
         { "\"\"", "", 0 },
     };
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     sio_namespace *ns = sio_of(io, "/");
     sio_use_event(ns, see);
     sio_on(ns, "ad", on_admin);
@@ -259,7 +239,7 @@ static void on_set(sio_socket *s, sio_event *e)
 {
     ran++;
     assert_int_equal(sio_argc(e), 3);
-    assert_string_equal(json_of(sio_make(sio_socket_server(s), "[%p]", sio_args(e))),
+    assert_string_equal(sim_json(sio_make(sio_socket_server(s), "[%p]", sio_args(e))),
                         "[\"new\",null,3]");
 }
 
@@ -300,7 +280,7 @@ static void on_refused(sio_socket *s, sio_event *e)
 static void events_hand_over_their_arguments(void **state)
 {
     (void)state;
-    sio_server *io = begin();
+    sio_server *io = sim_new(NULL);
     sio_namespace *ns = sio_of(io, "/");
     sio_on(ns, "args", on_args);
     sio_on(ns, "1.5", on_number);
