@@ -153,7 +153,7 @@ static void tell_missed(const struct user *user, long long since)
 {
     sio_target self = sio_self(user->socket);
     if (since > 0 && since < dropped)
-        sio_emit(self, "gap", " ");
+        sio_emit(self, "gap", "");
     for (size_t i = 0; i < LINES; i++) {
         const struct line *line = &lines[(n_lines + i) % LINES];
         bool is_own = is_same(line->from, user->name) || is_same(line->to + 1, user->name);
@@ -226,7 +226,7 @@ static const char *join(sio_socket *socket, sio_event *event)
     if (user->socket != socket || strcmp(user->name, name) != 0) {
         part(socket);  // as whom it was before
         if (user->socket) {
-            sio_emit(sio_self(user->socket), "replaced", " ");
+            sio_emit(sio_self(user->socket), "replaced", "");
             part(user->socket);
         }
         sio_set_data(socket, user, NULL);
@@ -313,7 +313,7 @@ static const char usage[] =
 static void on_signal(int number)
 {
     signal(number, SIG_DFL);  // a second one ends the program at once
-    sio_stop(io);
+    sio_shutdown(io);
 }
 
 /* The chat never waits for whoever reads its log: a line that would have to wait is dropped, and how

@@ -370,7 +370,7 @@ static void open_polling(sio_eio *eio, sio_exchange *x, const sio_http_head *hea
     sio_session *s = new_session(eio, x, head, q, &sio_by_polling);
     bool good = s != NULL && sio_poll_begin(s);
     if (good)
-        send_open(s, (o->transports & SIO_WEBSOCKET) && !o->no_upgrades);  // E23, E24
+        send_open(s, (o->transports & SIO_WEBSOCKET) && o->upgrades != SIO_OFF);  // E23, E24
     if (!good || sio_session_pending(s) == 0) {
         if (s != NULL)
             sio_session_forget(s);
@@ -589,7 +589,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     if (eio->prefix == NULL)
         return -1;
     memcpy(eio->prefix, o->path, n);
-    if (!o->no_trailing_slash && (n == 0 || eio->prefix[n - 1] != '/'))
+    if (o->trailing_slash != SIO_OFF && (n == 0 || eio->prefix[n - 1] != '/'))
         eio->prefix[n++] = '/';  // E03, E29
     eio->prefix[n] = '\0';
     eio->prefix_n = n;

@@ -255,16 +255,31 @@ bool sio_ip_parse(const char *text, sio_ip *ip);   // false: it is none
 
 typedef struct sio_loop sio_loop;
 
+/* What a watched descriptor is part of. */
+enum { SIO_WATCHED_CONN, SIO_WATCHED_LISTENER, SIO_WATCHED_CALL };
+
 /* A descriptor that the loop watches: part of what owns it. */
-typedef struct sio_watch {
+typedef struct sio_watched {
     int fd;  // -1: closed
-    bool listener;
+    unsigned char kind;
     bool want_write, no_read;
     uint32_t place;  // the loop's own
-} sio_watch;
+} sio_watched;
+
+/* A descriptor of somebody else's, who is called. */
+typedef struct sio_called {
+    sio_watched watched;  // first; its kind is SIO_WATCHED_CALL
+    void (*ready)(struct sio_called *c, bool readable, bool writable);
+} sio_called;
+
+/* A call that a thread has posted. */
+typedef struct sio_posted {
+    void (*fn)(sio_server *io, void *data);
+    void *data;
+} sio_posted;
 
 typedef struct sio_ready {
-    sio_watch *watch;
+    sio_watched *watch;
     bool readable, writable;  // an error counts as readable
 } sio_ready;
 
@@ -273,27 +288,31 @@ void sio_loop_free(sio_loop *loop);
 int sio_loop_fd(const sio_loop *loop);
 /* Waits and fills ready. Returns how many, -1: the loop fails. */
 int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max);
-void sio_loop_wake(sio_loop *loop);                      // async-signal-safe: wait returns
+void sio_loop_wake(sio_loop *loop);  // async-signal-safe: wait returns
+/* From any thread: what another call takes out again, on the loop's own thread, and wait returns. 0, or
+ * -1 with errno: EAGAIN when it is full. */
+int sio_loop_post(sio_loop *loop, const sio_posted *call);
+bool sio_loop_posted(sio_loop *loop, sio_posted *call);  // false: there is none
 int64_t sio_loop_now(sio_loop *loop);                    // monotonic, milliseconds; asks the clock
 int64_t sio_loop_now_up(sio_loop *loop);                 // the same, rounded up
 int64_t sio_loop_wall(sio_loop *loop);                   // milliseconds since 1970
 int sio_loop_random(sio_loop *loop, void *p, size_t n);  // 0 or -1
 
 /* Opens a listener and fills w. Returns its port (0 for unix) or -1. */
-int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port);
+int sio_loop_listen(sio_loop *loop, sio_watched *w, const char *host, int port);
 /* Accepts one connection. 1: *fd, *ip are set; 0: nobody waits; -1: no descriptors or memory. */
-int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip);
-int sio_loop_watch(sio_loop *loop, sio_watch *w);  // for reading; 0 or -1
-void sio_loop_unwatch(sio_loop *loop, sio_watch *w);
+int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip);
+int sio_loop_watch(sio_loop *loop, sio_watched *w);  // for what its flags say; 0 or -1 with errno
+void sio_loop_unwatch(sio_loop *loop, sio_watched *w);
 /* 0; or -1: the kernel did not take it, and the connection can't go on. */
-int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on);
-int sio_loop_stop_reading(sio_loop *loop, sio_watch *w);  // for good
+int sio_loop_want_write(sio_loop *loop, sio_watched *w, bool on);
+int sio_loop_stop_reading(sio_loop *loop, sio_watched *w);  // for good
 /* Bytes read; 0: the end; -1: nothing now; -2: the connection is broken. */
-ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n);
+ptrdiff_t sio_loop_read(sio_loop *loop, sio_watched *w, void *p, size_t n);
 /* Sends up to count pieces. Bytes sent, 0 or more; -2: the connection is broken. */
-ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int count);
-void sio_loop_shutdown(sio_loop *loop, sio_watch *w);  // nothing more will be sent
-void sio_loop_close(sio_loop *loop, sio_watch *w);
+ptrdiff_t sio_loop_send(sio_loop *loop, sio_watched *w, const sio_span *piece, int count);
+void sio_loop_shutdown(sio_loop *loop, sio_watched *w);  // nothing more will be sent
+void sio_loop_close(sio_loop *loop, sio_watched *w);
 void sio_loop_refuse(sio_loop *loop, int fd);  // closes what was accepted and never watched
 /* A file's size, and when it changed, in nanoseconds as far as the system knows them; and its first n
  * bytes. 0, or -1: it can't be read, is no plain file, or is shorter by now. */
@@ -376,7 +395,7 @@ typedef struct sio_holder {
 } sio_holder;
 
 typedef struct sio_listener {
-    sio_watch watch;  // first
+    sio_watched watch;  // first
     sio_net *net;
     const sio_conn_protocol *protocol;  // what its connections speak first
     struct sio_listener *next;
@@ -527,7 +546,7 @@ typedef struct sio_fragments {
 } sio_fragments;
 
 struct sio_conn {
-    sio_watch watch;        // first
+    sio_watched watch;      // first
     unsigned char waiting;  // requests without an answer
     bool dead : 1;          // its descriptor is closed; freed when the turn ends
     bool dirty : 1;         // in net->dirty
@@ -600,6 +619,7 @@ sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 typedef struct sio_route {
     sio_mount mount;  // first
     sio_http_handler fn;
+    void *data;  // what the application set it with
     const char *method, *path;
     size_t path_n;  // of a prefix: without the "*"
     bool prefix;

@@ -368,9 +368,9 @@ static void on_input_end(sio_conn *c, bool clean)
 
 /* How much more than the others a connection was given. Who was idle has credit, but not without
  * limit. A listener is always the first. */
-static int32_t lead(const sio_net *net, const sio_watch *w)
+static int32_t lead(const sio_net *net, const sio_watched *w)
 {
-    if (w->listener)
+    if (w->kind == SIO_WATCHED_LISTENER)
         return INT32_MIN;
     int32_t units = (int32_t)(((const sio_conn *)(const void *)w)->used - net->used);
     return units < -CREDIT ? -CREDIT : units;
@@ -527,11 +527,16 @@ static void sort(const sio_net *net, sio_ready *ready, int n)
 /* What the loop says of one descriptor: a listener's, or a connection's. */
 static void on_ready(sio_net *net, const sio_ready *r)
 {
-    sio_watch *w = r->watch;
+    sio_watched *w = r->watch;
     if (w->fd < 0)
         return;  // closed by a callback of this turn
-    if (w->listener) {
+    if (w->kind == SIO_WATCHED_LISTENER) {
         on_acceptable((sio_listener *)(void *)w);
+        return;
+    }
+    if (w->kind == SIO_WATCHED_CALL) {
+        sio_called *called = (sio_called *)(void *)w;
+        called->ready(called, r->readable, r->writable);
         return;
     }
     sio_conn *c = (sio_conn *)(void *)w;

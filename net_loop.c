@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  * epoll on Linux, poll(2) elsewhere, with -DSIO_POLL, or compiled by tcc: one pair of functions
- * below. All descriptors are non-blocking, level-triggered, and watched by a sio_watch in what owns
+ * below. All descriptors are non-blocking, level-triggered, and watched by a sio_watched in what owns
  * them.
  *
  * What holds here:
@@ -56,12 +56,13 @@ struct sio_loop {
     int random, wake_write;
     size_t random_left;
     unsigned char pool[RANDOM_POOL];
-    sio_watch wake;  // its descriptor is the other end of wake_write
+    sio_watched wake;  // the other end of wake_write: sio_posted after sio_posted
+    bool woken;        // it has some
 #ifdef USE_EPOLL
     int epoll;
 #else
     struct pollfd *polled;
-    sio_watch **watch;
+    sio_watched **watch;
     size_t n, cap_polled, cap_watch;
     size_t turn;  // where to begin, so that nobody is always last
 #endif
@@ -90,24 +91,24 @@ int sio_loop_fd(const sio_loop *loop)
     return loop->epoll;
 }
 
-static int backend_set(sio_loop *loop, sio_watch *w, int change)
+static int backend_set(sio_loop *loop, sio_watched *w, int change)
 {
     struct epoll_event e = { .data.ptr = w };
     e.events = (w->no_read ? 0u : EPOLLIN) | (w->want_write ? EPOLLOUT : 0u);
     return epoll_ctl(loop->epoll, change, w->fd, &e);
 }
 
-int sio_loop_watch(sio_loop *loop, sio_watch *w)
+int sio_loop_watch(sio_loop *loop, sio_watched *w)
 {
     return backend_set(loop, w, EPOLL_CTL_ADD);
 }
 
-void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
+void sio_loop_unwatch(sio_loop *loop, sio_watched *w)
 {
     backend_set(loop, w, EPOLL_CTL_DEL);
 }
 
-int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watched *w, bool on)
 {
     if (w->want_write == on || w->fd < 0)
         return 0;
@@ -115,7 +116,7 @@ int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     return backend_set(loop, w, EPOLL_CTL_MOD);
 }
 
-int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watched *w)
 {
     w->no_read = true;
     return backend_set(loop, w, EPOLL_CTL_MOD);
@@ -154,19 +155,19 @@ int sio_loop_fd(const sio_loop *loop)
     return -1;
 }
 
-int sio_loop_watch(sio_loop *loop, sio_watch *w)
+int sio_loop_watch(sio_loop *loop, sio_watched *w)
 {
     if (!sio_reserve(loop->memory, &loop->polled, loop->n, &loop->cap_polled, sizeof *loop->polled))
-        return -1;
+        return sio_fail(ENOMEM);
     if (!sio_reserve(loop->memory, &loop->watch, loop->n, &loop->cap_watch, sizeof *loop->watch))
-        return -1;
+        return sio_fail(ENOMEM);
     w->place = (uint32_t)loop->n;
-    loop->polled[loop->n] = (struct pollfd){ .fd = w->fd, .events = POLLIN };
+    loop->polled[loop->n] = (struct pollfd){ .fd = w->fd };
     loop->watch[loop->n++] = w;
-    return 0;
+    return sio_loop_want_write(loop, w, w->want_write);
 }
 
-void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
+void sio_loop_unwatch(sio_loop *loop, sio_watched *w)
 {
     if (w->place == NOWHERE)
         return;
@@ -177,7 +178,7 @@ void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
     w->place = NOWHERE;
 }
 
-int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watched *w, bool on)
 {
     if (w->fd < 0)
         return 0;
@@ -186,7 +187,7 @@ int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     return 0;
 }
 
-int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watched *w)
 {
     w->no_read = true;
     return sio_loop_want_write(loop, w, w->want_write);
@@ -254,21 +255,39 @@ int sio_loop_wait(sio_loop *loop, int64_t timeout_ms, sio_ready *ready, int max)
     if (n < 0)
         return errno == EINTR ? 0 : -1;
     for (int i = 0; i < n; i++) {
-        char bytes[64];
-        if (ready[i].watch != &loop->wake)
-            ready[kept++] = ready[i];
+        if (ready[i].watch == &loop->wake)
+            loop->woken = true;
         else
-            while (read(loop->wake.fd, bytes, sizeof bytes) > 0)
-                continue;
+            ready[kept++] = ready[i];
     }
     return kept;
 }
 
+/* The pipe is the queue. A write of so few bytes is whole or not done (POSIX, write), whoever else
+ * writes, so nothing is to be locked. */
+int sio_loop_post(sio_loop *loop, const sio_posted *call)
+{
+    while (write(loop->wake_write, call, sizeof *call) < 0)
+        if (errno != EINTR)
+            return -1;
+    return 0;
+}
+
+bool sio_loop_posted(sio_loop *loop, sio_posted *call)
+{
+    while (loop->woken) {
+        loop->woken = read(loop->wake.fd, call, sizeof *call) == (ssize_t)sizeof *call;
+        if (loop->woken && call->fn != NULL)
+            return true;
+    }
+    return false;
+}
+
+/* A full pipe wakes as well. */
 void sio_loop_wake(sio_loop *loop)
 {
     int saved = errno;
-    while (write(loop->wake_write, "", 1) < 0 && errno == EINTR)
-        continue;  // a full pipe wakes as well
+    sio_loop_post(loop, &(sio_posted){ .fn = NULL });
     errno = saved;
 }
 
@@ -415,7 +434,7 @@ static int port_of(int fd)
     return ntohs(at.any.sa_family == AF_INET6 ? at.in6.sin6_port : at.in.sin_port);
 }
 
-int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
+int sio_loop_listen(sio_loop *loop, sio_watched *w, const char *host, int port)
 {
     bool local = host != NULL && strncmp(host, "unix:", 5) == 0;
     if (!local && (port < 0 || port > 65535))
@@ -423,7 +442,7 @@ int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
     int fd = local ? listen_unix(host + 5) : listen_inet(host, port);
     if (fd < 0)
         return -1;
-    *w = (sio_watch){ .fd = fd, .listener = true };
+    *w = (sio_watched){ .fd = fd, .kind = SIO_WATCHED_LISTENER };
     if (sio_loop_watch(loop, w) == 0)
         return local ? 0 : port_of(fd);
     return close_failed(fd);
@@ -452,7 +471,7 @@ static int accept_one(int listener, struct sockaddr *from, socklen_t *size)
 }
 #endif
 
-int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
+int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip)
 {
     address from;
     socklen_t size = sizeof from;
@@ -474,7 +493,7 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
 
 /* ---- Reading, sending, closing ------------------------------------------------------------------- */
 
-ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
+ptrdiff_t sio_loop_read(sio_loop *loop, sio_watched *w, void *p, size_t n)
 {
     (void)loop;
     for (;;) {
@@ -488,7 +507,7 @@ ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
     }
 }
 
-ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int count)
+ptrdiff_t sio_loop_send(sio_loop *loop, sio_watched *w, const sio_span *piece, int count)
 {
     struct iovec v[MAX_PIECES];
     struct msghdr message = { .msg_iov = v };
@@ -511,13 +530,13 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int
     }
 }
 
-void sio_loop_shutdown(sio_loop *loop, sio_watch *w)
+void sio_loop_shutdown(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
     shutdown(w->fd, SHUT_WR);
 }
 
-void sio_loop_close(sio_loop *loop, sio_watch *w)
+void sio_loop_close(sio_loop *loop, sio_watched *w)
 {
     if (w->fd < 0)
         return;

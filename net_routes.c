@@ -111,7 +111,7 @@ static bool is_framing(const char *name)
            sio_span_is_nocase(s, "Connection");
 }
 
-int sio_header_add(sio_http *http, const char *name, const char *value)
+int sio_http_add_header(sio_http *http, const char *name, const char *value)
 {
     if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
         return sio_fail(EINVAL);
@@ -189,7 +189,7 @@ static void on_gone(void *owner, sio_http *http, int status)
 
 static const sio_endpoint endpoint = { on_head, on_body, on_gone };
 
-int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
+int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
 {
     bool ours = http->mount->endpoint == &endpoint && !http->answered;
     if (!ours || status < 200 || status > 999 || (type != NULL && !sio_http_is_value(type)))
@@ -199,6 +199,13 @@ int sio_reply(sio_http *http, int status, const char *type, const void *p, size_
     http->extra_always = http->extra.n;
     sio_respond(http, status, type, SIO_NONE, (sio_span){ p, n });
     return 0;
+}
+
+void *sio_http_data(const sio_http *http)
+{
+    if (http->mount->endpoint != &endpoint)
+        return NULL;
+    return ((const sio_route_data *)(const void *)http->mount)->data;
 }
 
 /* Comparing the path first sorts out most routes. RFC 9110, 9.3.2: who answers GET answers HEAD. */
@@ -240,17 +247,16 @@ sio_route_data *sio_route_new(sio_net *net, size_t size, const char *method, con
     return r;
 }
 
-int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn)
+int(sio_route)(sio_server *io, const char *method, const char *path, sio_http_handler fn,
+               void *data)
 {
     sio_net *net = (sio_net *)(void *)io;  // which begins with it
+    if (method == NULL || path == NULL || fn == NULL)
+        return sio_fail(EINVAL);
     sio_route_data *r = sio_route_new(net, sizeof *r, method, path, fn);
     if (r == NULL)
         return -1;
+    r->data = data;
     sio_mount_add(net, &r->mount);
     return 0;
-}
-
-int sio_get(sio_server *io, const char *path, sio_http_handler fn)
-{
-    return sio_route(io, "GET", path, fn);
 }

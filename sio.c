@@ -88,12 +88,12 @@ static void connected(sio_socket *s)
 }
 
 /* The i-th one, the family's first; NULL behind the last. */
-static sio_middleware middleware_at(const sio_namespace *ns, size_t i)
+static const sio_bound *middleware_at(const sio_namespace *ns, size_t i)
 {
     size_t n = ns->family == NULL ? 0 : ns->family->use.n;
     if (i < n)
-        return ns->family->use.fn[i];
-    return i - n < ns->use.n ? ns->use.fn[i - n] : NULL;
+        return &ns->family->use.at[i];
+    return i - n < ns->use.n ? &ns->use.at[i - n] : NULL;
 }
 
 /* M04, M05: the error, with its data unless that is NULL; protocol 3 gets either, bare (V12). The
@@ -131,11 +131,12 @@ static bool is_left(const sio_socket *s, const sio_event *e, const char *error)
 static void run_middlewares(sio_socket *s, size_t i)
 {
     sio_server *io = s->ns->io;
-    for (sio_middleware fn; (fn = middleware_at(s->ns, i)) != NULL; i++) {
+    for (const sio_bound *b; (b = middleware_at(s->ns, i)) != NULL; i++) {
         sio_value set[1] = { sio_auth(s) };
         sio_event e = { .io = io, .socket = s, .packet = &sio_no_packet, .set = set, .n_set = 1 };
         e.next = (uint32_t)i + 1;
-        const char *error = fn(s, &e);
+        e.data = b->data;
+        const char *error = b->fn.middleware(s, &e);
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
@@ -146,7 +147,7 @@ static void run_middlewares(sio_socket *s, size_t i)
     connected(s);
 }
 
-int sio_next(sio_admission a, const char *error, const char *template, ...)
+int(sio_next)(sio_admission a, const char *error, const char *template, ...)
 {
     sio_server *io = a.io;
     uint64_t next;
@@ -155,10 +156,13 @@ int sio_next(sio_admission a, const char *error, const char *template, ...)
     sio_socket *s = sio_handle_get(&io->handles, a.socket);
     sio_scope_enter(&io->net);
     if (error != NULL) {
+        sio_value data = NULL;
         sio_arguments args;
         va_start(args.ap, template);
-        refuse_socket(s, error, sio_template_make(io, template, &args));
+        if (template[strspn(template, " ")] != '\0')
+            data = sio_template_make(io, "sio_next", template, &args);
         va_end(args.ap);
+        refuse_socket(s, error, data);
     } else {
         run_middlewares(s, (size_t)next);
     }
@@ -179,11 +183,18 @@ sio_admission sio_next_later(sio_event *event)
     return a;
 }
 
-int sio_error_data(sio_event *event, const char *template, ...)
+sio_socket *sio_next_socket(sio_admission a)
+{
+    return sio_owed_is(a.io, a.socket, a.serial, SIO_OWED_ADMISSION)
+               ? sio_handle_get(&a.io->handles, a.socket)
+               : NULL;
+}
+
+int(sio_error_data)(sio_event *event, const char *template, ...)
 {
     sio_arguments args;
     va_start(args.ap, template);
-    sio_value v = sio_template_make(event->io, template, &args);
+    sio_value v = sio_template_make(event->io, "sio_error_data", template, &args);
     va_end(args.ap);
     if (v == NULL)
         return sio_fail(EINVAL);
@@ -264,8 +275,10 @@ static sio_span split_query(sio_server *io, sio_span *name)
 static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
 {
     for (size_t i = 0; i < ns->use_event.n; i++) {
+        const sio_bound *b = &ns->use_event.at[i];
         e->error_data = NULL;
-        const char *error = ns->use_event.fn[i](s, e);
+        e->data = b->data;
+        const char *error = b->fn.middleware(s, e);
         if (s->state != SIO_SOCKET_CONNECTED || error == SIO_DROP)
             return -1;
         if (error != NULL) {
@@ -284,15 +297,15 @@ static void on_event(sio_socket *s, sio_event *e)
     sio_namespace *ns = s->ns, *family = ns->family;
     sio_span key = e->packet->index.element[0];
     if (family != NULL)
-        sio_run_list(s, &family->any, e);
-    sio_run_list(s, &ns->any, e);
+        sio_run_list(s, &family->any, e, false);
+    sio_run_list(s, &ns->any, e, false);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
     if (family != NULL && run_event_middlewares(family, s, e) < 0)
         return;
     if (run_event_middlewares(ns, s, e) < 0)
         return;
-    if (e->packet->escaped)
+    if (e->packet->escaped || e->renamed != NULL)
         key = sio_event_name(e);
     else if (key.p[0] == '"')
         key.p++, key.n -= 2;

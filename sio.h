@@ -37,6 +37,8 @@
 #ifndef SIO_H
 #define SIO_H
 
+#include <limits.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,11 +47,18 @@
 
 /* Lets gcc and clang check a template's conversions against its arguments. */
 #if defined(__GNUC__)
-#define SIO_PRINTF(template, first) __attribute__((format(printf, template, first)))
-#define SIO_SCANF(template, first) __attribute__((format(scanf, template, first)))
+#define SIO_PRINTF(at, first) __attribute__((format(printf, at, first)))
+#define SIO_SCANF(at, first) __attribute__((format(scanf, at, first)))
 #else
-#define SIO_PRINTF(template, first)
-#define SIO_SCANF(template, first)
+#define SIO_PRINTF(at, first)
+#define SIO_SCANF(at, first)
+#endif
+
+/* Functions that set a callback take data for it, which may be left out: sio_on(ns, "hi", on_hi). */
+#ifdef __cplusplus
+#define SIO_OPTIONAL = nullptr
+#else
+#define SIO_OPTIONAL
 #endif
 
 typedef struct sio_server sio_server;        // listeners, routes, namespaces: one program has one
@@ -58,24 +67,34 @@ typedef struct sio_socket sio_socket;        // one client in one namespace
 typedef struct sio_event sio_event;          // what a handler was called for, with its arguments
 typedef struct sio_http sio_http;            // one HTTP request
 
-/* A JSON value, perhaps with binary attachments. Opaque; it is a void * so that "%p" takes it. */
-typedef void *sio_value;
+typedef struct sio_value_data *sio_value;  // a JSON value, perhaps with binary attachments
+
+/* Templates: what follows an event's name in sio_emit and its kin, and what sio_scan reads by. They are
+ * literals, so that nobody's bytes become one: where a variable stands, the call does not compile. The v
+ * functions, and a function's name in brackets, (sio_emit)(..), take any text, for those who know where
+ * it comes from. */
 
 /* ---- Server --------------------------------------------------------------------------------- */
 
 enum { SIO_POLLING = 1, SIO_WEBSOCKET = 2 };
 
-/* Options: 0, NULL and false stand for the default. Defaults and names are the reference's. */
+/* What is on by default, and may be switched off. */
+enum sio_switch { SIO_DEFAULT, SIO_ON, SIO_OFF };
+
+#define SIO_NEVER INT_MAX             // of a time: it does not end
+#define SIO_NO_LIMIT (SIZE_MAX / 16)  // of a size or number
+
+/* Options: 0, NULL and false stand for the default, everywhere. Defaults and names are the reference's. */
 typedef struct sio_options {
     /* Engine.IO */
-    const char *path;        // "/socket.io"; requests below PATH/ belong to Socket.IO
-    bool no_trailing_slash;  // match PATH itself too, and all that begins with it
-    int ping_interval_ms;    // 25000
-    int ping_timeout_ms;     // 20000
-    int upgrade_timeout_ms;  // 10000
-    int transports;          // SIO_POLLING | SIO_WEBSOCKET
-    bool no_upgrades;        // announce no upgrade in the handshake
-    const char *cookie;      // name of a cookie that carries the session id; NULL: none
+    const char *path;                // "/socket.io"; requests below PATH/ belong to Socket.IO
+    enum sio_switch trailing_slash;  // SIO_ON; SIO_OFF: match PATH too, and all that begins with it
+    int ping_interval_ms;            // 25000
+    int ping_timeout_ms;             // 20000
+    int upgrade_timeout_ms;          // 10000
+    int transports;                  // SIO_POLLING | SIO_WEBSOCKET
+    enum sio_switch upgrades;        // SIO_ON; SIO_OFF: announce no upgrade in the handshake
+    const char *cookie;              // name of a cookie that carries the session id; NULL: none
 
     /* Socket.IO */
     int connect_timeout_ms;  // 45000: time until the first namespace must be joined
@@ -98,7 +117,7 @@ typedef struct sio_options {
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
      * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
     const char *(*allow_request)(sio_http *http);
-    /* Called for each answer of the endpoint; adds header fields with sio_header_add. initial: this
+    /* Called for each answer of the endpoint; adds header fields with sio_http_add_header. initial: this
      * answer opens a session. */
     void (*headers)(sio_http *http, bool initial);
 
@@ -117,7 +136,7 @@ typedef struct sio_options {
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
     size_t max_rooms;        // 10000 joined by one socket
-    size_t max_connections;  // 0: as many as there are descriptors
+    size_t max_connections;  // SIO_NO_LIMIT: as many as there are descriptors
     size_t max_sessions;     // 100000 of an endpoint; when there are so many, the oldest that has
                              // joined no namespace (of plain Engine.IO: that sent no message) makes
                              // room; where there is none, handshakes are answered 503
@@ -125,7 +144,7 @@ typedef struct sio_options {
      * trust_proxy all clients have one address. On a public port a few hundred are enough for those
      * who share one. */
     size_t max_sessions_per_address;
-    size_t max_per_address;  // 0: as many as they like; IPv6 counts by its first 64 bits
+    size_t max_per_address;  // SIO_NO_LIMIT connections; IPv6 counts by its first 64 bits
     size_t max_memory;       // 512 MiB of all clients' input and output on its way
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
@@ -133,7 +152,7 @@ typedef struct sio_options {
     int keep_alive_ms;       // 5000 of silence between two requests
     int return_timeout_ms;   // 10000 for a client to come back after a handshake by polling
     int close_timeout_ms;    // 30000 for the client to take or answer a close
-    int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_stop
+    int stop_timeout_ms;     // 500 for sio_run to say goodbye after sio_shutdown
     /* 10000 namespaces of families; a client that asks for one more gets "Invalid namespace". */
     size_t max_dynamic_namespaces;
 
@@ -150,12 +169,12 @@ typedef struct sio_options {
 sio_server *sio_new(const sio_options *options);
 
 /* Closes everything without a goodbye and frees it. Handlers of "disconnect" still run. From inside
- * a callback it frees nothing, for what called that goes on: then it does what sio_stop does. */
+ * a callback it frees nothing, for what called that goes on: then it does what sio_shutdown does. */
 void sio_free(sio_server *io);
 
 /* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
  * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
- * EINVAL after sio_stop, since a server that was stopped serves no more. */
+ * EINVAL after sio_shutdown, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
 /* Serves clients of protocol 3 (Socket.IO 1 and 2) as well, from now on: at Socket.IO's endpoint, and at
@@ -164,12 +183,12 @@ int sio_listen(sio_server *io, const char *host, int port);
  * have nothing in common. Returns 0. */
 int sio_allow_v3(sio_server *io);
 
-/* Serves until sio_stop, then tells every client, lets those that poll fetch what is queued, flushes,
+/* Serves until sio_shutdown, then tells every client, lets those that poll fetch what is queued, flushes,
  * and returns 0; -1 if the loop fails, or from inside a callback (EDEADLK). */
 int sio_run(sio_server *io);
 
 /* Serves what is ready, waiting for it at most timeout_ms (-1: until something happens). Returns 1
- * to be called again, 0 after sio_stop has been carried out, -1 if the loop fails, or from inside a
+ * to be called again, 0 after sio_shutdown has been carried out, -1 if the loop fails, or from inside a
  * callback (EDEADLK). */
 int sio_turn(sio_server *io, int timeout_ms);
 
@@ -181,8 +200,8 @@ int sio_fd(const sio_server *io);
 int sio_wait_ms(const sio_server *io);
 
 /* Ends sio_run, for good: serving again takes another server. The only function that a signal handler
- * or another thread may call. */
-void sio_stop(sio_server *io);
+ * may call; another thread may call this and sio_post. */
+void sio_shutdown(sio_server *io);
 
 /* Connection state recovery: a socket that was lost, and comes back in time with the same client, has
  * its id, rooms and data again, and gets what was sent to it meanwhile. Without a call of this nothing
@@ -199,12 +218,28 @@ int sio_recover(sio_server *io, const sio_recovery *options);
 
 void *sio_user(const sio_server *io);
 
-/* Calls fn once, in ms from now or later, never earlier. Keeps data. Returns an id above 0 for
- * sio_cancel, or 0: no memory. */
+/* Calls fn once, in ms from now or later, never earlier; sio_every again and again, each ms (at least 1)
+ * from the first time on, without making up for what was missed. Keep data. Return an id above 0 for
+ * sio_cancel, or 0: EINVAL for no fn; ENOMEM. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
+uint64_t sio_every(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Forgets a call that is still to come; an id that is none any more is ignored. */
 void sio_cancel(sio_server *io, uint64_t id);
+
+/* From any thread: has the thread that runs the server call fn, soon, in the order of posting. Keeps
+ * data. Nothing is called once sio_free has begun. -1: EINVAL for no fn; EAGAIN: thousands wait
+ * already, try again. */
+int sio_post(sio_server *io, void (*fn)(sio_server *io, void *data), void *data);
+
+/* Calls fn whenever a descriptor of yours, such as a terminal's or a database's, is ready for events:
+ * SIO_READABLE, SIO_WRITABLE or both; an error or the end counts as readable. It is called again as long
+ * as that holds. A second call for the same descriptor takes the place of the first; events 0 (fn may
+ * be NULL) ends it, which comes before close. Keeps data. -1: EINVAL; ENOMEM; or what the system says
+ * of a descriptor that can't be waited for, like a file's. */
+enum { SIO_READABLE = 1, SIO_WRITABLE = 2 };
+int sio_watch(sio_server *io, int fd, int events,
+              void (*fn)(sio_server *io, int fd, int events, void *data), void *data);
 
 typedef struct sio_stats {
     uint64_t connections, sessions, sockets, rooms;      // now
@@ -218,14 +253,14 @@ const sio_stats *sio_get_stats(const sio_server *io);
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
-/* The namespace of that name; made when there is none, in the first family that takes the name, whose
+/* The namespace of that name ("chat" is "/chat"); made when there is none, in the first family that takes the name, whose
  * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
- * sio_find. NULL: ENOMEM; EINVAL for a name that does not begin with '/', has a comma, or is longer
- * than SIO_NS_NAME bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
+ * sio_find. NULL: ENOMEM; EINVAL for a name that is NULL, has a comma, or is longer than SIO_NS_NAME
+ * bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
 #define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
-/* The namespace of that name, or NULL when there is none. */
+/* The namespace of that name, as in sio_of; or NULL when there is none. */
 sio_namespace *sio_find(sio_server *io, const char *name);
 
 /* A family of namespaces: when a client asks for a name that does not exist, accept is called with
@@ -234,7 +269,8 @@ sio_namespace *sio_find(sio_server *io, const char *name);
  * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
  * every namespace of it that there is at the call. A client that asks for a longer name than
  * SIO_NS_NAME is disconnected. */
-sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth));
+sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth),
+                          void *data SIO_OPTIONAL);
 
 const char *sio_ns_name(const sio_namespace *ns);  // lends; good as long as ns
 sio_server *sio_ns_server(const sio_namespace *ns);
@@ -248,16 +284,27 @@ typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
  * name run in the order in which they were set. The library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
- *   "disconnecting"  argument 0: the reason; the rooms are still joined
- *   "disconnect"     argument 0: the reason; the rooms are left
+ *   "disconnecting"  arguments: the reason, and details or none; the rooms are still joined
+ *   "disconnect"     the same arguments; the rooms are left
  *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
- *                    an event of that name from a client is ignored */
-int sio_on(sio_namespace *ns, const char *event, sio_handler fn);
+ *                    an event of that name from a client is ignored
+ * sio_once: for the next one alone, whichever socket it is from. data, which may be left out: what
+ * sio_handler_data returns in fn. 0, or -1: EINVAL for NULL, ENOMEM. */
+int sio_on(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
+int sio_once(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
+
+/* Forgets the handlers that were set with that fn and data; fn NULL: all of that name. Those that were
+ * to run for the event under way do not. */
+void sio_off(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* Calls fn for every event that comes in, before middlewares and handlers; or for every event that
- * goes out to a socket (acknowledgements are neither). */
-int sio_on_any(sio_namespace *ns, sio_handler fn);
-int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn);
+ * goes out to a socket (acknowledgements are neither). sio_off_any forgets fn in both. As sio_on. */
+int sio_on_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
+int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
+void sio_off_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
+
+/* What the handler, middleware or accept that is running was set with. */
+void *sio_handler_data(const sio_event *event);
 
 /* A middleware returns NULL to go on, or the message of its error (copied), for which
  * sio_error_data may have set the data. sio_use: before the "connection" event; argument 0 is the
@@ -265,12 +312,12 @@ int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn);
  * an error calls the "error" handlers. In both, SIO_DROP goes no further and answers nothing. */
 typedef const char *(*sio_middleware)(sio_socket *socket, sio_event *event);
 extern const char SIO_DROP[];
-int sio_use(sio_namespace *ns, sio_middleware fn);
-int sio_use_event(sio_namespace *ns, sio_middleware fn);
-int sio_error_data(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
+int sio_use(sio_namespace *ns, sio_middleware fn, void *data SIO_OPTIONAL);
+int sio_use_event(sio_namespace *ns, sio_middleware fn, void *data SIO_OPTIONAL);
+int sio_error_data(sio_event *event, const char *format, ...) SIO_PRINTF(2, 3);
 
 /* A middleware of sio_use that can only answer later returns SIO_LATER after it took a handle with
- * sio_next_later; sio_next then goes on (error NULL) or fails (with data; " " for none), and returns
+ * sio_next_later; sio_next then goes on (error NULL) or fails (with data; "" for none), and returns
  * 0. The handle, to be kept by value, does this once; of several that one call took the first does.
  * When it was used, when the socket is gone, and when the middleware returned anything but SIO_LATER,
  * which counts instead, it does nothing. */
@@ -280,7 +327,9 @@ typedef struct sio_admission {
 } sio_admission;
 extern const char SIO_LATER[];
 sio_admission sio_next_later(sio_event *event);
-int sio_next(sio_admission a, const char *error, const char *template, ...) SIO_PRINTF(3, 4);
+/* The socket that waits, to remember what was found out about it; NULL: the handle means nothing. */
+sio_socket *sio_next_socket(sio_admission a);
+int sio_next(sio_admission a, const char *error, const char *format, ...) SIO_PRINTF(3, 4);
 
 /* ---- Sockets -------------------------------------------------------------------------------- */
 
@@ -308,12 +357,28 @@ sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id);
 void sio_set_data(sio_socket *socket, void *data, void (*release)(void *data));
 void *sio_data(const sio_socket *socket);
 
+/* How things end:
+ *
+ *     call                          what the client sees      what "disconnect" is told
+ *     sio_disconnect(s, false)      a DISCONNECT (41)         "server namespace disconnect"
+ *     sio_disconnect(s, true)       41 for each namespace,    "server namespace disconnect", in each
+ *                                   then the connection ends
+ *     sio_end_connection(s)         the connection ends       "forced close", in each namespace
+ *     sio_shutdown(io)              first what is queued,     "server shutting down", all of them,
+ *                                   then the same             in the turn after the call
+ *     sio_free(io)                  the same at once          "server shutting down"
+ *
+ * The first three may be called anywhere, and the handlers run before they return. sio_shutdown may be
+ * called anywhere. sio_free, like sio_run and sio_turn, may not be called in a callback: there it does
+ * what sio_shutdown does. When a socket has left already, the first two do nothing; sio_end_connection
+ * does as long as its connection is there. */
+
 /* Leaves the namespace ("server namespace disconnect"); close: ends the whole connection, with all
  * its namespaces. Handlers of "disconnecting" and "disconnect" run before it returns. */
 void sio_disconnect(sio_socket *socket, bool close);
 
 /* Ends the Engine.IO connection without a Socket.IO packet ("forced close"). */
-void sio_close(sio_socket *socket);
+void sio_end_connection(sio_socket *socket);
 
 /* Bytes that wait for the client to read them. */
 size_t sio_pending(const sio_socket *socket);
@@ -364,17 +429,20 @@ sio_target sio_local(sio_target t);              // this process only
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
- * event's arguments; "'" may stand for '"'. " " means no arguments. Conversions are printf's:
+ * event's arguments; "'" may stand for '"', and "" is no arguments. Conversions are printf's:
  *   %s %.9s %.*s   a JSON string, escaped, which must be UTF-8; inside quotes: its characters. With
  *                  a precision: the whole letters that fit in so many bytes
  *   %d %u %ld ...  an integer, with the lengths hh h l ll j z t
+ *   !!%d           true or false: the integer is not 0
  *   %g %f %.2f     a number; without a precision the shortest that reads back equal; NaN is null
  *   %p             a sio_value, as it is, with its attachments; NULL is null
  *   %%             a percent sign, inside quotes
  * There are no widths and no flags.
- * 0: sent, or nobody was there. -1: EINVAL for a template that is not JSON, text that is not UTF-8
- * or a reserved event name; E2BIG for too many attachments or rooms; ENOMEM. Then nothing is sent. */
-int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRINTF(3, 4);
+ * 0: sent, or nobody was there. -1: nothing is sent: EINVAL for a template that is not JSON, NULL for
+ * %s, text that is not UTF-8, a reserved event name, no target; E2BIG for too many attachments or rooms;
+ * ENOMEM. The log says which, and where in the template. */
+int sio_emit(sio_target t, const char *event, const char *format, ...) SIO_PRINTF(3, 4);
+int sio_vemit(sio_target t, const char *event, const char *format, va_list ap);
 
 /* Sends an event and calls back, exactly once, with the answer; never before it has returned. To
  * sio_self: answer's arguments are those of the acknowledgement. To others: a timeout is needed
@@ -384,15 +452,30 @@ int sio_emit(sio_target t, const char *event, const char *template, ...) SIO_PRI
  * then. Returns as sio_emit, and -1 with ECANCELED once sio_free has begun; after -1 fn is not
  * called. */
 typedef void (*sio_answer)(sio_server *io, void *data, const char *error, sio_event *answer);
-int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
-                ...) SIO_PRINTF(5, 6);
+int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *format, ...)
+    SIO_PRINTF(5, 6);
+int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, const char *format,
+                 va_list ap);
 
 /* Values for "%p". Lend. */
 sio_value sio_null(void);
 sio_value sio_bool(bool b);
 sio_value sio_binary(sio_server *io, const void *p, size_t n);  // keeps p until the callback ends
 /* A value made from a template, as in sio_emit, that must hold exactly one value; NULL: it fails. */
-sio_value sio_make(sio_server *io, const char *template, ...) SIO_PRINTF(2, 3);
+sio_value sio_make(sio_server *io, const char *format, ...) SIO_PRINTF(2, 3);
+sio_value sio_vmake(sio_server *io, const char *format, va_list ap);
+/* Of n bytes of JSON that are there already, such as a database's: copied. NULL: EINVAL for what is no
+ * JSON, is deeper than max_depth, or is not UTF-8; ENOMEM. */
+sio_value sio_parse(sio_server *io, const char *json, size_t n);
+/* An array and an object that grow: [] and {} at first. NULL: no memory. */
+sio_value sio_array(sio_server *io);
+sio_value sio_object(sio_server *io);
+/* Adds a template's values to an array; or one value, as the member of that name, to an object (of two
+ * with one name the client sees the last). As sio_emit; EINVAL for a value of another kind too. */
+int sio_push(sio_value array, const char *format, ...) SIO_PRINTF(2, 3);
+int sio_vpush(sio_value array, const char *format, va_list ap);
+int sio_set_member(sio_value object, const char *name, const char *format, ...) SIO_PRINTF(3, 4);
+int sio_vset_member(sio_value object, const char *name, const char *format, va_list ap);
 /* An array's elements one by one, as several arguments: only as a whole argument of sio_emit,
  * sio_ack and their kin. NULL: v is no array. */
 sio_value sio_spread(sio_server *io, sio_value v);
@@ -402,6 +485,11 @@ sio_value sio_spread(sio_server *io, sio_value v);
 /* Lends the event's name, "" without memory. Handlers are found by the same text: what no name in C
  * can have, U+0000 and lone surrogates, is U+FFFD in it. */
 const char *sio_name(const sio_event *event);
+/* For middlewares of sio_use_event: the event goes on under another name (copied). */
+int sio_set_name(sio_event *event, const char *name);
+/* Whose event it is: the socket that a handler is called with; in a sio_answer the one that was asked,
+ * NULL where several were, or it is gone. Lends. */
+sio_socket *sio_event_socket(const sio_event *event);
 size_t sio_argc(const sio_event *event);
 sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
 sio_value sio_args(sio_event *event);           // all, spread; for forwarding
@@ -413,12 +501,18 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v);
  *   %64s           a string of at most 64 bytes and its NUL; without a width it is an error; fails
  *                  for a longer one or one with U+0000; a lone surrogate becomes U+FFFD
  *   %d %u %ld ...  a number that is an integer and fits, with the lengths hh h l ll j z t
+ *   !!%d           true or false: stores 1 or 0
  *   %lf %f         a number
  *   %p             any value: stores a sio_value
- * Returns how many conversions were stored before the first that did not fit, or -1 with EINVAL for
- * a template that is none, as far as it was read. */
-int sio_scan(sio_event *event, const char *template, ...) SIO_SCANF(2, 3);
-int sio_scan_value(sio_value v, const char *template, ...) SIO_SCANF(2, 3);
+ * A '?' behind a member's name, {'n'?: %d}, makes it optional: where it is absent or null, what it
+ * would store is left as it was, and counts as stored.
+ * Returns how many conversions were stored before the first that did not fit, for which errno tells
+ * why: ENOENT (nothing there), EDOM (another type), ERANGE (the type, but it does not fit: no integer,
+ * too large, too long); or -1 with EINVAL for a template that is none, as far as it was read. */
+int sio_scan(sio_event *event, const char *format, ...) SIO_SCANF(2, 3);
+int sio_vscan(sio_event *event, const char *format, va_list ap);
+int sio_scan_value(sio_value v, const char *format, ...) SIO_SCANF(2, 3);
+int sio_vscan_value(sio_value v, const char *format, va_list ap);
 
 enum sio_type {
     SIO_NULL,
@@ -447,7 +541,8 @@ void sio_drop(sio_value kept);
 
 /* Acknowledges an event; once; where the client did not ask it does nothing. As sio_emit; after -1 it
  * may be tried again, here and below. */
-int sio_ack(sio_event *event, const char *template, ...) SIO_PRINTF(2, 3);
+int sio_ack(sio_event *event, const char *format, ...) SIO_PRINTF(2, 3);
+int sio_vack(sio_event *event, const char *format, va_list ap);
 bool sio_wants_ack(const sio_event *event);
 
 /* The same later: a handle to keep by value. Using it twice, or when the socket is gone, does
@@ -458,7 +553,7 @@ typedef struct sio_later {
     uint64_t socket, serial;
 } sio_later;
 sio_later sio_ack_later(sio_event *event);
-int sio_ack_now(sio_later later, const char *template, ...) SIO_PRINTF(2, 3);
+int sio_ack_now(sio_later later, const char *format, ...) SIO_PRINTF(2, 3);
 
 /* ---- Rooms ---------------------------------------------------------------------------------- */
 
@@ -471,6 +566,9 @@ bool sio_in_room(const sio_socket *socket, const char *room);
 
 /* The i-th room of the socket, without its own; NULL behind the last. Lends until it leaves. */
 const char *sio_room(const sio_socket *socket, size_t i);
+
+/* All of them as an array of strings, its own first while it is in it. NULL: no memory. */
+sio_value sio_socket_rooms(sio_socket *socket);
 
 /* Calls fn for each room of the namespace that somebody joined, without those of sockets' ids. */
 void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t members, void *data),
@@ -495,8 +593,9 @@ typedef void (*sio_http_handler)(sio_http *http);
  * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). Of two that
  * fit as well, and of two endpoints of the functions below, the first answers. The path is compared
  * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
-int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn);
-int sio_get(sio_server *io, const char *path, sio_http_handler fn);
+int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
+              void *data SIO_OPTIONAL);
+void *sio_http_data(const sio_http *http);  // what the route was set with
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
  * changes. -1: it can't be read now, or as sio_route. */
@@ -517,10 +616,10 @@ const void *sio_http_body(const sio_http *http, size_t *n);
 /* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
  * bytes, and fields that say where the answer ends (Content-Length, Transfer-Encoding, Connection),
  * which are the library's; ENOMEM. */
-int sio_header_add(sio_http *http, const char *name, const char *value);
+int sio_http_add_header(sio_http *http, const char *name, const char *value);
 /* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
  * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
-int sio_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
+int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
@@ -565,5 +664,41 @@ sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
 void sio_session_set_data(sio_session *s, void *data);
 void *sio_session_data(const sio_session *s);
+
+/* ---- How templates are literals, and data may be left out ------------------------------------ */
+
+/* __extension__: "%p" takes a sio_value, where pedantic compilers want a void *. */
+#if defined(__GNUC__)
+#define SIO_SAY __extension__
+#else
+#define SIO_SAY
+#endif
+
+#define sio_emit(t, event, ...) (SIO_SAY sio_emit(t, event, " " __VA_ARGS__))
+#define sio_request(t, fn, data, event, ...)                                                       \
+    (SIO_SAY sio_request(t, fn, data, event, " " __VA_ARGS__))
+#define sio_make(io, ...) (SIO_SAY sio_make(io, " " __VA_ARGS__))
+#define sio_push(array, ...) (SIO_SAY sio_push(array, " " __VA_ARGS__))
+#define sio_set_member(object, name, ...) (SIO_SAY sio_set_member(object, name, " " __VA_ARGS__))
+#define sio_scan(event, ...) (SIO_SAY sio_scan(event, " " __VA_ARGS__))
+#define sio_scan_value(v, ...) (SIO_SAY sio_scan_value(v, " " __VA_ARGS__))
+#define sio_ack(event, ...) (SIO_SAY sio_ack(event, " " __VA_ARGS__))
+#define sio_ack_now(later, ...) (SIO_SAY sio_ack_now(later, " " __VA_ARGS__))
+#define sio_error_data(event, ...) (SIO_SAY sio_error_data(event, " " __VA_ARGS__))
+#define sio_next(a, error, ...) (SIO_SAY sio_next(a, error, " " __VA_ARGS__))
+
+#ifndef __cplusplus
+#define SIO_FN(fn, data, ...) fn, data
+#define sio_on(ns, event, ...) sio_on(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_once(ns, event, ...) sio_once(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_off(ns, event, ...) sio_off(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_on_any(ns, ...) sio_on_any(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_on_any_outgoing(ns, ...) sio_on_any_outgoing(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_off_any(ns, ...) sio_off_any(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_use(ns, ...) sio_use(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_use_event(ns, ...) sio_use_event(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_family(io, ...) sio_family(io, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_route(io, method, path, ...) sio_route(io, method, path, SIO_FN(__VA_ARGS__, NULL, 0))
+#endif
 
 #endif

@@ -129,7 +129,7 @@ void sio_client_leave_all(sio_client *c, const char *reason, bool told)
     }
 }
 
-void sio_close(sio_socket *s)
+void sio_end_connection(sio_socket *s)
 {
     if (!s->client->over)
         sio_session_end(s->client->session, "forced close");
@@ -146,7 +146,7 @@ void sio_disconnect(sio_socket *s, bool close)
         return;
     }
     sio_client_leave_all(c, "server namespace disconnect", true);  // D02
-    sio_close(s);
+    sio_end_connection(s);
 }
 
 sio_socket *sio_client_socket(const sio_client *c, sio_span ns)

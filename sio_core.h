@@ -15,12 +15,15 @@ enum {
 
 /* What a sio_value points at. */
 typedef struct sio_value_data {
+    unsigned char mark[4];  // first; says that it is one
+    unsigned char kind;
+    bool kept;   // by sio_keep
+    bool grows;  // sio_array's or sio_object's
     sio_server *io;
     const char *p;
     size_t n;
     const sio_span *blobs;  // what the placeholders in p stand for
     size_t n_blobs;
-    unsigned char kind;
 } sio_value_data;
 
 /* What a handler was called for. One is made for each packet that comes in. */
@@ -31,7 +34,9 @@ struct sio_event {
     const sio_span *blobs;     // the packet's attachments
     sio_value *set;            // arguments that were set, in front of the packet's others
     sio_value error_data;
-    const char *found;  // where element number cursor begins, the last one found behind the index
+    void *data;           // of the handler or middleware that runs
+    const char *renamed;  // by a middleware; NULL: not
+    const char *found;    // where element number cursor begins, the last one found behind the index
     uint32_t cursor, n_blobs, n_set;
     uint32_t next;       // of a middleware: the number of the one behind it; 0: it is none
     uint64_t admission;  // of a middleware: the serial of the handle that it took; 0: none
@@ -54,17 +59,26 @@ typedef struct sio_template {
     sio_sink *sink;
     sio_span *blobs;
     size_t n_blobs, cap_blobs;
-    bool bad;    // not JSON, or not UTF-8
-    bool many;   // attachments
-    bool comma;  // a value stands before the first one
+    const char *wrong;  // why it is not JSON, or not UTF-8; NULL: it is so far
+    const char *at;     // where in the template the writer stands, or what is wrong begins
+    bool many;          // attachments
+    bool comma;         // a value stands before the first one
 } sio_template;
 
 #define SIO_ATTACHMENTS_OUT 1000  // of one packet that is sent
 
+/* The sink has failed when anything of it went wrong. */
 void sio_template_write(sio_template *t, const char *template, sio_arguments *args);
-/* The one value that a template writes, in the arena; NULL: none, or more, or it fails. */
-sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args);
+/* It was not written: sets errno, and says why in the log, where the cause is the caller's. what and
+ * name: who wanted it. Returns -1. */
+int sio_template_fail(const sio_template *t, const char *what, sio_span name);
+/* The one value that a template writes, in the arena; NULL: none, or more, or it fails, which is told
+ * as what's. */
+sio_value sio_template_make(sio_server *io, const char *what, const char *template,
+                            sio_arguments *args);
 void sio_template_value(sio_template *t, sio_value v);  // writes one value
+bool sio_value_is(const void *p);                       // it points at a value
+sio_value_data sio_value_of(sio_server *io, sio_span json);
 /* Walks an array or object, or what is spread. */
 sio_json_walk sio_value_walk(const sio_value_data *v);
 /* An object's member, of several the last; p NULL: none. */
@@ -81,22 +95,30 @@ sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *tex
 typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
 typedef struct sio_awaited sio_awaited;
+typedef struct sio_user_watch sio_user_watch;
 
-typedef struct sio_handler_list {
-    sio_handler *fn;
+/* A handler or middleware with what it was set with. */
+typedef struct sio_bound {
+    union {
+        sio_handler handler;  // NULL: it was taken away
+        sio_middleware middleware;
+    } fn;
+    void *data;
+    bool once;
+} sio_bound;
+
+typedef struct sio_bound_list {
+    sio_bound *at;
     size_t n, cap;
-} sio_handler_list;
+    unsigned running;  // runs of it that are under way; it does not shrink meanwhile
+    bool holes;        // some were taken away in one of them
+} sio_bound_list;
 
 typedef struct sio_handlers {
     sio_node node;  // first; in a namespace's table, by the event's name
-    sio_handler_list list;
+    sio_bound_list list;
     char name[];
 } sio_handlers;
-
-typedef struct sio_middleware_list {
-    sio_middleware *fn;
-    size_t n, cap;
-} sio_middleware_list;
 
 struct sio_namespace {
     sio_node node;  // first; in server->namespaces, by name; a family is in no table
@@ -106,8 +128,7 @@ struct sio_namespace {
     size_t prefix_n;
     sio_table handlers;  // of clients' events
     sio_table own;       // of the library's events
-    sio_handler_list any, any_outgoing;
-    sio_middleware_list use, use_event;
+    sio_bound_list any, any_outgoing, use, use_event;
     sio_socket **sockets;  // the connected ones
     size_t n_sockets, cap_sockets;
     sio_table ids, rooms;
@@ -116,6 +137,7 @@ struct sio_namespace {
     sio_namespace *family;  // whose handlers run before its own
     sio_namespace *next;    // in server->families or server->dead_namespaces
     bool (*accept)(const char *name, sio_event *auth);
+    void *data;                   // for accept
     size_t users;                 // sockets that connect or are connected
     struct sio_history *history;  // the keeper's; NULL: nobody can come back to it
     bool kept;                    // sio_of handed it out: it stays
@@ -234,6 +256,7 @@ struct sio_server {
     sio_options options;
     char *strings;    // of the options
     sio_part *parts;  // in the order in which they came: Socket.IO's endpoint first
+    sio_user_watch *watches, *dead_watches;  // sio_tasks.c: of the application
     sio_eio_part engine;
     sio_fifo connect_fifo, partial_fifo;
     sio_table namespaces;
@@ -250,7 +273,7 @@ struct sio_server {
     sio_table awaited;   // sio_emit.c: answers that are due
     sio_keeper *keeper;  // NULL: nobody keeps what clients miss
     bool freeing;        // sio_free has begun
-    volatile int stop;   // set by sio_stop
+    volatile int stop;   // set by sio_shutdown
     int64_t stop_by;     // 0: not stopping
 };
 
@@ -293,7 +316,8 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
  * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
  * inside itself too often. */
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
-void sio_run_list(sio_socket *s, const sio_handler_list *l, sio_event *e);
+/* Calls the handlers of a list; polite: none any more once the socket has left. */
+void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e);
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b);  // library's own
@@ -311,6 +335,8 @@ void sio_awaited_cancel(sio_socket *s);  // the socket is gone
  * id tells which: the acknowledgement's, or the number of the middleware that is next. */
 enum { SIO_OWED_ACK = 1, SIO_OWED_ADMISSION };
 uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id);  // its serial; 0: no memory
+bool sio_owed_is(sio_server *io, uint64_t socket, uint64_t serial,
+                 unsigned kind);  // not done or void
 /* It is done, or void. False: it was, or the socket is gone. */
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id);
 
@@ -341,6 +367,12 @@ extern const sio_eio_events sio_client_events;
 void sio_clients_bury(sio_server *io);  // the turn's end: frees those that are over
 void sio_connect_expired(void *owner, sio_deadline *d);
 void sio_partial_expired(void *owner, sio_deadline *d);
+
+/* ---- sio_tasks.c: timers, posted calls, descriptors --------------------------------------------------------- */
+
+void sio_run_posted(sio_server *io);  // calls what other threads have posted
+void sio_tasks_bury(sio_server *io);  // the turn's end
+void sio_tasks_free(sio_server *io);
 
 /* ---- sio_server.c: the server, its options, its turns ---------------------------------------------------- */
 

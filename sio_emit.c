@@ -99,12 +99,9 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
         sio_put(&out->sink, t->blobs[i].p, t->blobs[i].n);
         sio_out_frame_end(out, SIO_WS_BINARY);
     }
-    out->sink.failed |= t->bad || t->many;
     if (sio_out_end(out, ref))
         return 0;
-    if (t->many)
-        return sio_fail(E2BIG);
-    return sio_fail(t->bad || out->sink.invalid ? EINVAL : ENOMEM);
+    return sio_template_fail(t, k->type == SIO_EVENT ? "event" : "acknowledgement", k->name);
 }
 
 /* ---- Sending events ------------------------------------------------------------------------------- */
@@ -169,9 +166,8 @@ static void tell_listeners(sio_namespace *ns, const sio_found *f, const packet *
         sio_event e = {
             .io = ns->io, .socket = s, .packet = &sent, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
         };
-        for (const sio_namespace *each = ns; each != NULL; each = each->family)
-            for (size_t h = 0; h < each->any_outgoing.n && sio_connected(s); h++)
-                each->any_outgoing.fn[h](s, &e);
+        for (sio_namespace *each = ns; each != NULL; each = each->family)
+            sio_run_list(s, &each->any_outgoing, &e, true);
     }
 }
 
@@ -264,28 +260,43 @@ static int emit_to_family(sio_target t, packet *k, const char *template, sio_arg
     return result;
 }
 
-static int check_target(const sio_target *t, sio_span name)
+static int check_target(const sio_target *t, const char *event)
 {
-    if (sio_target_overfull(t))
-        return sio_fail(E2BIG);
-    if (sio_packet_reserved(name.p, name.n))
+    if (t->ns == NULL || event == NULL)
         return sio_fail(EINVAL);
-    return 0;
+    const char *why = NULL;
+    if (sio_target_overfull(t))
+        why = "more rooms than SIO_TARGET_NAMES";
+    else if (sio_packet_reserved(event, strlen(event)))
+        why = "a reserved name";
+    if (why == NULL)
+        return 0;
+    sio_log(&t->ns->io->net, "event %.60s: not sent: %s", event, why);
+    return sio_fail(sio_target_overfull(t) ? E2BIG : EINVAL);
 }
 
-int sio_emit(sio_target t, const char *event, const char *template, ...)
+int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)
 {
+    if (check_target(&t, event) < 0)
+        return -1;
     sio_server *io = t.ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) } };
     sio_arguments args;
-    if (check_target(&t, k.name) < 0)
-        return -1;
     sio_scope_enter(&io->net);
-    va_start(args.ap, template);
+    va_copy(args.ap, ap);
     int result = t.ns->accept == NULL ? emit_to_one(&t, &k, template, &args)
                                       : emit_to_family(t, &k, template, &args);
     va_end(args.ap);
     sio_scope_leave(&io->net);
+    return result;
+}
+
+int(sio_emit)(sio_target t, const char *event, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vemit(t, event, template, ap);
+    va_end(ap);
     return result;
 }
 
@@ -395,11 +406,13 @@ static void free_request(request *r)
 static void finish(request *r, const char *error, sio_event *answer)
 {
     sio_server *io = r->io;
-    sio_timer_clear(&io->net.clock, &r->timer);
-    drop_all(r);  // from here on nothing leads to it
     sio_event e = {
         .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
     };
+    if (r->one && r->awaited != NULL)
+        e.socket = sio_handle_get(&io->handles, r->awaited->socket);
+    sio_timer_clear(&io->net.clock, &r->timer);
+    drop_all(r);  // from here on nothing leads to it
     sio_scope_enter(&io->net);
     r->fn(io, r->data, error, answer == NULL ? &e : answer);
     sio_scope_leave(&io->net);
@@ -489,15 +502,14 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
     return 0;
 }
 
-int sio_request(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
-                ...)
+int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
+                 va_list ap)
 {
+    if (check_target(&t, event) < 0)
+        return -1;
     sio_server *io = t.ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
-    sio_arguments args;
-    if (check_target(&t, k.name) < 0)
-        return -1;
-    if (t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
+    if (fn == NULL || t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
         return sio_fail(EINVAL);
     if (io->freeing)  // the questions that are open end now; each could ask again for ever
         return sio_fail(ECANCELED);
@@ -506,8 +518,9 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
         return sio_fail(ENOMEM);
     *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self };
     r->timer.expire = on_request_over;
+    sio_arguments args;
     sio_scope_enter(&io->net);
-    va_start(args.ap, template);
+    va_copy(args.ap, ap);
     int result = ask(&t, r, &k, template, &args);
     va_end(args.ap);
     sio_scope_leave(&io->net);
@@ -515,6 +528,16 @@ int sio_request(sio_target t, sio_answer fn, void *data, const char *event, cons
         drop_all(r);
         free_request(r);
     }
+    return result;
+}
+
+int(sio_request)(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
+                 ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vrequest(t, fn, data, event, template, ap);
+    va_end(ap);
     return result;
 }
 
@@ -532,17 +555,26 @@ static int send_ack(sio_socket *s, uint64_t id, const char *template, sio_argume
     return 0;
 }
 
-int sio_ack(sio_event *event, const char *template, ...)
+int sio_vack(sio_event *event, const char *template, va_list ap)
 {
     sio_arguments args;
     if (!sio_wants_ack(event))
         return 0;
     sio_scope_enter(&event->io->net);
-    va_start(args.ap, template);
+    va_copy(args.ap, ap);
     int result = send_ack(event->socket, event->packet->id, template, &args);
     va_end(args.ap);
     sio_scope_leave(&event->io->net);
     event->acked = result == 0;
+    return result;
+}
+
+int(sio_ack)(sio_event *event, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vack(event, template, ap);
+    va_end(ap);
     return result;
 }
 
@@ -556,6 +588,11 @@ uint64_t sio_owed_new(sio_socket *s, unsigned kind, uint64_t id)
 static sio_awaited *find_owed(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind)
 {
     return serial == 0 ? NULL : find_awaited(io, socket, number_of(serial, kind));
+}
+
+bool sio_owed_is(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind)
+{
+    return io != NULL && find_owed(io, socket, serial, kind) != NULL;
 }
 
 bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned kind, uint64_t *id)
@@ -579,7 +616,7 @@ sio_later sio_ack_later(sio_event *event)
     return later;
 }
 
-int sio_ack_now(sio_later later, const char *template, ...)
+int(sio_ack_now)(sio_later later, const char *template, ...)
 {
     sio_server *io = later.io;
     sio_arguments args;

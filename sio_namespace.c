@@ -9,7 +9,8 @@
  * "error" (S20).
  *
  * What holds here:
- *  - Handlers are never taken away, so a list of them may grow while it is being run.
+ *  - A list of handlers may grow while it is being run, and one that is taken away leaves a hole until
+ *    nobody runs it.
  *  - A namespace goes only if it is a family's, nobody connects to it or is connected, and sio_of has
  *    not handed it out; it is freed when nobody up the stack can look at it. */
 #include "sio_core.h"
@@ -54,7 +55,7 @@ static void free_handlers(sio_table *t)
     while ((node = sio_table_any(t, &from)) != NULL) {
         sio_handlers *h = (sio_handlers *)node;
         sio_table_remove(t, node);
-        sio_free_mem(t->memory, h->list.fn);
+        sio_free_mem(t->memory, h->list.at);
         sio_free_mem(t->memory, h);
     }
     sio_table_free(t);
@@ -69,10 +70,10 @@ void sio_namespace_free(sio_namespace *ns)
     free_handlers(&ns->own);
     sio_table_free(&ns->ids);
     sio_table_free(&ns->rooms);
-    sio_free_mem(m, ns->any.fn);
-    sio_free_mem(m, ns->any_outgoing.fn);
-    sio_free_mem(m, ns->use.fn);
-    sio_free_mem(m, ns->use_event.fn);
+    sio_free_mem(m, ns->any.at);
+    sio_free_mem(m, ns->any_outgoing.at);
+    sio_free_mem(m, ns->use.at);
+    sio_free_mem(m, ns->use_event.at);
     sio_free_mem(m, ns->sockets);
     sio_free_mem(m, ns->name);
     sio_free_mem(m, ns);
@@ -98,9 +99,25 @@ static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_
     return ns;
 }
 
+/* With the "/" that may be left out; text has room for SIO_NS_NAME + 2. n 0: it is too long, or NULL. */
+static sio_span full_name(const char *name, char *text)
+{
+    if (name == NULL)
+        return SIO_NONE;
+    bool slash = name[0] == '/';
+    size_t n = strlen(name);
+    if (n + !slash > SIO_NS_NAME)
+        return SIO_NONE;
+    text[0] = '/';
+    memcpy(text + !slash, name, n + 1);
+    return (sio_span){ text, n + !slash };
+}
+
 sio_namespace *sio_find(sio_server *io, const char *name)
 {
-    return sio_namespace_find(io, (sio_span){ name, strlen(name) });
+    char text[SIO_NS_NAME + 2];
+    sio_span full = full_name(name, text);
+    return full.n == 0 ? NULL : sio_namespace_find(io, full);
 }
 
 /* M08: the namespace of a name that does not exist, in the family that takes it. */
@@ -112,6 +129,7 @@ static int ask_each(sio_server *io, const char *text, sio_span payload, sio_name
         return sio_fail(ENOMEM);
     for (sio_namespace *f = io->families; f != NULL; f = f->next) {
         sio_event e = { .io = io, .packet = &sio_no_packet, .set = set, .n_set = 1 };
+        e.data = f->data;
         if (!f->accept(text, &e))
             continue;
         *out = sio_namespace_find(io, name);  // accept may have called sio_of
@@ -142,8 +160,9 @@ int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namesp
 
 sio_namespace *sio_of(sio_server *io, const char *name)
 {
-    sio_span span = { name, strlen(name) };
-    if (name[0] != '/' || memchr(name, ',', span.n) != NULL || span.n > SIO_NS_NAME) {
+    char text[SIO_NS_NAME + 2];
+    sio_span span = full_name(name, text);
+    if (span.n == 0 || memchr(span.p, ',', span.n) != NULL) {
         errno = EINVAL;
         return NULL;
     }
@@ -164,12 +183,16 @@ sio_namespace *sio_of(sio_server *io, const char *name)
     return ns;
 }
 
-sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth))
+sio_namespace *(sio_family)(sio_server *io, bool (*accept)(const char *name, sio_event *auth),
+                            void *data)
 {
-    sio_namespace *ns = new_namespace(io, SIO_SPAN("/"));
-    if (ns == NULL)
+    sio_namespace *ns = accept == NULL ? NULL : new_namespace(io, SIO_SPAN("/"));
+    if (ns == NULL) {
+        errno = accept == NULL ? EINVAL : ENOMEM;
         return NULL;
+    }
     ns->accept = accept;
+    ns->data = data;
     sio_namespace **end = &io->families;
     while (*end != NULL)
         end = &(*end)->next;
@@ -195,18 +218,25 @@ static bool is_own_event(const char *name)
            strcmp(name, "disconnect") == 0 || strcmp(name, "error") == 0;
 }
 
-static int add_handler(sio_namespace *ns, sio_handler_list *l, sio_handler fn)
+static sio_table *table_of(sio_namespace *ns, const char *event)
 {
-    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
+    return is_own_event(event) ? &ns->own : &ns->handlers;
+}
+
+static int add(sio_namespace *ns, sio_bound_list *l, sio_bound b)
+{
+    if (!sio_reserve(&ns->io->net.memory, &l->at, l->n, &l->cap, sizeof *l->at))
         return sio_fail(ENOMEM);
-    l->fn[l->n++] = fn;
+    l->at[l->n++] = b;
     return 0;
 }
 
-int sio_on(sio_namespace *ns, const char *event, sio_handler fn)
+static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
 {
+    if (ns == NULL || event == NULL || b.fn.handler == NULL)
+        return sio_fail(EINVAL);
     const sio_memory *m = &ns->io->net.memory;
-    sio_table *t = is_own_event(event) ? &ns->own : &ns->handlers;
+    sio_table *t = table_of(ns, event);
     size_t n = strlen(event);
     sio_handlers *h = (sio_handlers *)sio_table_find(t, event, n);
     if (h == NULL) {
@@ -220,35 +250,88 @@ int sio_on(sio_namespace *ns, const char *event, sio_handler fn)
             return sio_fail(ENOMEM);
         }
     }
-    return add_handler(ns, &h->list, fn);
+    return add(ns, &h->list, b);
 }
 
-static int add_middleware(sio_namespace *ns, sio_middleware_list *l, sio_middleware fn)
+int(sio_on)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
-    if (!sio_reserve(&ns->io->net.memory, &l->fn, l->n, &l->cap, sizeof *l->fn))
-        return sio_fail(ENOMEM);
-    l->fn[l->n++] = fn;
-    return 0;
+    return set_handler(ns, event, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
-int sio_on_any(sio_namespace *ns, sio_handler fn)
+int(sio_once)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
-    return add_handler(ns, &ns->any, fn);
+    return set_handler(ns, event, (sio_bound){ .fn.handler = fn, .data = data, .once = true });
 }
 
-int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn)
+static void close_holes(sio_bound_list *l)
 {
-    return add_handler(ns, &ns->any_outgoing, fn);
+    size_t n = 0;
+    for (size_t i = 0; i < l->n; i++)
+        if (l->at[i].fn.handler != NULL)
+            l->at[n++] = l->at[i];
+    l->n = n;
+    l->holes = false;
 }
 
-int sio_use(sio_namespace *ns, sio_middleware fn)
+/* fn NULL: all of them. */
+static void take_away(sio_bound_list *l, sio_handler fn, const void *data)
 {
-    return add_middleware(ns, &ns->use, fn);
+    for (size_t i = 0; i < l->n; i++)
+        if (fn == NULL || (l->at[i].fn.handler == fn && l->at[i].data == data))
+            l->at[i].fn.handler = NULL;
+    l->holes = true;
+    if (l->running == 0)
+        close_holes(l);
 }
 
-int sio_use_event(sio_namespace *ns, sio_middleware fn)
+void(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
-    return add_middleware(ns, &ns->use_event, fn);
+    sio_handlers *h = NULL;
+    if (ns != NULL && event != NULL)
+        h = (sio_handlers *)sio_table_find(table_of(ns, event), event, strlen(event));
+    if (h != NULL)
+        take_away(&h->list, fn, data);
+}
+
+int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
+{
+    if (ns == NULL || fn == NULL)
+        return sio_fail(EINVAL);
+    return add(ns, &ns->any, (sio_bound){ .fn.handler = fn, .data = data });
+}
+
+int(sio_on_any_outgoing)(sio_namespace *ns, sio_handler fn, void *data)
+{
+    if (ns == NULL || fn == NULL)
+        return sio_fail(EINVAL);
+    return add(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
+}
+
+void(sio_off_any)(sio_namespace *ns, sio_handler fn, void *data)
+{
+    if (ns == NULL)
+        return;
+    take_away(&ns->any, fn, data);
+    take_away(&ns->any_outgoing, fn, data);
+}
+
+int(sio_use)(sio_namespace *ns, sio_middleware fn, void *data)
+{
+    if (ns == NULL || fn == NULL)
+        return sio_fail(EINVAL);
+    return add(ns, &ns->use, (sio_bound){ .fn.middleware = fn, .data = data });
+}
+
+int(sio_use_event)(sio_namespace *ns, sio_middleware fn, void *data)
+{
+    if (ns == NULL || fn == NULL)
+        return sio_fail(EINVAL);
+    return add(ns, &ns->use_event, (sio_bound){ .fn.middleware = fn, .data = data });
+}
+
+void *sio_handler_data(const sio_event *event)
+{
+    return event->data;
 }
 
 const char *sio_ns_name(const sio_namespace *ns)
@@ -278,18 +361,29 @@ sio_namespace *sio_ns_family(const sio_namespace *ns)
 
 /* ---- Running handlers ----------------------------------------------------------------------------- */
 
-void sio_run_list(sio_socket *s, const sio_handler_list *l, sio_event *e)
+/* A handler may set others, which run as well, and take any away. */
+void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
 {
-    for (size_t i = 0; i < l->n; i++)
-        l->fn[i](s, e);
+    l->running++;
+    for (size_t i = 0; i < l->n && !(polite && s->state != SIO_SOCKET_CONNECTED); i++) {
+        sio_bound b = l->at[i];
+        if (b.fn.handler == NULL)
+            continue;
+        if (b.once)
+            l->at[i].fn.handler = NULL, l->holes = true;
+        e->data = b.data;
+        b.fn.handler(s, e);
+    }
+    if (--l->running == 0 && l->holes)
+        close_holes(l);
 }
 
-static void run_named(sio_socket *s, const sio_namespace *ns, bool own, sio_span name, sio_event *e)
+static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
 {
     const sio_table *t = own ? &ns->own : &ns->handlers;
-    const sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
+    sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
     if (h != NULL)
-        sio_run_list(s, &h->list, e);
+        sio_run_list(s, &h->list, e, false);
 }
 
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)

@@ -457,6 +457,18 @@ bool sio_in_room(const sio_socket *s, const char *room)
     return membership_of(s, find_room(s->ns, room)) < count_rooms(s);
 }
 
+sio_value sio_socket_rooms(sio_socket *s)
+{
+    const char *room;
+    sio_value all = sio_array(s->ns->io);
+    bool good = all != NULL;
+    if (!s->left_own_room)
+        good = good && sio_push(all, "%s", s->id) == 0;
+    for (size_t i = 0; good && (room = sio_room(s, i)) != NULL; i++)
+        good = sio_push(all, "%s", room) == 0;
+    return good ? all : NULL;
+}
+
 const char *sio_room(const sio_socket *s, size_t i)
 {
     return i < count_rooms(s) ? s->rooms->at[i].room->name : NULL;

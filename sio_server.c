@@ -1,9 +1,9 @@
-/* sio_server.c - the server: options, turns, timers
+/* sio_server.c - the server: options, turns, stopping
  * SPDX-License-Identifier: MIT
  *
  *     a turn:   wait -> read, and run handlers -> run what is due -> send what was queued -> free
  *
- *     RUNNING --sio_stop, next turn--> STOPPING --all are gone, or stop_timeout_ms--> stopped
+ *     RUNNING --sio_shutdown, next turn--> STOPPING --all are gone, or stop_timeout_ms--> stopped
  *
  * What lives in a turn is a part: each endpoint of Engine.IO, plain WebSockets, and what else the
  * application calls for. This file knows Socket.IO's alone.
@@ -38,6 +38,8 @@ static void complete_size(size_t *option, size_t value)
 {
     if (*option == 0)
         *option = value;
+    if (*option > SIO_NO_LIMIT)
+        *option = SIO_NO_LIMIT;
 }
 
 /* Defaults for what is 0: the reference's, where it has the option. */
@@ -51,7 +53,8 @@ static void complete_options(sio_options *o)
     complete_int(&o->transports, SIO_POLLING | SIO_WEBSOCKET);
     complete_int(&o->connect_timeout_ms, 45000);
     complete_size(&o->max_payload, 1000000);
-    complete_size(&o->max_packet, o->max_payload > SIZE_MAX / 11 ? SIZE_MAX : 11 * o->max_payload);
+    complete_size(&o->max_packet,
+                  o->max_payload > SIO_NO_LIMIT / 11 ? SIO_NO_LIMIT : 11 * o->max_payload);
     complete_size(&o->max_head, 16384);
     complete_size(&o->max_output, 16u << 20);
     complete_size(&o->max_attachments, 10);        // B08
@@ -90,67 +93,6 @@ int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *fr
         p += n;
     }
     return 0;
-}
-
-/* ---- Timers --------------------------------------------------------------------------------------- */
-
-typedef struct user_timer {
-    sio_timer timer;  // first
-    sio_server *io;
-    uint64_t handle;
-    void (*fn)(sio_server *io, void *data);
-    void *data;
-} user_timer;
-
-static void on_timer(void *owner, sio_timer *timer)
-{
-    user_timer *t = (user_timer *)(void *)timer;
-    sio_server *io = t->io;
-    (void)owner;
-    sio_handle_free(&io->timers, t->handle);
-    sio_scope_enter(&io->net);
-    t->fn(io, t->data);
-    sio_scope_leave(&io->net);
-    sio_free_mem(&io->net.memory, t);
-}
-
-uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data)
-{
-    user_timer *t = sio_alloc(&io->net.memory, sizeof *t);
-    if (t == NULL)
-        return 0;
-    *t = (user_timer){ .timer = { .expire = on_timer }, .io = io, .fn = fn, .data = data };
-    t->handle = sio_handle_new(&io->timers, t);
-    if (t->handle != 0 && sio_timer_after(&io->net, &t->timer, ms))
-        return t->handle;
-    sio_handle_free(&io->timers, t->handle);
-    sio_free_mem(&io->net.memory, t);
-    return 0;
-}
-
-void sio_cancel(sio_server *io, uint64_t id)
-{
-    user_timer *t = sio_handle_get(&io->timers, id);
-    if (t == NULL)
-        return;
-    sio_handle_free(&io->timers, id);
-    sio_timer_clear(&io->net.clock, &t->timer);
-    sio_free_mem(&io->net.memory, t);
-}
-
-/* The application's are forgotten; those of questions that wait for answers are over. */
-static void free_timers(sio_server *io)
-{
-    while (io->net.clock.n > 0) {
-        sio_timer *t = io->net.clock.heap[0];
-        sio_timer_clear(&io->net.clock, t);
-        if (t->expire == on_timer) {
-            sio_handle_free(&io->timers, ((user_timer *)(void *)t)->handle);
-            sio_free_mem(&io->net.memory, t);
-        } else {
-            t->expire(io, t);
-        }
-    }
 }
 
 /* ---- Parts --------------------------------------------------------------------------------------- */
@@ -307,6 +249,7 @@ static void end_turn(sio_server *io)
     for (sio_part *p = io->parts; p != NULL; p = p->next)
         if (p->bury != NULL)
             p->bury(p);
+    sio_tasks_bury(io);
     sio_net_bury(net);
     sio_out_turn(&net->out);
     sio_scope_end(net);
@@ -334,7 +277,7 @@ void sio_free(sio_server *io)
 {
     sio_memory m = io->net.memory;
     if (in_callback(io)) {  // the stack is full of pointers into it
-        sio_stop(io);
+        sio_shutdown(io);
         return;
     }
     io->turning = true;
@@ -345,7 +288,7 @@ void sio_free(sio_server *io)
         end_turn(io);
         sio_net_abort_all(&io->net);
         end_turn(io);
-        free_timers(io);
+        sio_tasks_free(io);
     }
     sio_mounts_free(&io->net);
     while (io->parts != NULL) {
@@ -419,6 +362,7 @@ static int turn(sio_server *io, int timeout_ms)
     if (timeout_ms >= 0 && (wait < 0 || wait > timeout_ms))
         wait = timeout_ms;
     int polled = sio_net_poll(&io->net, wait);
+    sio_run_posted(io);
     end_turn(io);
     return polled < 0 ? -1 : 1;
 }
@@ -459,7 +403,7 @@ int sio_wait_ms(const sio_server *io)
     return wait > 1000000 ? 1000000 : (int)wait;
 }
 
-void sio_stop(sio_server *io)
+void sio_shutdown(sio_server *io)
 {
     io->stop = 1;
     sio_loop_wake(io->net.loop);

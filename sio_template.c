@@ -21,7 +21,8 @@
  * When it scans, it walks the value beside itself and stops where they differ.
  *
  * What holds here:
- *  - What is written is JSON values, separated by commas, or t->bad is set: nobody sends it then.
+ *  - What is written is JSON values, separated by commas, or t->wrong says why not: nobody sends it
+ *    then, and the log shows where in the template it was.
  *  - A comma is written with the value behind it, for a spread of nothing has none. */
 #include "sio_core.h"
 
@@ -138,6 +139,13 @@ static uint64_t take_unsigned(const conversion *c, va_list *ap)
     }
 }
 
+/* Remembers the first thing that is wrong; the writer stops there. */
+static void wrong_if(sio_template *t, bool wrong, const char *why)
+{
+    if (wrong && t->wrong == NULL)
+        t->wrong = why;
+}
+
 /* Without a letter of UTF-8 that does not fit whole in the n bytes at p. */
 static size_t whole_letters(const char *p, size_t n)
 {
@@ -154,10 +162,9 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
 {
     int most = c->star ? va_arg(*ap, int) : c->number;
     const char *text = va_arg(*ap, const char *);
-    if (text == NULL) {
-        t->bad = true;
+    wrong_if(t, text == NULL, "%s was given NULL");
+    if (text == NULL)
         return;
-    }
     size_t n = 0;
     while ((most < 0 || n < (size_t)most) && text[n] != '\0')
         n++;
@@ -173,10 +180,9 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
 static void put_conversion(sio_template *t, const conversion *c, bool quoted, va_list *ap)
 {
     int64_t i;
-    if (!is_conversion(c, false)) {
-        t->bad = true;
+    wrong_if(t, !is_conversion(c, false), "no conversion of ours, or not in this place");
+    if (t->wrong != NULL)
         return;
-    }
     switch (c->letter) {
     case 's':
         put_string(t, c, quoted, ap);
@@ -198,7 +204,7 @@ static void put_conversion(sio_template *t, const conversion *c, bool quoted, va
         break;
     default:
         sio_put(t->sink, "%", 1);
-        t->bad |= !quoted;
+        wrong_if(t, !quoted, "%% stands inside quotes alone");
     }
 }
 
@@ -226,8 +232,9 @@ static void put_comma(sio_template *t, grammar *g)
 
 static void before_value(sio_template *t, grammar *g)
 {
-    if (is_set(g->object, g->level) ? g->state != NAMED : g->state == AFTER)
-        t->bad = true;
+    bool object = is_set(g->object, g->level);
+    wrong_if(t, object && g->state != NAMED, "a member without a name");
+    wrong_if(t, !object && g->state == AFTER, "no comma between two values");
     put_comma(t, g);
 }
 
@@ -251,7 +258,7 @@ static size_t escape_size(const char *p)
 static const char *put_quoted(sio_template *t, const char *p, char quote, va_list *ap)
 {
     sio_put(t->sink, "\"", 1);
-    while (*p != quote && *p != '\0' && !t->bad) {
+    while (*p != quote && *p != '\0' && t->wrong == NULL) {
         size_t n = strcspn(p, quote == '"' ? "\"\\%" : "'\\%");
         sio_json_put_escaped(t->sink, p, n);
         p += n;
@@ -261,7 +268,7 @@ static const char *put_quoted(sio_template *t, const char *p, char quote, va_lis
             put_conversion(t, &c, true, ap);
         } else if (*p == '\\') {
             size_t size = escape_size(p);
-            t->bad |= size == 0;
+            wrong_if(t, size == 0, "no escape of JSON");
             if (p[1] == '\'')
                 sio_put(t->sink, "'", 1);
             else
@@ -269,8 +276,7 @@ static const char *put_quoted(sio_template *t, const char *p, char quote, va_lis
             p += size == 0 ? 1 : size;
         }
     }
-    if (*p == '\0')
-        t->bad = true;
+    wrong_if(t, *p == '\0', "a quote that does not end");
     sio_put(t->sink, "\"", 1);
     return *p == '\0' ? p : p + 1;
 }
@@ -280,7 +286,7 @@ static const char *put_string_token(sio_template *t, grammar *g, const char *p, 
 {
     bool name = is_set(g->object, g->level) && g->state != NAMED;
     const char *end = p + 1;
-    t->bad |= g->state == AFTER;
+    wrong_if(t, g->state == AFTER, "no comma between two values");
     put_comma(t, g);
     if (*p == '%') {
         conversion c;
@@ -296,27 +302,29 @@ static const char *put_string_token(sio_template *t, grammar *g, const char *p, 
     g->state = NAMED;
     while (*end == ' ' || *end == '\n')
         end++;
-    t->bad |= *end != ':';
+    wrong_if(t, *end != ':', "a name without a colon");
     sio_put(t->sink, ":", 1);
     return *end == '\0' ? end : end + 1;
 }
 
 /* A %p: a spread value may be no value at all. */
-static void put_value_token(sio_template *t, grammar *g, sio_value value)
+static void put_value_token(sio_template *t, grammar *g, sio_value v)
 {
-    const sio_value_data *v = value;
+    wrong_if(t, v != NULL && !sio_value_is(v), "%p was given what is no sio_value");
+    if (t->wrong != NULL)
+        return;
     if (v != NULL && v->kind == SIO_VALUE_SPREAD) {
         sio_json_walk w = sio_value_walk(v);
         sio_span name, element;
+        wrong_if(t, is_set(g->object, g->level), "a spread value as a member");
         if (!sio_json_next(&w, &name, &element)) {
-            t->bad |= is_set(g->object, g->level) || g->state == AFTER;
+            wrong_if(t, g->state == AFTER, "no comma between two values");
             g->state = AFTER;
             return;
         }
     }
     before_value(t, g);
-    t->bad |= v != NULL && v->kind == SIO_VALUE_SPREAD && is_set(g->object, g->level);
-    sio_template_value(t, value);
+    sio_template_value(t, v);
     after_value(g);
 }
 
@@ -324,7 +332,7 @@ static const char *put_percent(sio_template *t, grammar *g, const char *p, va_li
 {
     conversion c;
     if (p[1] == 'p') {
-        put_value_token(t, g, va_arg(*ap, void *));
+        put_value_token(t, g, va_arg(*ap, sio_value));
         return p + 2;
     }
     size_t n = read_conversion(p + 1, false, &c);
@@ -336,11 +344,24 @@ static const char *put_percent(sio_template *t, grammar *g, const char *p, va_li
     return p + 1 + n;
 }
 
+/* "!!%d": true or false. */
+static const char *put_boolean(sio_template *t, grammar *g, const char *p, va_list *ap)
+{
+    conversion c = { .letter = '\0' };
+    size_t n = strncmp(p, "!!%", 3) == 0 ? 3 + read_conversion(p + 3, false, &c) : 1;
+    before_value(t, g);
+    wrong_if(t, !is_integer(c.letter) || !is_conversion(&c, false), "!! stands before %d alone");
+    if (t->wrong == NULL)
+        sio_put_text(t->sink, take_unsigned(&c, ap) != 0 ? "true" : "false");
+    after_value(g);
+    return p + n;
+}
+
 static const char *put_literal(sio_template *t, grammar *g, const char *p)
 {
     size_t n = strspn(p, "-+.0123456789abcdefghijklmnopqrstuvwxyzE");
     before_value(t, g);
-    t->bad |= n == 0 || !sio_json_check(p, n, 0, NULL);
+    wrong_if(t, n == 0 || !sio_json_check(p, n, 0, NULL), "no JSON");
     sio_put(t->sink, p, n);
     after_value(g);
     return n == 0 ? p + 1 : p + n;
@@ -352,15 +373,16 @@ static void put_bracket(sio_template *t, grammar *g, char b)
 {
     if (b == '{' || b == '[') {
         before_value(t, g);
-        t->bad |= ++g->level == MAX_LEVELS;
+        wrong_if(t, ++g->level == MAX_LEVELS, "more than 63 levels");
         g->level &= MAX_LEVELS - 1;
         uint64_t bit = (uint64_t)1 << g->level;
         g->object = b == '{' ? g->object | bit : g->object & ~bit;
         g->filled &= ~bit;
         g->state = START;
     } else {
-        t->bad |= g->level == 0 || is_set(g->object, g->level) != (b == '}');
-        t->bad |= g->state == NEXT || g->state == NAMED;
+        wrong_if(t, g->level == 0 || is_set(g->object, g->level) != (b == '}'),
+                 "a bracket that closes none of its kind");
+        wrong_if(t, g->state == NEXT || g->state == NAMED, "a value is missing");
         g->level -= g->level > 0;
         g->comma = false;
         after_value(g);
@@ -368,59 +390,220 @@ static void put_bracket(sio_template *t, grammar *g, char b)
     sio_put(t->sink, &b, 1);
 }
 
+/* One token of the template; returns what is behind it. */
+static const char *put_token(sio_template *t, grammar *g, const char *p, va_list *ap)
+{
+    switch (*p) {
+    case ' ':
+    case '\n':
+        return p + 1;
+    case ',':
+        wrong_if(t, g->state != AFTER, "a comma without a value before it");
+        g->state = NEXT;
+        g->comma = is_set(g->filled, g->level) || (g->level == 0 && t->comma);
+        return p + 1;
+    case '{':
+    case '[':
+    case '}':
+    case ']':
+        put_bracket(t, g, *p);
+        return p + 1;
+    case '\'':
+    case '"':
+        return put_string_token(t, g, p, ap);
+    case '%':
+        return put_percent(t, g, p, ap);
+    case '!':
+        return put_boolean(t, g, p, ap);
+    default:
+        return put_literal(t, g, p);
+    }
+}
+
 void sio_template_write(sio_template *t, const char *template, sio_arguments *args)
 {
     grammar g = { .comma = t->comma };
     const char *p = template;
-    while (*p != '\0' && !t->bad) {
-        switch (*p) {
-        case ' ':
-        case '\n':
-            p++;
-            break;
-        case ',':
-            t->bad |= g.state != AFTER;
-            g.state = NEXT;
-            g.comma = is_set(g.filled, g.level) || (g.level == 0 && t->comma);
-            p++;
-            break;
-        case '{':
-        case '[':
-        case '}':
-        case ']':
-            put_bracket(t, &g, *p++);
-            break;
-        case '\'':
-        case '"':
-            p = put_string_token(t, &g, p, &args->ap);
-            break;
-        case '%':
-            p = put_percent(t, &g, p, &args->ap);
-            break;
-        default:
-            p = put_literal(t, &g, p);
-        }
+    while (*p != '\0' && t->wrong == NULL) {
+        t->at = p;
+        p = put_token(t, &g, p, &args->ap);
+        wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     }
-    t->bad |= g.level > 0 || g.state == NEXT;
+    if (t->wrong == NULL)
+        t->at = p;
+    wrong_if(t, t->sink->invalid, "text that is not UTF-8");
+    wrong_if(t, g.level > 0, "a bracket that is not closed");
+    wrong_if(t, g.state == NEXT, "a comma without a value behind it");
+    t->sink->failed |= t->wrong != NULL || t->many;
 }
 
-sio_value sio_template_make(sio_server *io, const char *template, sio_arguments *args)
+/* The place is told by what stands there. The blank in front of a template is the macro's. */
+int sio_template_fail(const sio_template *t, const char *what, sio_span name)
+{
+    if (t->wrong != NULL) {
+        sio_log(&t->io->net, "%s %.*s: template wrong at '%.60s': %s", what,
+                (int)(name.n < 60 ? name.n : 60), name.p, t->at, t->wrong);
+        return sio_fail(EINVAL);
+    }
+    if (t->many) {
+        sio_log(&t->io->net, "%s %.*s: more than %d attachments", what,
+                (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
+        return sio_fail(E2BIG);
+    }
+    return sio_fail(ENOMEM);
+}
+
+sio_value sio_template_make(sio_server *io, const char *what, const char *template,
+                            sio_arguments *args)
 {
     sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
-    text.sink.failed = text.sink.failed || t.bad || t.many || text.sink.n == 0 ||
-                       sio_json_value(text.sink.p, text.sink.n).n < text.sink.n;  // it is several
-    return sio_value_written(io, SIO_VALUE_JSON, &text, t.blobs, t.n_blobs);
+    if (!text.sink.failed && text.sink.n > 0)
+        wrong_if(&t, sio_json_value(text.sink.p, text.sink.n).n < text.sink.n, "not one value");
+    wrong_if(&t, !text.sink.failed && text.sink.n == 0, "no value");
+    text.sink.failed |= t.wrong != NULL;
+    sio_value v = sio_value_written(io, SIO_VALUE_JSON, &text, t.blobs, t.n_blobs);
+    if (v == NULL)
+        sio_template_fail(&t, what, SIO_NONE);
+    return v;
 }
 
-sio_value sio_make(sio_server *io, const char *template, ...)
+sio_value sio_vmake(sio_server *io, const char *template, va_list ap)
+{
+    sio_arguments args;
+    va_copy(args.ap, ap);
+    sio_value v = sio_template_make(io, "sio_make", template, &args);
+    va_end(args.ap);
+    return v;
+}
+
+sio_value(sio_make)(sio_server *io, const char *template, ...)
 {
     sio_arguments args;
     va_start(args.ap, template);
-    sio_value v = sio_template_make(io, template, &args);
+    sio_value v = sio_template_make(io, "sio_make", template, &args);
     va_end(args.ap);
     return v;
+}
+
+/* ---- Lists and objects that grow ------------------------------------------------------------------- */
+
+/* A value whose text ends with its bracket, and has room behind it. */
+typedef struct growing {
+    sio_value_data value;  // first
+    sio_span *blobs;       // what value.blobs is, to be written
+    size_t cap, cap_blobs;
+} growing;
+
+static sio_value new_growing(sio_server *io, const char *brackets)
+{
+    enum { FIRST = 64 };
+    growing *g = sio_arena_get(&io->net.arena, sizeof *g);
+    char *p = sio_arena_get(&io->net.arena, FIRST);
+    if (g == NULL || p == NULL)
+        return NULL;
+    memcpy(p, brackets, 2);
+    *g = (growing){ .value = sio_value_of(io, (sio_span){ p, 2 }), .cap = FIRST };
+    g->value.grows = true;
+    return &g->value;
+}
+
+sio_value sio_array(sio_server *io)
+{
+    return new_growing(io, "[]");
+}
+
+sio_value sio_object(sio_server *io)
+{
+    return new_growing(io, "{}");
+}
+
+/* Puts more before the last bracket, the one byte that is overwritten: parts that were taken out of
+ * the value before stay good. */
+static bool append(growing *g, sio_span more)
+{
+    sio_value_data *v = &g->value;
+    size_t n = v->n + more.n;
+    if (more.n > SIZE_MAX / 4 - v->n)
+        return false;
+    if (n > g->cap) {
+        char *p = sio_arena_get(&v->io->net.arena, 2 * n);
+        if (p == NULL)
+            return false;
+        memcpy(p, v->p, v->n);
+        v->p = p, g->cap = 2 * n;
+    }
+    char *p = (char *)(uintptr_t)v->p;
+    p[n - 1] = p[v->n - 1];
+    if (more.n > 0)
+        memcpy(p + v->n - 1, more.p, more.n);
+    v->n = n;
+    return true;
+}
+
+/* name NULL: of an array, any number of values; else exactly one. */
+static int grow(sio_value v, const char *name, const char *template, va_list ap)
+{
+    const char *what = name == NULL ? "sio_push" : "sio_set_member";
+    if (v == NULL || !sio_value_is(v) || !v->grows || v->p[0] != (name == NULL ? '[' : '{'))
+        return sio_fail(EINVAL);
+    growing *g = (growing *)(void *)v;
+    sio_textbuf text = sio_text_new(&v->io->net.memory);
+    sio_template t = { .io = v->io, .sink = &text.sink, .blobs = g->blobs, .n_blobs = v->n_blobs };
+    t.cap_blobs = g->cap_blobs;
+    t.comma = name == NULL && v->n > 2;
+    sio_arguments args;
+    va_copy(args.ap, ap);
+    if (name != NULL) {
+        sio_put(&text.sink, ",", v->n > 2);
+        sio_json_put_string(&text.sink, name, strlen(name));
+        sio_put(&text.sink, ":", 1);
+    }
+    size_t from = text.sink.n;
+    sio_template_write(&t, template, &args);
+    va_end(args.ap);
+    if (name != NULL && !text.sink.failed) {
+        sio_span value = { text.sink.p + from, text.sink.n - from };
+        wrong_if(&t, value.n == 0 || sio_json_value(value.p, value.n).n != value.n,
+                 "not one value");
+    }
+    bool good =
+        t.wrong == NULL && !text.sink.failed && append(g, (sio_span){ text.sink.p, text.sink.n });
+    if (good) {
+        g->blobs = t.blobs, g->cap_blobs = t.cap_blobs;
+        v->blobs = t.blobs, v->n_blobs = t.n_blobs;
+    }
+    sio_text_free(&text);
+    return good ? 0 : sio_template_fail(&t, what, SIO_NONE);
+}
+
+int sio_vpush(sio_value array, const char *template, va_list ap)
+{
+    return grow(array, NULL, template, ap);
+}
+
+int(sio_push)(sio_value array, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = grow(array, NULL, template, ap);
+    va_end(ap);
+    return result;
+}
+
+int sio_vset_member(sio_value object, const char *name, const char *template, va_list ap)
+{
+    return name == NULL ? sio_fail(EINVAL) : grow(object, name, template, ap);
+}
+
+int(sio_set_member)(sio_value object, const char *name, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vset_member(object, name, template, ap);
+    va_end(ap);
+    return result;
 }
 
 /* ---- Scanning ------------------------------------------------------------------------------------ */
@@ -428,10 +611,17 @@ sio_value sio_make(sio_server *io, const char *template, ...)
 typedef struct scanner {
     const char *t;  // where in the template
     sio_arguments args;
-    sio_server *io;
+    sio_server *io;  // NULL: of a constant
     int stored;
-    bool bad, stopped;  // the template is no template; a value did not fit
+    int stopped;        // why a value did not fit: ENOENT, EDOM or ERANGE; 0: all did so far
+    const char *wrong;  // why the template is none; NULL: it is one, as far as it was read
 } scanner;
+
+static void scan_wrong_if(scanner *s, bool wrong, const char *why)
+{
+    if (wrong && s->wrong == NULL)
+        s->wrong = why;
+}
 
 static void skip_blanks(scanner *s)
 {
@@ -485,6 +675,23 @@ static size_t size_of(char length)
     }
 }
 
+static void store(void *out, size_t size, uint64_t v)
+{
+    switch (size) {  // a signed type has the same place and form
+    case 1:
+        memcpy(out, &(uint8_t){ (uint8_t)v }, size);
+        break;
+    case 2:
+        memcpy(out, &(uint16_t){ (uint16_t)v }, size);
+        break;
+    case 4:
+        memcpy(out, &(uint32_t){ (uint32_t)v }, size);
+        break;
+    default:
+        memcpy(out, &v, size);
+    }
+}
+
 /* What does not fit its type is not stored: cut off, it would be another number. */
 static bool store_integer(const conversion *c, sio_span text, va_list *ap)
 {
@@ -498,29 +705,16 @@ static bool store_integer(const conversion *c, sio_span text, va_list *ap)
         return false;
     if (negative && 0 - v > high)
         return false;
-    void *out = va_arg(*ap, void *);
-    switch (size) {  // an unsigned has the same place and form
-    case 1:
-        memcpy(out, &(uint8_t){ (uint8_t)v }, size);
-        break;
-    case 2:
-        memcpy(out, &(uint16_t){ (uint16_t)v }, size);
-        break;
-    case 4:
-        memcpy(out, &(uint32_t){ (uint32_t)v }, size);
-        break;
-    default:
-        memcpy(out, &v, size);
-    }
+    store(va_arg(*ap, void *), size, v);
     return true;
 }
 
 static bool store_string(scanner *s, const conversion *c, sio_span v)
 {
     char *out = va_arg(s->args.ap, char *);
-    sio_value_data whole = { s->io, v.p, v.n, NULL, 0, SIO_VALUE_JSON };
+    sio_value_data whole = sio_value_of(s->io, v);
     size_t n;
-    if (v.n == 0 || v.p[0] != '"' || (v.n - 2) / 6 > (size_t)c->number)
+    if ((v.n - 2) / 6 > (size_t)c->number)
         return false;
     const char *text = sio_text(&whole, &n);
     if (text == NULL || n > (size_t)c->number || memchr(text, '\0', n) != NULL)
@@ -542,60 +736,128 @@ static bool store_fraction(const conversion *c, sio_span text, va_list *ap)
 /* A constant, which belongs to no server, is handed on as it is; other values may live in the walk. */
 static bool store_value(scanner *s, const sio_value_data *v)
 {
-    if (v == NULL)
-        return false;
     sio_value value = (sio_value)(uintptr_t)v;
     if (s->io != NULL)
         value = sio_value_new(s->io, v->kind, (sio_span){ v->p, v->n }, v->blobs, v->n_blobs);
     if (value != NULL)
-        *va_arg(s->args.ap, void **) = value;
+        *va_arg(s->args.ap, sio_value *) = value;
     return value != NULL;
+}
+
+/* Whether the value is of the kind that the conversion takes. */
+static bool is_of_kind(const conversion *c, const sio_value_data *v)
+{
+    if (c->letter == 'p')
+        return true;
+    if (v->kind != SIO_VALUE_JSON || v->n == 0)
+        return false;
+    return c->letter == 's' ? v->p[0] == '"' : v->p[0] == '-' || is_digit(v->p[0]);
 }
 
 /* A conversion takes the value, or the scan stops. */
 static void scan_conversion(scanner *s, const sio_value_data *v)
 {
     conversion c;
-    s->t += 1 + read_conversion(s->t + 1, true, &c);
-    if (!is_conversion(&c, true)) {
-        s->bad = true;
+    size_t n = 1 + read_conversion(s->t + 1, true, &c);
+    scan_wrong_if(s, !is_conversion(&c, true), "no conversion of ours");
+    if (s->wrong != NULL)
         return;
-    }
-    sio_span text = v == NULL ? SIO_NONE : (sio_span){ v->p, v->n };
-    bool fits = v != NULL && v->kind == SIO_VALUE_JSON;
-    bool is_number = fits && text.n > 0 && (text.p[0] == '-' || is_digit(text.p[0]));
-    if (c.letter == 'p')
+    s->t += n;
+    bool fits = false;
+    if (v == NULL || !is_of_kind(&c, v))
+        s->stopped = v == NULL ? ENOENT : EDOM;
+    else if (c.letter == 'p')
         fits = store_value(s, v);
     else if (c.letter == 's')
-        fits = fits && store_string(s, &c, text);
+        fits = store_string(s, &c, (sio_span){ v->p, v->n });
     else if (is_fraction(c.letter))
-        fits = is_number && store_fraction(&c, text, &s->args.ap);
+        fits = store_fraction(&c, (sio_span){ v->p, v->n }, &s->args.ap);
     else
-        fits = is_number && store_integer(&c, text, &s->args.ap);
+        fits = store_integer(&c, (sio_span){ v->p, v->n }, &s->args.ap);
+    if (!fits && s->stopped == 0)
+        s->stopped = ERANGE;
     s->stored += fits;
-    s->stopped |= !fits;
+}
+
+/* "!!%d" takes true and false alone. */
+static void scan_boolean(scanner *s, const sio_value_data *v)
+{
+    conversion c = { .letter = '\0' };
+    size_t n = strncmp(s->t, "!!%", 3) == 0 ? 3 + read_conversion(s->t + 3, true, &c) : 0;
+    scan_wrong_if(s, !is_integer(c.letter) || !is_conversion(&c, true),
+                  "!! stands before %d alone");
+    if (s->wrong != NULL)
+        return;
+    s->t += n;
+    enum sio_type type = sio_type((sio_value)(uintptr_t)v);
+    if (v == NULL || (type != SIO_TRUE && type != SIO_FALSE)) {
+        s->stopped = v == NULL ? ENOENT : EDOM;
+        return;
+    }
+    store(va_arg(s->args.ap, void *), size_of(c.length), type == SIO_TRUE);
+    s->stored++;
+}
+
+/* What a template has in the place of an optional member that is not there: its conversions are
+ * counted as stored, and their arguments are left as they are. */
+static void scan_absent(scanner *s)
+{
+    int levels = 0;
+    do {
+        conversion c;
+        const char *quote = *s->t == '\'' || *s->t == '"' ? strchr(s->t + 1, *s->t) : NULL;
+        if (quote != NULL) {
+            s->t = quote;
+        } else if (*s->t == '%') {
+            s->t += read_conversion(s->t + 1, true, &c);
+            scan_wrong_if(s, !is_conversion(&c, true), "no conversion of ours");
+            (void)va_arg(s->args.ap, void *);
+            s->stored++;
+        }
+        levels += *s->t == '{' || *s->t == '[';
+        levels -= *s->t == '}' || *s->t == ']';
+        scan_wrong_if(s, *s->t == '\0', "a bracket that is not closed");
+        s->t += s->wrong == NULL;
+    } while (s->wrong == NULL &&
+             (levels > 0 || (*s->t != '\0' && strchr(",}] \n", *s->t) == NULL)));
 }
 
 static void scan_one(scanner *s, const sio_value_data *v, int levels);
 
-/* A member's name of the template, with the value that it has in v. */
-static bool scan_member(scanner *s, const sio_value_data *v, sio_value_data *member)
+/* A member's name of the template, with the value that it has in v: *member, unless there is none.
+ * Returns whether the template goes on with the value; an optional one that is absent is over. */
+static bool scan_name(scanner *s, const sio_value_data *v, sio_value_data *member)
 {
-    skip_blanks(s);
     char quote = *s->t;
     size_t n = quote == '\'' || quote == '"' ? strcspn(s->t + 1, quote == '"' ? "\"" : "'") : 0;
-    if (n == 0 || s->t[n + 1] != quote) {
-        s->bad = true;
+    scan_wrong_if(s, n == 0 || s->t[n + 1] != quote, "a member without a name");
+    if (s->wrong != NULL)
         return false;
-    }
     sio_span found = sio_value_member((sio_span){ v->p, v->n }, s->t + 1, n);
     s->t += n + 2;
+    bool optional = *s->t == '?';
+    s->t += optional;
     skip_blanks(s);
-    s->bad |= *s->t != ':';
-    s->t += *s->t != '\0';
+    scan_wrong_if(s, *s->t != ':', "a name without a colon");
+    s->t += *s->t == ':';
+    skip_blanks(s);
     *member = *v;
     member->p = found.p, member->n = found.n;
-    return found.p != NULL;
+    if (!optional || s->wrong != NULL || (found.p != NULL && sio_type(member) != SIO_NULL))
+        return s->wrong == NULL;
+    scan_absent(s);
+    return false;
+}
+
+/* Behind a value there is a comma, or what closes the list. */
+static void scan_comma(scanner *s, char close)
+{
+    if (s->wrong != NULL || s->stopped != 0)
+        return;
+    skip_blanks(s);
+    scan_wrong_if(s, *s->t != ',' && *s->t != close, "no comma between two values");
+    s->t += *s->t == ',';
+    skip_blanks(s);
 }
 
 /* Elements go side by side with those of the value; members are looked up, since their order is the
@@ -603,33 +865,28 @@ static bool scan_member(scanner *s, const sio_value_data *v, sio_value_data *mem
 static void scan_container(scanner *s, const sio_value_data *v, int levels)
 {
     char close = *s->t == '{' ? '}' : ']';
-    s->t++;
     if (v == NULL || sio_type((sio_value)(uintptr_t)v) != (close == '}' ? SIO_OBJECT : SIO_ARRAY)) {
-        s->stopped = true;
+        s->stopped = v == NULL ? ENOENT : EDOM;
         return;
     }
     sio_json_walk w = sio_value_walk(v);
+    s->t++;
     skip_blanks(s);
-    while (*s->t != close && !s->bad && !s->stopped) {
+    while (*s->t != close && s->wrong == NULL && s->stopped == 0) {
         sio_value_data element = *v;
-        sio_span name, text;
-        bool there;
-        if (close == '}') {
-            there = scan_member(s, v, &element);
-        } else if ((there = sio_json_next(&w, &name, &text))) {
-            element.p = text.p, element.n = text.n;
-            element.kind = SIO_VALUE_JSON;  // v may be spread
-        }
-        if (!s->bad)
-            scan_one(s, there ? &element : NULL, levels - 1);
-        skip_blanks(s);
-        if (*s->t == ',')
-            s->t++;
-        else if (*s->t != close)
-            s->bad |= !s->stopped;
-        skip_blanks(s);
+        element.kind = SIO_VALUE_JSON;  // v may be spread
+        sio_span name;
+        sio_span text = SIO_NONE;
+        bool go_on = true;
+        if (close == '}')
+            go_on = scan_name(s, v, &element);
+        else
+            element.p = sio_json_next(&w, &name, &text) ? text.p : NULL, element.n = text.n;
+        if (go_on)
+            scan_one(s, element.p == NULL ? NULL : &element, levels - 1);
+        scan_comma(s, close);
     }
-    s->t += *s->t != '\0';
+    s->t += *s->t == close;
 }
 
 static void scan_one(scanner *s, const sio_value_data *v, int levels)
@@ -637,34 +894,63 @@ static void scan_one(scanner *s, const sio_value_data *v, int levels)
     skip_blanks(s);
     if (*s->t == '%')
         scan_conversion(s, v);
+    else if (*s->t == '!')
+        scan_boolean(s, v);
     else if ((*s->t == '{' || *s->t == '[') && levels > 0)
         scan_container(s, v, levels);
     else
-        s->bad = true;
+        scan_wrong_if(s, true, "no conversion, '{' or '['");
 }
 
-int sio_scan_value(sio_value v, const char *template, ...)
+/* Returns what sio_scan does. */
+static int scanned(const scanner *s, const char *what)
+{
+    if (s->wrong != NULL && s->io != NULL)
+        sio_log(&s->io->net, "%s: template wrong at '%.60s': %s", what, s->t, s->wrong);
+    if (s->wrong != NULL)
+        return sio_fail(EINVAL);
+    if (s->stopped != 0)
+        errno = s->stopped;
+    return s->stored;
+}
+
+int sio_vscan_value(sio_value v, const char *template, va_list ap)
 {
     const sio_value_data *data = v == NULL ? sio_null() : v;
     scanner s = { .t = template, .io = data->io };
-    va_start(s.args.ap, template);
+    va_copy(s.args.ap, ap);
     scan_one(&s, data, MAX_SCAN);
     va_end(s.args.ap);
-    return s.bad ? sio_fail(EINVAL) : s.stored;
+    return scanned(&s, "sio_scan_value");
 }
 
-int sio_scan(sio_event *event, const char *template, ...)
+int(sio_scan_value)(sio_value v, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vscan_value(v, template, ap);
+    va_end(ap);
+    return result;
+}
+
+int sio_vscan(sio_event *event, const char *template, va_list ap)
 {
     scanner s = { .t = template, .io = event->io };
-    va_start(s.args.ap, template);
-    for (size_t i = 0; !s.bad && !s.stopped && *s.t != '\0'; i++) {
+    va_copy(s.args.ap, ap);
+    skip_blanks(&s);
+    for (size_t i = 0; s.wrong == NULL && s.stopped == 0 && *s.t != '\0'; i++) {
         scan_one(&s, sio_arg(event, i), MAX_SCAN);
-        skip_blanks(&s);
-        if (*s.t == ',')
-            s.t++;
-        else if (*s.t != '\0')
-            s.bad |= !s.stopped;
+        scan_comma(&s, '\0');
     }
     va_end(s.args.ap);
-    return s.bad ? sio_fail(EINVAL) : s.stored;
+    return scanned(&s, "sio_scan");
+}
+
+int(sio_scan)(sio_event *event, const char *template, ...)
+{
+    va_list ap;
+    va_start(ap, template);
+    int result = sio_vscan(event, template, ap);
+    va_end(ap);
+    return result;
 }

@@ -15,12 +15,34 @@
 
 /* ---- Values -------------------------------------------------------------------------------------- */
 
+static const unsigned char mark[4] = { 0xff, 's', 'i', 'o' };
+
+/* What is not a value is often text, where a mark's first byte can't be: nothing behind that is read. */
+bool sio_value_is(const void *p)
+{
+    const unsigned char *byte = p;
+    size_t i = 0;
+    while (i < sizeof mark && byte[i] == mark[i])
+        i++;
+    return i == sizeof mark;
+}
+
+sio_value_data sio_value_of(sio_server *io, sio_span json)
+{
+    sio_value_data v = { .io = io, .p = json.p, .n = json.n, .kind = SIO_VALUE_JSON };
+    memcpy(v.mark, mark, sizeof mark);
+    return v;
+}
+
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
                         size_t n_blobs)
 {
     sio_value_data *v = sio_arena_get(&io->net.arena, sizeof *v);
-    if (v != NULL)
-        *v = (sio_value_data){ io, bytes.p, bytes.n, blobs, n_blobs, kind };
+    if (v == NULL)
+        return NULL;
+    *v = sio_value_of(io, bytes);
+    v->blobs = blobs, v->n_blobs = n_blobs;
+    v->kind = kind;
     return v;
 }
 
@@ -37,7 +59,7 @@ sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *tex
 
 static sio_value_data constant(const char *text)
 {
-    return (sio_value_data){ NULL, text, strlen(text), NULL, 0, SIO_VALUE_JSON };
+    return sio_value_of(NULL, (sio_span){ text, strlen(text) });
 }
 
 sio_value sio_null(void)
@@ -59,18 +81,32 @@ sio_value sio_binary(sio_server *io, const void *p, size_t n)
     return sio_value_new(io, SIO_VALUE_BINARY, (sio_span){ p == NULL ? "" : p, n }, NULL, 0);
 }
 
+sio_value sio_parse(sio_server *io, const char *json, size_t n)
+{
+    if (json == NULL || sio_utf8_prefix(json, n) != n ||
+        !sio_json_check(json, n, io->options.max_depth, NULL)) {
+        errno = EINVAL;
+        return NULL;
+    }
+    sio_span text = sio_json_value(json, n);
+    char *copy = sio_arena_get(&io->net.arena, text.n);
+    if (copy == NULL)
+        return NULL;
+    memcpy(copy, text.p, text.n);
+    return sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.n }, NULL, 0);
+}
+
 /* A part of a value: the same attachments, another span. */
 static sio_value part(const sio_value_data *v, sio_span s)
 {
     return sio_value_new(v->io, SIO_VALUE_JSON, s, v->blobs, v->n_blobs);
 }
 
-sio_value sio_spread(sio_server *io, sio_value value)
+sio_value sio_spread(sio_server *io, sio_value v)
 {
-    const sio_value_data *v = value;
     if (v != NULL && v->kind == SIO_VALUE_SPREAD)
-        return value;
-    if (sio_type(value) != SIO_ARRAY)
+        return v;
+    if (sio_type(v) != SIO_ARRAY)
         return NULL;
     sio_span inside = { v->p + 1, v->n - 2 };
     return sio_value_new(io, SIO_VALUE_SPREAD, inside, v->blobs, v->n_blobs);
@@ -92,9 +128,8 @@ static sio_span blob_of(const sio_value_data *v)
     return num >= 0 && (uint64_t)num < v->n_blobs ? v->blobs[num] : SIO_NONE;
 }
 
-enum sio_type sio_type(sio_value value)
+enum sio_type sio_type(sio_value v)
 {
-    const sio_value_data *v = value;
     if (v == NULL || v->n == 0)
         return v != NULL && v->kind == SIO_VALUE_BINARY ? SIO_BINARY : SIO_NULL;
     if (blob_of(v).p != NULL)
@@ -113,12 +148,11 @@ sio_json_walk sio_value_walk(const sio_value_data *v)
     return sio_json_open((sio_span){ v->p, v->n });
 }
 
-size_t sio_count(sio_value value)
+size_t sio_count(sio_value v)
 {
-    const sio_value_data *v = value;
     sio_span name, element;
     size_t n = 0;
-    enum sio_type type = sio_type(value);
+    enum sio_type type = sio_type(v);
     if (type != SIO_ARRAY && type != SIO_OBJECT)
         return 0;
     for (sio_json_walk w = sio_value_walk(v); sio_json_next(&w, &name, &element);)
@@ -126,11 +160,10 @@ size_t sio_count(sio_value value)
     return n;
 }
 
-sio_value sio_at(sio_value value, size_t i)
+sio_value sio_at(sio_value v, size_t i)
 {
-    const sio_value_data *v = value;
     sio_span name, element;
-    if (sio_type(value) != SIO_ARRAY)
+    if (sio_type(v) != SIO_ARRAY)
         return NULL;
     for (sio_json_walk w = sio_value_walk(v); sio_json_next(&w, &name, &element); i--)
         if (i == 0)
@@ -148,19 +181,17 @@ sio_span sio_value_member(sio_span object, const char *key, size_t n)
     return found;
 }
 
-sio_value sio_member(sio_value value, const char *key)
+sio_value sio_member(sio_value v, const char *key)
 {
-    const sio_value_data *v = value;
-    if (sio_type(value) != SIO_OBJECT)
+    if (sio_type(v) != SIO_OBJECT)
         return NULL;
     sio_span found = sio_value_member((sio_span){ v->p, v->n }, key, strlen(key));
     return found.p == NULL ? NULL : part(v, found);
 }
 
-const char *sio_text(sio_value value, size_t *n)
+const char *sio_text(sio_value v, size_t *n)
 {
-    const sio_value_data *v = value;
-    if (sio_type(value) != SIO_STRING)
+    if (sio_type(v) != SIO_STRING)
         return NULL;
     char *text = sio_arena_get(&v->io->net.arena, v->n);
     if (text == NULL)
@@ -172,18 +203,16 @@ const char *sio_text(sio_value value, size_t *n)
     return text;
 }
 
-const void *sio_bytes(sio_value value, size_t *n)
+const void *sio_bytes(sio_value v, size_t *n)
 {
-    const sio_value_data *v = value;
     sio_span blob = v == NULL ? SIO_NONE : blob_of(v);
     if (n != NULL)
         *n = blob.n;
     return blob.p;
 }
 
-const char *sio_json(sio_value value, size_t *n)
+const char *sio_json(sio_value v, size_t *n)
 {
-    const sio_value_data *v = value;
     if (v == NULL || v->kind == SIO_VALUE_BINARY) {
         *n = 4;
         return "null";
@@ -198,10 +227,9 @@ typedef struct kept_value {
     sio_value_data value;
 } kept_value;
 
-sio_value sio_keep(sio_server *io, sio_value value)
+sio_value sio_keep(sio_server *io, sio_value v)
 {
-    sio_value_data null = constant("null");
-    const sio_value_data *v = value == NULL ? &null : value;
+    v = v == NULL ? sio_null() : v;
     size_t size = sizeof(kept_value) + v->n_blobs * sizeof *v->blobs + v->n;
     for (size_t i = 0; i < v->n_blobs; i++)
         size += v->blobs[i].n;
@@ -212,6 +240,8 @@ sio_value sio_keep(sio_server *io, sio_value value)
     char *p = (char *)(blobs + v->n_blobs);
     kept->value = *v;
     kept->value.io = io;
+    kept->value.kept = true;
+    kept->value.grows = false;
     kept->value.blobs = blobs;
     kept->value.p = p;
     if (v->n > 0)
@@ -226,12 +256,12 @@ sio_value sio_keep(sio_server *io, sio_value value)
     return &kept->value;
 }
 
-void sio_drop(sio_value value)
+void sio_drop(sio_value v)
 {
-    sio_value_data *v = value;
-    if (v == NULL)
+    if (v == NULL || !v->kept)
         return;
     kept_value *kept = (kept_value *)(void *)((char *)v - offsetof(kept_value, value));
+    v->kept = false;
     sio_scope_free(&v->io->net, &kept->link);
 }
 
@@ -262,9 +292,8 @@ static void put_blob(sio_template *t, sio_span blob)
     t->blobs[t->n_blobs++] = blob;
 }
 
-void sio_template_value(sio_template *t, sio_value value)
+void sio_template_value(sio_template *t, sio_value v)
 {
-    const sio_value_data *v = value;
     if (v == NULL) {  // M11
         sio_put(t->sink, "null", 4);
         return;
@@ -319,6 +348,8 @@ static size_t replace_nuls(char *p, size_t n)
 /* What a NUL was written as, "\u0000", is twice as long as what it becomes. */
 sio_span sio_event_name(const sio_event *event)
 {
+    if (event->renamed != NULL)
+        return (sio_span){ event->renamed, strlen(event->renamed) };
     sio_span name = event->packet->index.element[0];
     bool quoted = name.p[0] == '"';
     char *text = sio_arena_get(&event->io->net.arena, name.n + 1);
@@ -403,6 +434,24 @@ sio_value sio_args(sio_event *event)
         rest.n = (size_t)(last.p + last.n - rest.p);
     }
     return sio_value_new(event->io, SIO_VALUE_SPREAD, rest, event->blobs, event->n_blobs);
+}
+
+int sio_set_name(sio_event *event, const char *name)
+{
+    size_t n = name == NULL ? 0 : strlen(name);
+    char *copy = name == NULL ? NULL : sio_arena_get(&event->io->net.arena, n + 1);
+    if (copy == NULL) {
+        errno = name == NULL ? EINVAL : ENOMEM;
+        return -1;
+    }
+    memcpy(copy, name, n + 1);
+    event->renamed = copy;
+    return 0;
+}
+
+sio_socket *sio_event_socket(const sio_event *event)
+{
+    return event->socket;
 }
 
 int sio_set_arg(sio_event *event, size_t i, sio_value v)

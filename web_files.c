@@ -90,15 +90,15 @@ static void answer(sio_http *http)
 {
     content *c = http->mount->owner;
     if (refresh(http->conn->net, c) < 0) {
-        sio_reply(http, 404, "text/plain", "not found", 9);
+        sio_http_reply(http, 404, "text/plain", "not found", 9);
         return;
     }
-    sio_header_add(http, "Cache-Control", "public, max-age=0");
-    sio_header_add(http, "ETag", c->etag);
+    sio_http_add_header(http, "Cache-Control", "public, max-age=0");
+    sio_http_add_header(http, "ETag", c->etag);
     if (matches_tag(sio_http_field_of(http->head, "If-None-Match"), c->etag))
-        sio_reply(http, 304, NULL, "", 0);
+        sio_http_reply(http, 304, NULL, "", 0);
     else
-        sio_reply(http, 200, c->type, c->bytes, c->n);
+        sio_http_reply(http, 200, c->type, c->bytes, c->n);
 }
 
 static void free_content(sio_net *net, sio_mount *m)

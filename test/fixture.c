@@ -498,7 +498,7 @@ static void forward(sio_socket *socket, sio_event *event, size_t i, sio_target t
     struct call call;
     if (read_call(sio_socket_server(socket), event, i, &call) &&
         sio_emit(t, call.name, "%p", call.args) == 0)
-        sio_ack(event, " ");
+        sio_ack(event, "");
 }
 
 static void forward_to_rooms(sio_socket *socket, sio_event *event, sio_target t)
@@ -593,7 +593,7 @@ static void on_emit_later(sio_socket *socket, sio_event *event)  // E15
     if (!task)
         return;
     start(io, ms, emit_now, task);
-    sio_ack(event, " ");
+    sio_ack(event, "");
 }
 
 static void tick(sio_server *io, void *data)
@@ -669,7 +669,7 @@ static void on_emit_binary(sio_socket *socket, sio_event *event)  // E19
     sio_value list = buffers(sio_socket_server(socket), n, size);
     sio_emit(sio_self(socket), "binary", "{'n': %d, 'list': %p, 'deep': {'first': %p}}", n, list,
              sio_at(list, 0));
-    sio_ack(event, " ");
+    sio_ack(event, "");
 }
 
 static void emit_volatile(sio_event *event, sio_target t)
@@ -679,7 +679,7 @@ static void emit_volatile(sio_event *event, sio_target t)
         return;
     for (int i = 0; i < n; i++)
         sio_emit(sio_volatile(t), "vol", "%d", i);
-    sio_ack(event, " ");
+    sio_ack(event, "");
 }
 
 static void on_volatile(sio_socket *socket, sio_event *event)  // E20
@@ -843,7 +843,7 @@ static void on_set_data(sio_socket *socket, sio_event *event)  // E29
     if (sio_type(v) != SIO_OBJECT && sio_type(v) != SIO_BINARY)  // a Buffer is an object, too
         return;
     replace_data(socket, v);
-    sio_ack(event, " ");
+    sio_ack(event, "");
 }
 
 static void on_get_data(sio_socket *socket, sio_event *event)  // E29
@@ -955,7 +955,7 @@ static void change_rooms(sio_socket *socket, sio_event *event, void (*fn)(sio_so
     if (read_rooms(sio_arg(event, 0), &rooms) && read_rooms(sio_arg(event, 1), &what) &&
         what.n > 0) {
         sio_each(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n), fn, &what);
-        sio_ack(event, " ");
+        sio_ack(event, "");
     }
     free(rooms.items);
     free(what.items);
@@ -975,7 +975,7 @@ static void on_disconnect_sockets(sio_socket *socket, sio_event *event)  // E36
 {
     struct names rooms = { 0 };
     if (read_rooms(sio_arg(event, 0), &rooms)) {
-        sio_ack(event, " ");
+        sio_ack(event, "");
         sio_disconnect_sockets(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n),
                                is_true(sio_arg(event, 1)));
     }
@@ -1018,7 +1018,7 @@ static void on_goodbye(sio_socket *socket, sio_event *event)  // E39
 static void on_engine_close(sio_socket *socket, sio_event *event)  // E40
 {
     (void)event;
-    sio_close(socket);
+    sio_end_connection(socket);
 }
 
 /* ---- N: namespaces -------------------------------------------------------------------------- */
@@ -1113,7 +1113,7 @@ static void next_now(sio_server *io, void *data)
 {
     (void)io;
     struct task *task = data;
-    sio_next(task->admission, task->error, " ");
+    sio_next(task->admission, task->error, "");
     end_task(task);
 }
 
@@ -1175,7 +1175,7 @@ static void on_family_emit(sio_socket *socket, sio_event *event)  // N5
         return;
     int sent = sio_emit(sio_all(family), call.name, "%p", call.args);
     if (sent == 0 && sio_argc(event) == 2)  // the reference takes its third parameter for the ack
-        sio_ack(event, " ");
+        sio_ack(event, "");
 }
 
 static int serve_recovery(sio_server *io)
@@ -1203,7 +1203,7 @@ static const char *static_dir;
 
 static void reply_text(sio_http *http, int status, const char *text)
 {
-    sio_reply(http, status, "text/plain", text, strlen(text));
+    sio_http_reply(http, status, "text/plain", text, strlen(text));
 }
 
 static void get_health(sio_http *http)  // H1
@@ -1215,7 +1215,7 @@ static void post_echo(sio_http *http)  // H2
 {
     size_t n;
     const void *body = sio_http_body(http, &n);
-    sio_reply(http, 200, "application/octet-stream", body, n);
+    sio_http_reply(http, 200, "application/octet-stream", body, n);
 }
 
 static void not_found(sio_http *http)  // H3
@@ -1299,7 +1299,7 @@ static void get_static(sio_http *http)  // H4
     size_t n = 0;
     char *p = type && length < (int)sizeof path ? read_file(path, &n) : NULL;
     if (p)
-        sio_reply(http, 200, type, p, n);
+        sio_http_reply(http, 200, type, p, n);
     else
         not_found(http);
     free(p);
@@ -1307,8 +1307,9 @@ static void get_static(sio_http *http)  // H4
 
 static int serve_http(sio_server *io)
 {
-    if (sio_get(io, "/healthz", get_health) < 0 || sio_route(io, "POST", "/echo", post_echo) < 0 ||
-        sio_get(io, "/static/*", get_static) < 0)
+    if (sio_route(io, "GET", "/healthz", get_health) < 0 ||
+        sio_route(io, "POST", "/echo", post_echo) < 0 ||
+        sio_route(io, "GET", "/static/*", get_static) < 0)
         return -1;
     return sio_route(io, "*", "*", not_found);
 }
@@ -1333,8 +1334,8 @@ static void add_headers(sio_http *http, bool initial)  // F24
     if (!query_is(http, "hdr", "1"))
         return;
     if (initial)
-        sio_header_add(http, "X-Fixture-Initial", "yes");
-    sio_header_add(http, "X-Fixture-All", "yes");
+        sio_http_add_header(http, "X-Fixture-Initial", "yes");
+    sio_http_add_header(http, "X-Fixture-All", "yes");
 }
 
 /* ---- G: Engine.IO echo ---------------------------------------------------------------------- */
@@ -1357,6 +1358,7 @@ static int serve_echo(sio_server *io)
 /* ---- F: flags ------------------------------------------------------------------------------- */
 
 static int port = 3000, max_payload = 1000000;
+static bool no_upgrades;
 static const char *host = "127.0.0.1", *cors = "*", *transports = "polling,websocket";
 
 /* F1 to F18, with where their value goes: to one of the three. */
@@ -1378,7 +1380,7 @@ static const struct flag {
     { "cors-credentials", NULL, NULL, &options.cors_credentials },
     { "cookie", NULL, &options.cookie, NULL },
     { "transports", NULL, &transports, NULL },
-    { "no-upgrades", NULL, NULL, &options.no_upgrades },
+    { "no-upgrades", NULL, NULL, &no_upgrades },
     { "allow-eio3", NULL, NULL, &allow_v3 },
     { "recovery", &recovery.ms, NULL, NULL },
     { "recovery-run-middlewares", NULL, NULL, &recovery.run_middlewares },
@@ -1482,6 +1484,7 @@ static void parse_flags(char **argv)
         argv += parse_flag(argv);
 
     options.max_payload = (size_t)max_payload;
+    options.upgrades = no_upgrades ? SIO_OFF : SIO_ON;
     options.cors = strcmp(cors, "none") == 0 ? NULL : cors;
     if (is_listed(transports, "polling"))
         options.transports |= SIO_POLLING;
@@ -1501,7 +1504,7 @@ static void parse_flags(char **argv)
 static void on_signal(int number)
 {
     (void)number;
-    sio_stop(server);
+    sio_shutdown(server);
 }
 
 static void catch_signals(void)

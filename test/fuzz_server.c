@@ -68,7 +68,7 @@ static void on_event(sio_socket *s, sio_event *e)
         sio_emit(sio_volatile(sio_broadcast(s)), "v", "{'a': %s}", room);
         break;
     case 'a':
-        sio_request(sio_timeout(sio_to(sio_all(sio_ns(s)), room), 50), on_answer, NULL, "a", " ");
+        sio_request(sio_timeout(sio_to(sio_all(sio_ns(s)), room), 50), on_answer, NULL, "a", "");
         sio_request(sio_self(s), on_answer, NULL, "a", "%p", sio_args(e));
         break;
     case 'd':
@@ -78,7 +78,7 @@ static void on_event(sio_socket *s, sio_event *e)
         sio_disconnect(s, true);
         break;
     case 'c':
-        sio_close(s);
+        sio_end_connection(s);
         break;
     default:
         sio_ack_now(sio_ack_later(e), "%p",
@@ -112,8 +112,8 @@ static void post_echo(sio_http *http)
 {
     size_t n;
     const void *p = sio_http_body(http, &n);
-    sio_header_add(http, "X-Path", sio_http_path(http));
-    sio_reply(http, 200, "text/plain", p, n);
+    sio_http_add_header(http, "X-Path", sio_http_path(http));
+    sio_http_reply(http, 200, "text/plain", p, n);
 }
 
 static void serve(sio_namespace *ns)

@@ -190,7 +190,7 @@ static void do_leave(sio_socket *s, sio_event *e)
     if (other != NULL && how < 2)
         sio_disconnect(other, how == 0);
     else if (other != NULL && how == 2)
-        sio_close(other);
+        sio_end_connection(other);
 }
 
 static void do_emit(sio_socket *s, sio_event *e)
@@ -260,7 +260,7 @@ static void do_answer_later(sio_socket *s, sio_event *e)
 {
     size_t i = pick(LATERS);  // a zeroed one does nothing, nor does one that was used
     if (pick(2) == 0)
-        sio_next(m.admission[i], pick(3) ? NULL : "no", pick(2) ? "{'x': 1}" : " ");
+        (sio_next)(m.admission[i], pick(3) ? NULL : "no", pick(2) ? "{'x': 1}" : "");
     else
         sio_ack_now(m.later[i], "%p", any_value(s, e));
 }
@@ -393,9 +393,9 @@ static void do_forbidden(sio_socket *s, sio_event *e)
     errno = 0;
     sim_must(sio_turn(m.io, 0) == -1 && errno == EDEADLK, "sio_turn is refused in a callback");
     if (pick(300) == 0)
-        sio_free(m.io);  // as sio_stop
+        sio_free(m.io);  // as sio_shutdown
     else if (pick(300) == 0)
-        sio_stop(m.io);
+        sio_shutdown(m.io);
 }
 
 static void do_remember(sio_socket *s, sio_event *e)
@@ -565,10 +565,10 @@ static void on_session_close(sio_session *s, const char *reason)
 
 static void on_request(sio_http *http)
 {
-    sio_header_add(http, "X-A", "b");
+    sio_http_add_header(http, "X-A", "b");
     act(NULL, NULL);
     if (pick(4) > 0)
-        sio_reply(http, 200, "text/plain", "hi", 2);
+        sio_http_reply(http, 200, "text/plain", "hi", 2);
     act(NULL, NULL);
 }
 
@@ -582,7 +582,7 @@ static const char *allow(sio_http *http)
 static void headers(sio_http *http, bool initial)
 {
     (void)initial;
-    sio_header_add(http, "X-H", "1");
+    sio_http_add_header(http, "X-H", "1");
     act(NULL, NULL);
 }
 

@@ -16,6 +16,7 @@ enum {
     LISTENER_FD = 1000000,
     MAX_LISTENERS = 4,
     MAX_FILES = 8,
+    MAX_POSTED = 64,
     MAX_IDLE_TURNS = 1000,  // in which something is ready and nothing happens
     HEADER = 16             // of an allocation: its size
 };
@@ -33,7 +34,7 @@ struct sim_client {
     bool limited;                 // there was not always room
     bool active;
     sio_ip ip;
-    sio_watch *watch;
+    sio_watched *watch;
     bytes sent, got;
     size_t read_at, heard_at;  // of sent, by the server; of got, by the test
     size_t room;
@@ -42,7 +43,7 @@ struct sim_client {
 
 static struct {
     struct listener {
-        sio_watch *watch;
+        sio_watched *watch;
         bool watched;
     } listener[MAX_LISTENERS];
     int n_listeners;
@@ -63,6 +64,8 @@ static struct {
     unsigned idle_turns;
     int64_t put_back;  // milliseconds, of the clock on the wall
     bool acted, woken;
+    sio_posted posted[MAX_POSTED];
+    size_t n_posted;
     sim_peer peers[26];
 } world;
 
@@ -311,6 +314,27 @@ void sio_loop_wake(sio_loop *loop)
     world.woken = true;
 }
 
+int sio_loop_post(sio_loop *loop, const sio_posted *call)
+{
+    (void)loop;
+    if (world.n_posted == MAX_POSTED)
+        return sio_fail(EAGAIN);
+    world.posted[world.n_posted++] = *call;
+    world.woken = true;
+    return 0;
+}
+
+bool sio_loop_posted(sio_loop *loop, sio_posted *call)
+{
+    (void)loop;
+    if (world.n_posted == 0)
+        return false;
+    *call = world.posted[0];
+    memmove(world.posted, world.posted + 1, --world.n_posted * sizeof *call);
+    world.woken |= world.n_posted > 0;
+    return true;
+}
+
 int64_t sio_loop_now(sio_loop *loop)
 {
     (void)loop;
@@ -347,18 +371,18 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n)
 
 /* ---- Connections, as the server sees them --------------------------------------------------- */
 
-int sio_loop_listen(sio_loop *loop, sio_watch *w, const char *host, int port)
+int sio_loop_listen(sio_loop *loop, sio_watched *w, const char *host, int port)
 {
     (void)loop, (void)host;
     if (fails("listen", SIM_ERROR) || world.n_listeners == MAX_LISTENERS)
         return -1;
     int i = world.n_listeners++;
-    *w = (sio_watch){ .fd = LISTENER_FD + i, .listener = true };
+    *w = (sio_watched){ .fd = LISTENER_FD + i, .kind = SIO_WATCHED_LISTENER };
     world.listener[i] = (struct listener){ w, true };
     return port == 0 ? 3000 + i : port;
 }
 
-static sim_client *client_of(const sio_watch *w)
+static sim_client *client_of(const sio_watched *w)
 {
     bool known = w->fd >= 0 && (size_t)w->fd < world.n_clients && world.client[w->fd] != NULL;
     sim_must(known, "a call for descriptor %d, which is closed", w->fd);
@@ -392,7 +416,7 @@ static void free_descriptor(sim_client *c)
     c->closed = c->shut = true;
 }
 
-int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
+int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip)
 {
     (void)loop;
     sim_must(listener->fd >= LISTENER_FD, "accept at a listener that is closed");
@@ -411,13 +435,13 @@ int sio_loop_accept(sio_loop *loop, sio_watch *listener, int *fd, sio_ip *ip)
     return 1;
 }
 
-int sio_loop_watch(sio_loop *loop, sio_watch *w)
+int sio_loop_watch(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
     world.acted = true;
-    if (fails("watch", SIM_ERROR))
-        return -1;
-    if (w->listener) {
+    if (fails("watch", SIM_ERROR) || w->kind == SIO_WATCHED_CALL)  // there are none of others here
+        return sio_fail(EPERM);
+    if (w->kind == SIO_WATCHED_LISTENER) {
         world.listener[w->fd - LISTENER_FD].watched = true;
         return 0;
     }
@@ -428,17 +452,17 @@ int sio_loop_watch(sio_loop *loop, sio_watch *w)
     return 0;
 }
 
-void sio_loop_unwatch(sio_loop *loop, sio_watch *w)
+void sio_loop_unwatch(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
-    if (w->listener)
+    if (w->kind == SIO_WATCHED_LISTENER)
         world.listener[w->fd - LISTENER_FD].watched = false;
     else
         client_of(w)->watch = NULL;
     world.acted = true;
 }
 
-int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
+int sio_loop_want_write(sio_loop *loop, sio_watched *w, bool on)
 {
     (void)loop;
     if (w->fd < 0 || w->want_write == on)
@@ -450,7 +474,7 @@ int sio_loop_want_write(sio_loop *loop, sio_watch *w, bool on)
     return 0;
 }
 
-int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
+int sio_loop_stop_reading(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
     if (fails("stop_reading", SIM_ERROR))
@@ -460,7 +484,7 @@ int sio_loop_stop_reading(sio_loop *loop, sio_watch *w)
     return 0;
 }
 
-ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
+ptrdiff_t sio_loop_read(sio_loop *loop, sio_watched *w, void *p, size_t n)
 {
     sim_client *c = client_of(w);
     (void)loop;
@@ -486,7 +510,7 @@ ptrdiff_t sio_loop_read(sio_loop *loop, sio_watch *w, void *p, size_t n)
     return (ptrdiff_t)k;
 }
 
-ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int count)
+ptrdiff_t sio_loop_send(sio_loop *loop, sio_watched *w, const sio_span *piece, int count)
 {
     sim_client *c = client_of(w);
     size_t sent = 0;
@@ -517,20 +541,20 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watch *w, const sio_span *piece, int
     return (ptrdiff_t)sent;
 }
 
-void sio_loop_shutdown(sio_loop *loop, sio_watch *w)
+void sio_loop_shutdown(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
     client_of(w)->shut = true;
     world.acted = true;
 }
 
-void sio_loop_close(sio_loop *loop, sio_watch *w)
+void sio_loop_close(sio_loop *loop, sio_watched *w)
 {
     (void)loop;
     if (w->fd < 0)
         return;
     world.acted = true;
-    if (w->listener)
+    if (w->kind == SIO_WATCHED_LISTENER)
         world.listener[w->fd - LISTENER_FD].watched = false;
     else
         free_descriptor(client_of(w));
@@ -539,7 +563,7 @@ void sio_loop_close(sio_loop *loop, sio_watch *w)
 
 void sio_loop_refuse(sio_loop *loop, int fd)
 {
-    sio_watch w = { .fd = fd };
+    sio_watched w = { .fd = fd };
     (void)loop;
     free_descriptor(client_of(&w));
 }

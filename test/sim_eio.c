@@ -298,9 +298,9 @@ static void a_stop_leaves_time_to_fetch_what_is_queued(void **state)
     begin_to_stop(io, &other, silent);
     sim_client *idle = sim_connect();
     sim_run_ms(io, 0);
-    sio_emit(sio_all(sio_of(io, "/")), "bye", " ");
+    sio_emit(sio_all(sio_of(io, "/")), "bye", "");
     sio_turn(io, 0);
-    sio_stop(io);
+    sio_shutdown(io);
     assert_int_equal(sim_run_ms(io, 300), 1);
     sim_request(p.get, "GET", target, NULL, NULL);
     sim_run_ms(io, 0);
@@ -328,7 +328,7 @@ static void a_stop_without_queues_is_over_at_once(void **state)
     sim_client *waiting = sim_connect();
     sim_request(waiting, "GET", target, NULL, NULL);
     sim_run_ms(io, 0);
-    sio_stop(io);
+    sio_shutdown(io);
     sim_run_ms(io, 20);
     assert_string_equal(sim_answered(waiting, false).body, "1");
     assert_string_equal(sim_ws_hear(ws.ws), "CLOSE()");
@@ -353,7 +353,7 @@ static void whatever_is_open_a_stop_ends(void **state)
         sim_sendf(sim_connect(), "POST /x HTTP/1.1\r\nContent-Len");
     }
     sim_run_ms(io, 0);
-    sio_stop(io);
+    sio_shutdown(io);
     assert_int_equal(sim_run_ms(io, 600), 0);
     assert_int_equal(closes, 25 + 17);
     assert_string_equal(reason, "server shutting down");

@@ -33,7 +33,7 @@ static const char *refuse_all(sio_http *http)
 
 static void mark(sio_http *http, bool initial)
 {
-    sio_header_add(http, "X-Mark", initial ? "first" : "later");
+    sio_http_add_header(http, "X-Mark", initial ? "first" : "later");
 }
 
 /* The hooks of an endpoint of plain Engine.IO are its own. */
@@ -64,7 +64,7 @@ static void close_it(sio_socket *socket, void *data)
     if (data != NULL)
         sio_disconnect(socket, true);
     else
-        sio_close(socket);
+        sio_end_connection(socket);
 }
 
 /* Ends everybody when the query says so: at once, or in order. */

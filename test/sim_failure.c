@@ -309,7 +309,7 @@ static bool stop(sio_server *io)
     say(io, c, "42[\"ask\",\"q\",[],5000]");
     sim_room(c, 500);  // and somebody who does not read
     say(io, c, "42[\"flood\",30,4000]");
-    sio_stop(io);
+    sio_shutdown(io);
     int result = 1;
     for (int i = 0; i < 100 && result != 0; i++)
         result = sim_run_ms(io, 1000);

@@ -99,7 +99,7 @@ static void do_to(sio_socket *s, sio_socket *o)
         sio_disconnect(s, true);
         break;
     case CLOSE:
-        sio_close(s);
+        sio_end_connection(s);
         break;
     case LEAVE_OTHER:
         sio_disconnect(o, false);
@@ -109,7 +109,7 @@ static void do_to(sio_socket *s, sio_socket *o)
         sio_disconnect(o, true);
         break;
     case CLOSE_OTHER:
-        sio_close(o);
+        sio_end_connection(o);
         break;
     case JOIN_AND_LEAVE:
         sio_join(s, "a");
@@ -120,10 +120,10 @@ static void do_to(sio_socket *s, sio_socket *o)
         sio_set_data(s, &acted, release);
         break;
     case ASK_SELF:
-        sio_request(sio_self(s), on_answer, NULL, "q", " ");
+        sio_request(sio_self(s), on_answer, NULL, "q", "");
         break;
     default:
-        sio_request(sio_timeout(sio_all(sio_ns(s)), 10), on_answer, NULL, "q", " ");
+        sio_request(sio_timeout(sio_all(sio_ns(s)), 10), on_answer, NULL, "q", "");
     }
 }
 
@@ -154,7 +154,7 @@ static void act(int where, sio_socket *s)
         sio_after(io, 0, on_timer, NULL);
         break;
     case STOP:
-        sio_stop(io);
+        sio_shutdown(io);
         break;
     default:
         if (s == NULL)
@@ -240,7 +240,7 @@ static void on_echo(sio_socket *s, sio_event *e)
     act(ON_EVENT, s);
     sio_emit(sio_self(s), "echo", "%p", sio_args(e));
     sio_ack(e, "%p", sio_args(e));
-    sio_request(sio_timeout(sio_self(s), 20), on_answer, NULL, "q", " ");
+    sio_request(sio_timeout(sio_self(s), 20), on_answer, NULL, "q", "");
     sio_each(sio_all(sio_ns(s)), on_each, NULL);
 }
 

@@ -253,7 +253,7 @@ static void who_holds_most_is_ended_at_the_limit_of_all(void **state)
         assert_int_equal(on_its_way(io), before);
         sim_say(&p, "42[\"message\",1]");
         assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
-        sio_stop(io);
+        sio_shutdown(io);
         sim_run_ms(io, 60000);
         assert_int_equal(on_its_way(io), 0);
         app_free(io);

@@ -170,7 +170,7 @@ static void options_change_what_is_offered(void **state)
     assert_string_equal(sim_field(a, "Connection"), "keep-alive");
     app_free(io);
 
-    app_options()->no_upgrades = true;
+    app_options()->upgrades = SIO_OFF;
     io = app_begin();
     assert_true(sim_like("*\"upgrades\":[],*", sim_http(io, "GET", AT, NULL, NULL).body));  // E24
     app_free(io);
@@ -184,7 +184,7 @@ static void options_change_what_is_offered(void **state)
 
     sio_options *slashless = app_options();  // E29
     slashless->path = "/ws";
-    slashless->no_trailing_slash = true;
+    slashless->trailing_slash = SIO_OFF;
     io = app_begin();
     assert_int_equal(sim_http(io, "GET", "/ws?EIO=4&transport=polling", NULL, NULL).status, 200);
     assert_int_equal(sim_http(io, "GET", "/ws/?EIO=4&transport=polling", NULL, NULL).status, 200);
@@ -655,8 +655,8 @@ static void origins_are_enforced_on_upgrades_too(void **state)
 
 static void hello(sio_http *http)
 {
-    sio_header_add(http, "X-A", "b");
-    sio_reply(http, 200, "text/plain", "hello", 5);
+    sio_http_add_header(http, "X-A", "b");
+    sio_http_reply(http, 200, "text/plain", "hello", 5);
 }
 
 static void forgetful(sio_http *http)
@@ -674,8 +674,8 @@ static void files_and_bundles_are_served(void **state)
     assert_int_equal(sio_file(io, "/none", "none"), -1);
     assert_int_equal(sio_bundle(io, "/socket.io/socket.io.js", "application/javascript", "x()", 3),
                      0);
-    sio_get(io, "/hello", hello);
-    sio_get(io, "/forgetful", forgetful);
+    sio_route(io, "GET", "/hello", hello);
+    sio_route(io, "GET", "/forgetful", forgetful);
 
     sim_answer a = sim_http(io, "GET", "/", NULL, NULL);
     assert_int_equal(a.status, 200);

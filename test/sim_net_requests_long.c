@@ -12,7 +12,7 @@ static size_t taken;
 static void take_body(sio_http *http)
 {
     sio_http_body(http, &taken);
-    sio_reply(http, 200, "text/plain", "", 0);
+    sio_http_reply(http, 200, "text/plain", "", 0);
 }
 
 static sio_server *serve(size_t max_payload)

@@ -12,9 +12,9 @@ static void tell_parameter(sio_http *http)
 {
     const char *value = sio_http_query(http, sio_http_header(http, "X-Name"));
     if (value == NULL)
-        sio_reply(http, 404, NULL, "", 0);
+        sio_http_reply(http, 404, NULL, "", 0);
     else
-        sio_reply(http, 200, NULL, value, strlen(value));
+        sio_http_reply(http, 200, NULL, value, strlen(value));
 }
 
 static void tell_query(sio_socket *s, sio_event *event)
@@ -52,7 +52,7 @@ static void a_query_is_an_object_and_the_last_of_a_name_counts(void **state)
 {
     (void)state;
     sio_server *io = sim_new(NULL);
-    sio_get(io, "/q", tell_parameter);
+    sio_route(io, "GET", "/q", tell_parameter);
     sio_on(sio_of(io, "/"), "connection", tell_query);
     for (size_t i = 0; i < COUNT(queries); i++) {
         char target[100], fields[100], extra[100], want[300];
@@ -91,7 +91,7 @@ static void a_long_query_takes_linear_time(void **state)
     (void)state;
     sio_options o = { .max_head = 2 * BYTES_OF_ONE };
     sio_server *io = sim_new(&o);
-    sio_get(io, "/q", tell_parameter);
+    sio_route(io, "GET", "/q", tell_parameter);
     sio_on(sio_of(io, "/"), "connection", count_query);
     char *query = malloc(BYTES_OF_ONE + 6 * NAMES + 10);
     size_t n = 0;
@@ -125,18 +125,18 @@ static void a_long_query_takes_linear_time(void **state)
 static void tell_method(sio_http *http)
 {
     const char *method = sio_http_method(http);
-    sio_reply(http, 200, NULL, method, strlen(method));
+    sio_http_reply(http, 200, NULL, method, strlen(method));
 }
 
 static void tell_path(sio_http *http)
 {
     const char *path = sio_http_path(http);
-    sio_reply(http, 200, NULL, path, strlen(path));
+    sio_http_reply(http, 200, NULL, path, strlen(path));
 }
 
 static void one(sio_http *http)
 {
-    sio_reply(http, 201, NULL, "", 0);
+    sio_http_reply(http, 201, NULL, "", 0);
 }
 
 static void the_exact_route_comes_first_then_the_longest(void **state)
@@ -155,28 +155,28 @@ static void the_exact_route_comes_first_then_the_longest(void **state)
     (void)state;
     sio_server *io = sim_new(NULL);
     sio_route(io, "*", "*", tell_method);  // first, and the last resort
-    sio_get(io, "/a/*", tell_path);
-    sio_get(io, "/a/x", one);
-    sio_get(io, "/a/x", tell_path);  // never
+    sio_route(io, "GET", "/a/*", tell_path);
+    sio_route(io, "GET", "/a/x", one);
+    sio_route(io, "GET", "/a/x", tell_path);  // never
     sio_route(io, "BREW", "/pot", tell_method);
     for (size_t i = 0; i < COUNT(cases); i++) {
         sim_answer a = sim_http(io, cases[i].method, cases[i].target, NULL, NULL);
         if (a.status != cases[i].status || strcmp(a.body, cases[i].body) != 0)
             fail_msg("%s %s: %d %s", cases[i].method, cases[i].target, a.status, a.body);
     }
-    assert_int_equal(sio_get(io, "", one), -1);
-    assert_int_equal(sio_get(io, "a", one), -1);
+    assert_int_equal(sio_route(io, "GET", "", one), -1);
+    assert_int_equal(sio_route(io, "GET", "a", one), -1);
     sim_free(io);
 }
 
 static void two(sio_http *http)
 {
-    sio_reply(http, 202, NULL, "", 0);
+    sio_http_reply(http, 202, NULL, "", 0);
 }
 
 static void three(sio_http *http)
 {
-    sio_reply(http, 203, NULL, "", 0);
+    sio_http_reply(http, 203, NULL, "", 0);
 }
 
 static const char *refuse(sio_http *http)
@@ -187,16 +187,16 @@ static const char *refuse(sio_http *http)
 
 static const char *note_and_allow(sio_http *http)
 {
-    must(sio_header_add(http, "X-Allow", "a") == 0, "a hook may add a field");
-    must(sio_reply(http, 200, NULL, "", 0) < 0, "only a route's handler answers");
+    must(sio_http_add_header(http, "X-Allow", "a") == 0, "a hook may add a field");
+    must(sio_http_reply(http, 200, NULL, "", 0) < 0, "only a route's handler answers");
     return NULL;
 }
 
 static void note_headers(sio_http *http, bool initial)
 {
-    must(sio_header_add(http, "X-First", "1") == 0, "a hook may add a field");
-    must(sio_header_add(http, "X-Second", initial ? "yes" : "no") == 0, "and another");
-    must(sio_reply(http, 200, NULL, "", 0) < 0, "only a route's handler answers");
+    must(sio_http_add_header(http, "X-First", "1") == 0, "a hook may add a field");
+    must(sio_http_add_header(http, "X-Second", initial ? "yes" : "no") == 0, "and another");
+    must(sio_http_reply(http, 200, NULL, "", 0) < 0, "only a route's handler answers");
 }
 
 /* Of those who answer: an exact path, an endpoint of Engine.IO, what is below a path, and all; of those
@@ -217,12 +217,12 @@ static void the_nearest_answers_and_the_first_of_equals(void **state)
                              second = { .path = "/f", .allow_request = refuse };
     static const sio_engine_handlers deaf = { NULL, NULL, NULL };
     sio_server *io = sim_new(NULL);
-    sio_get(io, "*", three);
-    sio_get(io, "/e*", two);
+    sio_route(io, "GET", "*", three);
+    sio_route(io, "GET", "/e*", two);
     assert_int_equal(sio_engine(io, &closed, &deaf), 0);
     assert_int_equal(sio_engine(io, &open, &deaf), 0);
     assert_int_equal(sio_engine(io, &second, &deaf), 0);
-    sio_get(io, "/e/x", one);
+    sio_route(io, "GET", "/e/x", one);
     for (size_t i = 0; i < COUNT(cases); i++)
         assert_int_equal(sim_http(io, "GET", cases[i].target, NULL, NULL).status, cases[i].status);
     sim_answer a = sim_http(io, "GET", "/f/?EIO=4&transport=polling", NULL, NULL);
@@ -239,7 +239,7 @@ static void a_websocket_and_a_page_may_share_a_path(void **state)
     sio_server *io = sim_new(NULL);
     sio_websocket(io, "/w", &raw);
     sio_websocket(io, "/socket.io/w", &raw);
-    sio_get(io, "/w", one);
+    sio_route(io, "GET", "/w", one);
     assert_int_equal(sim_http(io, "GET", "/w", NULL, NULL).status, 201);
     assert_int_equal(
         sim_http(io, "GET", "/w", "Connection: Upgrade\r\nUpgrade: h2c\r\n", NULL).status, 201);
@@ -278,27 +278,27 @@ static void add_all(sio_http *http)
 {
     for (size_t i = 0; i < COUNT(added); i++)
         added_wrongly +=
-            (sio_header_add(http, added[i].name, added[i].value) == 0) != added[i].good;
-    added_wrongly += sio_reply(http, 100, NULL, "", 0) == 0;
-    added_wrongly += sio_reply(http, 1000, NULL, "", 0) == 0;
-    added_wrongly += sio_reply(http, 200, "text/plain\r\nX: y", "", 0) == 0;
-    added_wrongly += sio_reply(http, 200, "text/plain", "x", 1) != 0;
-    added_wrongly += sio_reply(http, 200, "text/plain", "y", 1) == 0;
+            (sio_http_add_header(http, added[i].name, added[i].value) == 0) != added[i].good;
+    added_wrongly += sio_http_reply(http, 100, NULL, "", 0) == 0;
+    added_wrongly += sio_http_reply(http, 1000, NULL, "", 0) == 0;
+    added_wrongly += sio_http_reply(http, 200, "text/plain\r\nX: y", "", 0) == 0;
+    added_wrongly += sio_http_reply(http, 200, "text/plain", "x", 1) != 0;
+    added_wrongly += sio_http_reply(http, 200, "text/plain", "y", 1) == 0;
 }
 
 static void add_long(sio_http *http)
 {
     char *value = filled(5000, 'v');
     sim.fail_alloc = sim.allocs + 1;
-    must(sio_header_add(http, "X-Long", value) < 0, "there is no memory for it");
-    sio_header_add(http, "X-Short", "s");
-    sio_reply(http, 200, NULL, "x", 1);
+    must(sio_http_add_header(http, "X-Long", value) < 0, "there is no memory for it");
+    sio_http_add_header(http, "X-Short", "s");
+    sio_http_reply(http, 200, NULL, "x", 1);
     free(value);
 }
 
 static void say_nothing(sio_http *http)
 {
-    sio_reply(http, 204, NULL, "smuggled", 8);
+    sio_http_reply(http, 204, NULL, "smuggled", 8);
 }
 
 /* RFC 9110, 5.1 and 5.5: what an application adds can't become another field or another answer. */
@@ -307,9 +307,9 @@ static void an_application_can_not_break_its_answer(void **state)
     (void)state;
     added_wrongly = 0;
     sio_server *io = sim_new(NULL);
-    sio_get(io, "/", add_all);
-    sio_get(io, "/204", say_nothing);
-    sio_get(io, "/long", add_long);
+    sio_route(io, "GET", "/", add_all);
+    sio_route(io, "GET", "/204", say_nothing);
+    sio_route(io, "GET", "/long", add_long);
     sim_answer a = sim_http(io, "GET", "/", NULL, NULL);
     assert_int_equal(added_wrongly, 0);
     assert_string_equal(sim_field(a, "X-A"), "b");

@@ -633,7 +633,7 @@ static void a_shutdown_tells_the_reason(void **state)
     sim_say(&poll, "40");
     sim_hear_all(&ws);
     sim_hear_all(&poll);
-    sio_stop(io);
+    sio_shutdown(io);
     assert_int_equal(sim_run_ms(io, 10), 1);
     assert_string_equal(sim_hear_all(&ws), "CLOSE()");
     assert_string_equal(sim_hear_all(&poll), "CLOSE()");

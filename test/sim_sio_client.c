@@ -195,14 +195,14 @@ static void data_can_be_looked_at_when_recovery_drops_it(void **state)
 static void close_and_set_same(sio_socket *s, sio_event *e)
 {
     (void)e;
-    sio_close(s);
+    sio_end_connection(s);
     sio_set_data(s, sio_data(s), count_release);
 }
 
 static void close_and_take_away(sio_socket *s, sio_event *e)
 {
     (void)e;
-    sio_close(s);
+    sio_end_connection(s);
     sio_set_data(s, NULL, NULL);
 }
 
@@ -210,7 +210,7 @@ static void close_and_own(sio_socket *s, sio_event *e)
 {
     void *d = sio_data(s);
     (void)e;
-    sio_close(s);
+    sio_end_connection(s);
     sio_set_data(s, d, NULL);  // the application frees it
     count_release(d);
 }
@@ -462,7 +462,7 @@ static void turns_and_the_end_are_refused_in_a_callback(void **state)
     sio_on(ns, "disconnect", turn_and_free);
     arrive(&a);
     sim_say(&a, "42[\"x\",[1,2]]");
-    assert_true(sim_hears(&a, "42['still',[1,2]]|*"));  // as sio_stop
+    assert_true(sim_hears(&a, "42['still',[1,2]]|*"));  // as sio_shutdown
     assert_int_equal(sim_run_ms(io, 1000), 0);
     assert_int_equal(seen, 2);
     sim_free(io);

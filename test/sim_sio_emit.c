@@ -52,7 +52,7 @@ static void ask_again(sio_server *io, void *data, const char *error, sio_event *
     assert_int_equal(sio_argc(answer), 0);
     deepest = ++depth > deepest ? depth : deepest;
     if (++answers < 1000)
-        assert_int_equal(sio_request(everybody(io), ask_again, data, "q", " "), 0);
+        assert_int_equal(sio_request(everybody(io), ask_again, data, "q", ""), 0);
     depth--;
 }
 
@@ -62,7 +62,7 @@ static void a_question_never_calls_back_before_it_returns(void **state)
     (void)state;
     sio_server *io = begin(NULL);
     answers = depth = deepest = 0;
-    assert_int_equal(sio_request(everybody(io), ask_again, NULL, "q", " "), 0);
+    assert_int_equal(sio_request(everybody(io), ask_again, NULL, "q", ""), 0);
     assert_int_equal(answers, 0);
     assert_int_equal(sio_wait_ms(io), 0);
     sim_run_ms(io, 1);
@@ -75,7 +75,7 @@ static void ask_the_leaving(sio_socket *socket, sio_event *event)
 {
     (void)event;
     answers = 0;
-    assert_int_equal(sio_request(sio_self(socket), on_answer, NULL, "q", " "), 0);
+    assert_int_equal(sio_request(sio_self(socket), on_answer, NULL, "q", ""), 0);
     assert_int_equal(answers, 0);
 }
 
@@ -97,7 +97,7 @@ static void ask_in_vain(sio_server *io, void *data, const char *error, sio_event
 {
     (void)data, (void)error, (void)answer;
     answers++;
-    asked_again = sio_request(everybody(io), ask_in_vain, NULL, "q", " ");
+    asked_again = sio_request(everybody(io), ask_in_vain, NULL, "q", "");
     assert_int_equal(errno, ECANCELED);
 }
 
@@ -111,7 +111,7 @@ static void the_end_of_the_server_is_the_last_answer(void **state)
         answers = 0, asked_again = 0;
         if (there)
             join(io, &p, SIM_WS);
-        sio_request(everybody(io), ask_in_vain, NULL, "q", " ");
+        sio_request(everybody(io), ask_in_vain, NULL, "q", "");
         sim_free(io);
         assert_int_equal(answers, 1);
         assert_int_equal(asked_again, -1);
@@ -127,7 +127,7 @@ static void a_timeout_of_nothing_is_over_at_once(void **state)
     join(io, &p, SIM_WS);
     for (int ms = -1; ms < 2; ms++) {
         answers = 0;
-        assert_int_equal(sio_request(sio_timeout(sio_self(newest), ms), on_answer, NULL, "q", " "),
+        assert_int_equal(sio_request(sio_timeout(sio_self(newest), ms), on_answer, NULL, "q", ""),
                          0);
         assert_int_equal(answers, 0);
         sim_run_ms(io, 0);
@@ -138,14 +138,14 @@ static void a_timeout_of_nothing_is_over_at_once(void **state)
     }
     answers = 0;
     sim.now += 500;  // a question is asked long after the turn: its time begins then
-    sio_request(sio_timeout(sio_self(newest), 200), on_answer, NULL, "q", " ");
+    sio_request(sio_timeout(sio_self(newest), 200), on_answer, NULL, "q", "");
     sim_run_ms(io, 199);
     assert_int_equal(answers, 0);
     sim_run_ms(io, 1);
     assert_int_equal(answers, 1);
     answers = 0;
-    assert_int_equal(sio_request(sio_self(newest), on_answer, NULL, "q", " "), 0);
-    assert_int_equal(sio_request(sio_all(sio_ns(newest)), on_answer, NULL, "q", " "), -1);
+    assert_int_equal(sio_request(sio_self(newest), on_answer, NULL, "q", ""), 0);
+    assert_int_equal(sio_request(sio_all(sio_ns(newest)), on_answer, NULL, "q", ""), -1);
     assert_int_equal(errno, EINVAL);
     sim_run_ms(io, 20000);
     assert_int_equal(answers, 0);  // there is no limit where none was set

@@ -32,7 +32,7 @@ static const char *take(sio_socket *socket, sio_event *event)
     if (way == TAKES_TWO)
         taken[1] = sio_next_later(event);
     if (way == USES_IT || way == USES_IT_AND_GOES_ON)
-        sio_next(taken[0], NULL, " ");
+        sio_next(taken[0], NULL, "");
     if (way == FAILS)
         return "no";
     if (way == DROPS)
@@ -102,11 +102,11 @@ static void a_middleware_answers_once(void **state)
         sim_peer p;
         sio_server *io = begin_with(count_runs, &p);
         assert_true(sim_like(cases[way].at_once, hear(io, &p)));
-        assert_int_equal(sio_next(taken[1], "second", " "), 0);  // the second handle is none
+        assert_int_equal(sio_next(taken[1], "second", ""), 0);  // the second handle is none
         assert_string_equal(hear(io, &p), "");
-        assert_int_equal(sio_next(taken[0], "late", " "), 0);
+        assert_int_equal(sio_next(taken[0], "late", ""), 0);
         assert_string_equal(hear(io, &p), cases[way].in_the_end);
-        assert_int_equal(sio_next(taken[0], "later", " "), 0);
+        assert_int_equal(sio_next(taken[0], "later", ""), 0);
         assert_string_equal(hear(io, &p), "");
         assert_int_equal(runs, cases[way].runs);
         assert_int_equal(connections, cases[way].runs);
@@ -121,12 +121,12 @@ static void middlewares_wait_one_after_the_other(void **state)
     for (way = WAITS; way <= USES_IT_AND_GOES_ON; way += USES_IT_AND_GOES_ON) {
         sim_peer p;
         sio_server *io = begin_with(count_and_wait, &p);
-        sio_next(taken[0], NULL, " ");
+        sio_next(taken[0], NULL, "");
         assert_int_equal(runs, 1);
         assert_string_equal(hear(io, &p), "");
-        sio_next(taken[0], NULL, " ");
+        sio_next(taken[0], NULL, "");
         assert_int_equal(runs, 1);
-        sio_next(taken[1], NULL, " ");
+        sio_next(taken[1], NULL, "");
         assert_true(sim_like("40*", hear(io, &p)));
         assert_int_equal(connections, 1);
         sim_free(io);
@@ -140,15 +140,15 @@ static void handles_of_one_kind_are_none_of_the_other(void **state)
     (void)state;
     way = WAITS;
     sio_server *io = begin_with(count_runs, &p);
-    assert_int_equal(sio_ack_now((sio_later){ io, taken[0].socket, taken[0].serial }, "'not you'"),
-                     0);
+    assert_int_equal(
+        sio_ack_now(((sio_later){ io, taken[0].socket, taken[0].serial }), "'not you'"), 0);
     assert_string_equal(hear(io, &p), "");
-    sio_next(taken[0], NULL, " ");
+    sio_next(taken[0], NULL, "");
     assert_true(sim_like("40*", hear(io, &p)));
     sim_say(&p, "427[\"e\"]");
     sim_run_ms(io, 0);
-    assert_int_equal(sio_next((sio_admission){ io, later.socket, later.serial }, "out", " "), 0);
-    sio_next((sio_admission){ io, later.socket, later.serial }, NULL, " ");
+    assert_int_equal(sio_next(((sio_admission){ io, later.socket, later.serial }), "out", ""), 0);
+    sio_next(((sio_admission){ io, later.socket, later.serial }), NULL, "");
     assert_string_equal(hear(io, &p), "");
     sio_ack_now(later, "'you'");
     assert_string_equal(hear(io, &p), "437[\"you\"]");
@@ -172,7 +172,7 @@ static void without_memory_for_a_handle_the_connection_ends(void **state)
         sim_run_ms(io, 0);
         hit = sim.allocs >= sim.fail_alloc;
         sim.fail_alloc = 0;
-        sio_next(taken[0], NULL, " ");
+        sio_next(taken[0], NULL, "");
         const char *heard = hear(io, &p);
         if (!sim_like("40*", heard) && strcmp(heard, "CLOSE()") != 0 && strcmp(heard, "END") != 0)
             fail_msg("allocation %lu: %s", k, heard);

@@ -164,7 +164,7 @@ static sio_server *begin_alone(const sio_recovery *o, sim_peer *p)
     sim_open(io, p, SIM_WS, NULL);
     sim_say(p, "40");
     sim_hear_all(p);
-    assert_int_equal(sio_emit(sio_all(ns), "first", " "), 0);
+    assert_int_equal(sio_emit(sio_all(ns), "first", ""), 0);
     sim_run_ms(io, 0);
     sim_hear_all(p);
     assert_true(p->offset[0] != '\0');
@@ -189,11 +189,11 @@ static void a_hole_ends_the_connection(void **state)
         sio_server *io = begin_alone(&o, &a);
         sim_close(a.ws);
         sim_run_ms(io, 10);
-        sio_emit(sio_all(sio_of(io, "/")), "missed", " ");
+        sio_emit(sio_all(sio_of(io, "/")), "missed", "");
         sim_run_ms(io, 10);
         come_back(io, &a, &b);
         sim_run_ms(io, ms);
-        sio_next(later, NULL, " ");
+        sio_next(later, NULL, "");
         sim_run_ms(io, 0);
         const char *heard = sim_hear_all(&b);
         if (ms < 1000)
@@ -351,7 +351,7 @@ static void data_is_released_with_the_server(void **state)
             sim_run_ms(io, 10);
             assert_int_equal(released, 0);
             if (stops) {
-                sio_stop(io);
+                sio_shutdown(io);
                 sim_run_ms(io, 1000);
                 assert_int_equal(released, 1);
             }

@@ -61,7 +61,7 @@ static void on_to(sio_socket *socket, sio_event *event)
     for (size_t i = 0; i < n; i++)
         rooms[i] = sio_text(sio_arg(event, i), NULL);
     sio_target t = sio_to_list(sio_all(sio_ns(socket)), rooms, n);
-    must(sio_emit(sio_except_list(t, rooms + 1, n - 1), "hi", " ") == 0, "it is sent");
+    must(sio_emit(sio_except_list(t, rooms + 1, n - 1), "hi", "") == 0, "it is sent");
     free(rooms);
     events++;
 }
@@ -84,7 +84,7 @@ static void on_join(sio_socket *socket, sio_event *event)
 static void on_all(sio_socket *socket, sio_event *event)
 {
     (void)event;
-    sio_emit(sio_to(sio_all(sio_ns(socket)), "room"), "hi", " ");
+    sio_emit(sio_to(sio_all(sio_ns(socket)), "room"), "hi", "");
 }
 
 static void on_answer(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -99,7 +99,7 @@ static void on_ask(sio_socket *socket, sio_event *event)
     int n = 0;
     sio_scan(event, "%d", &n);
     for (int i = 0; i < n; i++)
-        must(sio_request(sio_self(socket), on_answer, NULL, "what", " ") == 0, "it is asked");
+        must(sio_request(sio_self(socket), on_answer, NULL, "what", "") == 0, "it is asked");
 }
 
 static sio_later laters[10000];
@@ -126,7 +126,7 @@ static void on_disconnect(sio_socket *socket, sio_event *event)
 static void on_post(sio_http *http)
 {
     sio_http_body(http, &posted);
-    sio_reply(http, 200, "text/plain", "", 0);
+    sio_http_reply(http, 200, "text/plain", "", 0);
 }
 
 static sio_server *serve(void)
@@ -440,9 +440,9 @@ static void a_return_beside_many_events(sio_server *io, size_t n)
     }
     sim_abort(a.ws);
     sim_run_ms(io, 0);
-    sio_emit(sio_to(sio_all(ns), "room 1"), "e", " ");
+    sio_emit(sio_to(sio_all(ns), "room 1"), "e", "");
     for (size_t i = 0; i < 16 * n; i++)
-        sio_emit(sio_to(sio_all(ns), "others"), "e", " ");
+        sio_emit(sio_to(sio_all(ns), "others"), "e", "");
     snprintf(text, sizeof text, "40{\"pid\":\"%s\"}", a.pid);
     sim_open(io, &b, SIM_WS, NULL);
     sim_say(&b, text);
@@ -544,7 +544,7 @@ static void beside_questions(sio_server *io, size_t n)
 {
     join(io);
     for (size_t i = 0; i < n; i++)
-        must(sio_request(sio_self(sio_socket_of(io, newest)), on_answer, NULL, "q", " ") == 0,
+        must(sio_request(sio_self(sio_socket_of(io, newest)), on_answer, NULL, "q", "") == 0,
              "it is asked");
     sim_run_ms(io, 0);
 }

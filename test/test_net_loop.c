@@ -47,7 +47,7 @@ static void reset(int fd)
 }
 
 /* Waits up to five seconds for the watch. */
-static sio_ready wait_for(sio_loop *loop, const sio_watch *w)
+static sio_ready wait_for(sio_loop *loop, const sio_watched *w)
 {
     sio_ready ready[8];
     for (int i = 0; i < 50; i++) {
@@ -62,10 +62,10 @@ static sio_ready wait_for(sio_loop *loop, const sio_watch *w)
 }
 
 /* A connection: *client is the other end, w is watched. */
-static void meet(sio_loop *loop, sio_watch *listener, int port, int *client, sio_watch *w)
+static void meet(sio_loop *loop, sio_watched *listener, int port, int *client, sio_watched *w)
 {
     sio_ip ip;
-    *w = (sio_watch){ .fd = -1 };
+    *w = (sio_watched){ .fd = -1 };
     *client = dial(port);
     assert_true(wait_for(loop, listener).readable);
     assert_int_equal(sio_loop_accept(loop, listener, &w->fd, &ip), 1);
@@ -80,7 +80,7 @@ static void connections_are_accepted_and_read(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch listener, w;
+    sio_watched listener, w;
     sio_ip ip;
     int client, fd;
     char text[8];
@@ -121,7 +121,7 @@ static void a_reset_is_an_answer_and_no_signal(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch listener, w;
+    sio_watched listener, w;
     int client;
     char text[8];
     int port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
@@ -147,7 +147,7 @@ static void a_full_socket_is_written_when_there_is_room(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch listener, w;
+    sio_watched listener, w;
     int client;
     int port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
     meet(loop, &listener, port, &client, &w);
@@ -180,7 +180,7 @@ static void reading_can_be_stopped(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch listener, a, b;
+    sio_watched listener, a, b;
     int to_a, to_b;
     sio_ready ready[4];
     int port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
@@ -207,7 +207,7 @@ static void what_is_not_watched_as_asked_is_told(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch listener, a;
+    sio_watched listener, a;
     int to_a, port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
     meet(loop, &listener, port, &to_a, &a);
     assert_int_equal(sio_loop_want_write(loop, &a, true), 0);
@@ -228,7 +228,7 @@ static void a_listener_can_pause(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch first, second, w;
+    sio_watched first, second, w;
     sio_ready ready[4];
     int client;
     int port = sio_loop_listen(loop, &first, "127.0.0.1", 0);
@@ -259,7 +259,7 @@ static void addresses_are_taken_or_refused(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch w, again;
+    sio_watched w, again;
     int port = sio_loop_listen(loop, &w, "localhost", 0);
     assert_true(port > 0);
     assert_int_equal(sio_loop_listen(loop, &again, "localhost", port), -1);
@@ -282,7 +282,7 @@ static void unix_sockets_replace_the_dead_alone(void **state)
 {
     (void)state;
     sio_loop *loop = sio_loop_new(&all_memory);
-    sio_watch w, again;
+    sio_watched w, again;
     sio_ip ip;
     char path[120], name[100];
     int fd;
@@ -406,12 +406,12 @@ static sio_server *served;
 static void on_stop_alarm(int number)
 {
     (void)number;
-    sio_stop(served);
+    sio_shutdown(served);
 }
 
 static void get_hello(sio_http *http)
 {
-    sio_reply(http, 200, "text/plain", "hello", 5);
+    sio_http_reply(http, 200, "text/plain", "hello", 5);
 }
 
 static void a_server_serves_and_stops_at_a_signal(void **state)
@@ -419,7 +419,7 @@ static void a_server_serves_and_stops_at_a_signal(void **state)
     (void)state;
     char text[1000];
     served = sio_new(NULL);
-    sio_get(served, "/hello", get_hello);
+    sio_route(served, "GET", "/hello", get_hello);
     int port = sio_listen(served, "127.0.0.1", 0);
     assert_true(port > 0);
     int client = dial(port);

@@ -1,0 +1,274 @@
+/* sim_sio_template_safe.c - what is wrong with a template is refused and told; booleans, optional
+ * members, values that grow
+ * SPDX-License-Identifier: MIT */
+#include "lib.h"
+#include "sim.h"
+
+#include <errno.h>
+
+/* Templates that a compiler can't check. */
+static int (*const emit)(sio_target t, const char *event, const char *format, ...) = sio_emit;
+static int (*const add)(sio_value array, const char *format, ...) = sio_push;
+static int (*const scan)(sio_value v, const char *format, ...) = sio_scan_value;
+
+/* ---- What is wrong is heard ------------------------------------------------------------------ */
+
+static const struct {
+    const char *template, *line;
+} mistakes[] = {
+    { "{ok: true}", "event hi: template wrong at 'ok: true}': a member without a name" },
+    { "{'a': nope}", "event hi: template wrong at 'nope}': no JSON" },
+    { "1 2", "event hi: template wrong at '2': no comma between two values" },
+    { "'a' 'b'", "event hi: template wrong at ''b'': no comma between two values" },
+    { "[1", "event hi: template wrong at '': a bracket that is not closed" },
+    { "1,", "event hi: template wrong at '': a comma without a value behind it" },
+    { ", 1", "event hi: template wrong at ', 1': a comma without a value before it" },
+    { "{'a': }", "event hi: template wrong at '}': a value is missing" },
+    { "]", "event hi: template wrong at ']': a bracket that closes none of its kind" },
+    { "'a", "event hi: template wrong at ''a': a quote that does not end" },
+    { "'\\x'", "event hi: template wrong at ''\\x'': no escape of JSON" },
+    { "{'a' 1}", "event hi: template wrong at ''a' 1}': a name without a colon" },
+    { "%c", "event hi: template wrong at '%c': no conversion of ours, or not in this place" },
+    { "%x", "event hi: template wrong at '%x': no conversion of ours, or not in this place" },
+    { "%e", "event hi: template wrong at '%e': no conversion of ours, or not in this place" },
+    { "%10s", "event hi: template wrong at '%10s': no conversion of ours, or not in this place" },
+    { "%-3d", "event hi: template wrong at '%-3d': no conversion of ours, or not in this place" },
+    { "%%", "event hi: template wrong at '%%': %% stands inside quotes alone" },
+    { "!%d", "event hi: template wrong at '!%d': !! stands before %d alone" },
+    { "!!'a'", "event hi: template wrong at '!!'a'': !! stands before %d alone" },
+    { "!!%s", "event hi: template wrong at '!!%s': !! stands before %d alone" },
+};
+
+/* Nothing is sent, errno is EINVAL, and one line says which event and where. */
+static void mistakes_are_told(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    for (size_t i = 0; i < COUNT(mistakes); i++) {
+        sim.logged = 0;
+        errno = 0;
+        int result = emit(sio_all(sio_of(io, "/")), "hi", mistakes[i].template, 1);
+        sim_run_ms(io, 2000);  // ten lines of a kind in a second
+        if (result != -1 || errno != EINVAL || sim.logged != 1)
+            fail_msg("%s: %d, %d, %lu lines", mistakes[i].template, result, errno, sim.logged);
+        if (strcmp(sim.log, mistakes[i].line) != 0)
+            fail_msg("%s: %s", mistakes[i].template, sim.log);
+    }
+    sim_free(io);
+}
+
+static const char *told(sio_server *io, int result)
+{
+    assert_int_equal(result, -1);
+    sim_run_ms(io, 2000);
+    return sim.log;
+}
+
+static void arguments_are_looked_at(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_namespace *ns = sio_of(io, "/");
+    const char *volatile none = NULL;
+    void *text = (void *)(uintptr_t) "hello";
+    assert_non_null(
+        strstr(told(io, emit(sio_all(ns), "a", "%s", none)), "'%s': %s was given NULL"));
+    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "b", "[%s]", "\xff")),
+                           "event b: template wrong at '%s]': text that is not UTF-8"));
+    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "\xff", "")), "not UTF-8"));
+    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "c", "1, %p", text)),
+                           "event c: template wrong at '%p': %p was given what is no sio_value"));
+    text = (void *)(uintptr_t) "";
+    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "d", "%p", text)), "event d"));
+    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "connect", "")), "a reserved name"));
+    sio_target t = sio_all(ns);
+    for (int i = 0; i <= SIO_TARGET_NAMES; i++)
+        t = sio_to(t, "room");
+    assert_non_null(strstr(told(io, sio_emit(t, "e", "")), "more rooms than SIO_TARGET_NAMES"));
+    assert_int_equal(sio_emit(sio_all(NULL), "f", ""), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_emit(sio_all(ns), NULL, ""), -1);
+    assert_int_equal(sio_request(sio_timeout(sio_all(ns), 5), NULL, NULL, "q", ""), -1);
+    assert_null(sio_make(io, "1, 2"));
+    sim_run_ms(io, 2000);
+    assert_string_equal(sim.log, "sio_make : template wrong at '': not one value");
+    sim_free(io);
+}
+
+/* ---- Booleans and optional members ------------------------------------------------------------- */
+
+static void booleans_have_a_form(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value v = sio_make(io, "[!!%d, {'a': !!%d}, !!%ld, !!%u]", 0, -7, 2L, 0u);
+    assert_string_equal(sim_json(v), "[false,{\"a\":true},true,false]");
+    int no = 9, yes = 9;
+    signed char small = 9;
+    long more = 9;
+    assert_int_equal(
+        sio_scan_value(v, "[!!%d, {'a': !!%d}, !!%ld, !!%hhd]", &no, &yes, &more, &small), 4);
+    assert_int_equal(no, 0);
+    assert_int_equal(yes, 1);
+    assert_int_equal(more, 1);
+    assert_int_equal(small, 0);
+    assert_int_equal(sio_scan_value(sio_make(io, "1"), "!!%d", &yes), 0);
+    assert_int_equal(errno, EDOM);
+    assert_int_equal(scan(v, " [!%d]", &yes), -1);
+    assert_int_equal(scan(v, " [!!%s]", &yes), -1);
+    sim_free(io);
+}
+
+static const struct {
+    const char *rule, *json, *template;
+    int stored, error;
+} scans[] = {
+    { "absent, optional", "{}", "{'n'?: %d}", 1, 0 },
+    { "null, optional", "{\"n\":null}", "{'n'?: %d}", 1, 0 },
+    { "there, optional", "{\"n\":7}", "{'n'?: %d}", 1, 0 },
+    { "another type, optional", "{\"n\":\"7\"}", "{'n'?: %d}", 0, EDOM },
+    { "absent, with more behind", "{\"m\":7}", "{'n'?: %d, 'm': %d}", 2, 0 },
+    { "a whole object is absent", "{\"m\":7}", "{'o'?: {'a}': [%d, {}], 'b': !!%d}, 'm': %d}", 3,
+      0 },
+    { "a blank before the colon", "{}", "{'n'? : %d }", 1, 0 },
+    { "absent", "{}", "{'n': %d}", 0, ENOENT },
+    { "too few elements", "[1]", "[%d, %d]", 1, ENOENT },
+    { "another type", "[true]", "[%d]", 0, EDOM },
+    { "text for a number", "[\"1\"]", "[%d]", 0, EDOM },
+    { "a number, and no integer", "[1.5]", "[%d]", 0, ERANGE },
+    { "too large", "[3000000000]", "[%d]", 0, ERANGE },
+    { "no object", "[1]", "[{'a': %d}]", 0, EDOM },
+    { "an object that is absent", "[]", "[{'a': %d}]", 0, ENOENT },
+    { "a number for a boolean", "[1]", "[!!%d]", 0, EDOM },
+    { "a boolean that is absent", "[]", "[!!%d]", 0, ENOENT },
+    { "no conversion", "{}", "{'n'?: %c}", -1, EINVAL },
+    { "an optional value that does not end", "{}", "{'n'?: [%d", -1, EINVAL },
+    { "a quote that does not end", "{}", "{'n'?: ['%d", -1, EINVAL },
+    { "a question mark alone", "{}", "{?: %d}", -1, EINVAL },
+};
+
+static void scans_say_why_they_stop(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    for (size_t i = 0; i < COUNT(scans); i++) {
+        int a = -1, b = -1, c = -1;
+        sio_value v = sio_parse(io, scans[i].json, strlen(scans[i].json));
+        errno = 0;
+        int stored = scan(v, scans[i].template, &a, &b, &c);
+        if (stored != scans[i].stored || errno != scans[i].error)
+            fail_msg("%s: %d, errno %d", scans[i].rule, stored, errno);
+        const int *last = stored == 1 ? &a : stored == 2 ? &b : &c;
+        bool there = strchr(scans[i].json, '7') != NULL && scans[i].error == 0;
+        if (stored > 0 && scans[i].error == 0)
+            assert_int_equal(*last, there ? 7 : -1);
+    }
+    char name[5] = "";
+    assert_int_equal(sio_scan_value(sio_make(io, "'12345'"), "%4s", name), 0);
+    assert_int_equal(errno, ERANGE);
+    sim_run_ms(io, 2000);
+    scan(sio_make(io, "{}"), "{'n' %d}", name);
+    sim_run_ms(io, 0);
+    assert_string_equal(sim.log, "sio_scan_value: template wrong at '%d}': a name without a colon");
+    sim_free(io);
+}
+
+/* ---- Values that grow --------------------------------------------------------------------------- */
+
+static void arrays_and_objects_grow(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value list = sio_array(io), object = sio_object(io), first = NULL;
+    assert_string_equal(sim_json(list), "[]");
+    assert_string_equal(sim_json(object), "{}");
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(sio_push(list, "{'n': %d}, %s", i, "x"), 0);
+        if (i == 0)
+            first = sio_at(list, 0);
+    }
+    assert_int_equal(sio_push(list, ""), 0);  // no values
+    assert_int_equal(sio_count(list), 2000);
+    assert_string_equal(sim_json(first), "{\"n\":0}");
+    assert_string_equal(sim_json(sio_at(list, 1998)), "{\"n\":999}");
+    assert_int_equal(sio_set_member(object, "a\"b", "[%d]", 1), 0);
+    assert_int_equal(sio_set_member(object, "list", "%p", sio_at(list, 1)), 0);
+    assert_string_equal(sim_json(object), "{\"a\\\"b\":[1],\"list\":\"x\"}");
+    assert_int_equal(sio_push(list, "%p", list), 0);
+    assert_int_equal(sio_count(list), 2001);
+    sim_free(io);
+}
+
+static void what_does_not_grow_says_so(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value list = sio_array(io), object = sio_object(io);
+    assert_int_equal(sio_push(object, "1"), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_set_member(list, "a", "1"), -1);
+    assert_int_equal(sio_push(sio_make(io, "[1]"), "2"), -1);
+    assert_int_equal(sio_push(NULL, "2"), -1);
+    assert_int_equal(sio_set_member(object, NULL, "1"), -1);
+    assert_int_equal(sio_set_member(object, "a", ""), -1);
+    assert_int_equal(sio_set_member(object, "a", "1, 2"), -1);
+    assert_int_equal(sio_set_member(object, "\xff", "1"), -1);
+    assert_int_equal(add(list, "oops"), -1);
+    assert_string_equal(sim_json(list), "[]");
+    assert_string_equal(sim_json(object), "{}");
+    sio_value kept = sio_keep(io, list);
+    assert_int_equal(sio_push(kept, "1"), -1);  // a copy, as it is
+    sio_drop(kept);
+    sio_drop(list);  // was not kept: nothing happens
+    assert_string_equal(sim_json(list), "[]");
+    sim_free(io);
+}
+
+static void attachments_grow_along(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value list = sio_array(io);
+    for (int i = 0; i < 20; i++) {
+        char byte = (char)('a' + i);
+        static char bytes[20];
+        char *p = &bytes[i];
+        *p = byte;
+        assert_int_equal(sio_push(list, "%p", sio_binary(io, p, 1)), 0);
+    }
+    for (size_t i = 0; i < 20; i++) {
+        size_t n;
+        const char *p = sio_bytes(sio_at(list, i), &n);
+        assert_int_equal(n, 1);
+        assert_int_equal(*p, 'a' + (int)i);
+    }
+    sim_free(io);
+}
+
+static void json_text_becomes_a_value(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    char row[] = " {\"a\": [1, true]} ";
+    sio_value v = sio_parse(io, row, sizeof row - 1);
+    memset(row, 'x', sizeof row);
+    assert_string_equal(sim_json(sio_member(v, "a")), "[1, true]");
+    assert_null(sio_parse(io, "{a: 1}", 6));
+    assert_int_equal(errno, EINVAL);
+    assert_null(sio_parse(io, "1 2", 3));
+    assert_null(sio_parse(io, "", 0));
+    assert_null(sio_parse(io, NULL, 0));
+    assert_null(sio_parse(io, "\"\xff\"", 3));
+    sim_free(io);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mistakes_are_told),       cmocka_unit_test(arguments_are_looked_at),
+        cmocka_unit_test(booleans_have_a_form),    cmocka_unit_test(scans_say_why_they_stop),
+        cmocka_unit_test(arrays_and_objects_grow), cmocka_unit_test(what_does_not_grow_says_so),
+        cmocka_unit_test(attachments_grow_along),  cmocka_unit_test(json_text_becomes_a_value),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,132 @@
+#define _POSIX_C_SOURCE 200809L
+/* test_sio_tasks.c - posts from threads, and descriptors of the application's, on the real loop
+ * SPDX-License-Identifier: MIT */
+#include "lib.h"
+#include "sio.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- Threads ------------------------------------------------------------------------------------ */
+
+enum { THREADS = 4, POSTS = 5000 };
+
+typedef struct poster {
+    sio_server *io;
+    pthread_t thread;
+    int sent, seen;
+} poster;
+
+static int ended;
+
+static void on_post(sio_server *io, void *data)
+{
+    poster *p = data;
+    if (++p->seen == POSTS && ++ended == THREADS)
+        sio_shutdown(io);
+}
+
+static void *post_all(void *data)
+{
+    poster *p = data;
+    while (p->sent < POSTS)
+        if (sio_post(p->io, on_post, p) == 0)
+            p->sent++;
+        else if (errno != EAGAIN)
+            break;
+    return NULL;
+}
+
+static void all_posts_of_all_threads_arrive(void **state)
+{
+    poster posters[THREADS];
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    assert_non_null(io);
+    for (int i = 0; i < THREADS; i++) {
+        posters[i] = (poster){ .io = io };
+        assert_int_equal(pthread_create(&posters[i].thread, NULL, post_all, &posters[i]), 0);
+    }
+    assert_int_equal(sio_run(io), 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(posters[i].thread, NULL);
+        assert_int_equal(posters[i].seen, POSTS);
+    }
+    sio_free(io);
+}
+
+/* ---- Descriptors -------------------------------------------------------------------------------- */
+
+static int ends[2];
+static char heard[16];
+static int calls;
+
+static void on_readable(sio_server *io, int fd, int events, void *data)
+{
+    char byte;
+    assert_int_equal(events, SIO_READABLE);
+    assert_int_equal(fd, ends[0]);
+    assert_ptr_equal(data, heard);
+    if (read(fd, &byte, 1) == 1) {
+        heard[strlen(heard)] = byte;
+        return;
+    }
+    assert_int_equal(sio_watch(io, fd, 0, NULL, NULL), 0);  // the end: nobody writes any more
+    sio_shutdown(io);
+}
+
+static void on_writable(sio_server *io, int fd, int events, void *data)
+{
+    (void)data;
+    assert_int_equal(events, SIO_WRITABLE);
+    assert_int_equal(write(fd, "abc", 3), 3);
+    if (++calls < 2)
+        return;
+    assert_int_equal(sio_watch(io, fd, 0, NULL, NULL), 0);
+    close(fd);
+}
+
+static void descriptors_are_watched(void **state)
+{
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    memset(heard, 0, sizeof heard);
+    calls = 0;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(sio_watch(io, ends[0], SIO_READABLE, on_readable, NULL), 0);
+    assert_int_equal(sio_watch(io, ends[0], SIO_READABLE, on_readable, heard), 0);  // instead
+    assert_int_equal(sio_watch(io, ends[1], SIO_WRITABLE, on_writable, NULL), 0);
+    assert_int_equal(sio_run(io), 0);
+    assert_string_equal(heard, "abcabc");
+    assert_int_equal(calls, 2);
+    close(ends[0]);
+    sio_free(io);
+}
+
+static void what_cannot_be_watched_is_refused(void **state)
+{
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    assert_int_equal(sio_watch(io, -1, SIO_READABLE, on_readable, NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_watch(io, 0, SIO_READABLE, NULL, NULL), -1);
+    assert_int_equal(sio_watch(io, 0, 8, on_readable, NULL), -1);
+    assert_int_equal(sio_watch(io, 12345, 0, NULL, NULL), 0);  // nobody watches it
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(sio_watch(io, ends[0], SIO_READABLE, on_readable, heard), 0);  // freed with it
+    sio_free(io);
+    close(ends[0]);
+    close(ends[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_posts_of_all_threads_arrive),
+        cmocka_unit_test(descriptors_are_watched),
+        cmocka_unit_test(what_cannot_be_watched_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
