@@ -17,13 +17,15 @@ B = build
 TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN='$(RUN)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)'
 
-.PHONY: chat lib fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
+.PHONY: chat lib shared fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
 	extras interop steady differential rows bench size format help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
+shared:  ## the same to be loaded, build/libsio.so
+	@$(TOLD) test/shared
 fixture: lib  ## the server that the outside tests drive, build/fixture
 	@$(TOLD) test/program $(B)/fixture test/fixture.c
 bench-server: lib  ## the server of the benchmarks, build/bench-server
@@ -44,8 +46,9 @@ corpora: lib  ## what the fuzzers know, once more
 	@$(TOLD) test/corpora
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
 	@$(TOLD) test/compilers
-symbols: lib  ## what is exported begins with sio_, and no file calls one above it
+symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
 	@$(TOLD) test/symbols
+	@$(TOLD) test/exports
 rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
 	@test/rows
 extras:  ## the library without what a program may do without, and one client
