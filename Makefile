@@ -17,8 +17,8 @@ B = build
 TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN='$(RUN)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)'
 
-.PHONY: chat lib shared fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
-	extras interop steady differential rows bench size format help clean
+.PHONY: chat lib shared fixture bench-server dist test unit corpora fuzz fuzzers valgrind \
+	compilers symbols extras interop steady differential rows bench size format help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
@@ -28,6 +28,8 @@ shared:  ## the same to be loaded, build/libsio.so
 	@$(TOLD) test/shared
 fixture: lib  ## the server that the outside tests drive, build/fixture
 	@$(TOLD) test/program $(B)/fixture test/fixture.c
+dist:  ## a release: build/sio-X.Y.Z.tar.gz, and as two files build/dist/sio_all.c and sio.h
+	@$(TOLD) test/dist
 bench-server: lib  ## the server of the benchmarks, build/bench-server
 	@$(TOLD) test/program $(B)/bench-server test/bench/server.c
 
