@@ -12,13 +12,15 @@ ASAN = B=build/asan CFLAGS="-O1 -g $(SANITIZE)"
 FUZZ = B=build/fuzz CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link $(SANITIZE)"
 FUZZ_SECONDS = 20
 B = build
+PREFIX = /usr/local
 
 # What the scripts are told.
 TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN='$(RUN)' \
-	FUZZ_SECONDS='$(FUZZ_SECONDS)'
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
-.PHONY: chat lib shared fixture bench-server dist test unit corpora fuzz fuzzers valgrind \
-	compilers symbols extras interop steady differential rows bench size format help clean
+.PHONY: chat lib shared fixture bench-server install uninstall dist test unit corpora fuzz \
+	fuzzers valgrind compilers symbols extras interop steady differential rows bench size format \
+	help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
@@ -28,6 +30,10 @@ shared:  ## the same to be loaded, build/libsio.so
 	@$(TOLD) test/shared
 fixture: lib  ## the server that the outside tests drive, build/fixture
 	@$(TOLD) test/program $(B)/fixture test/fixture.c
+install: lib shared  ## both libraries, sio.h, sio.pc and sio(3), below $(DESTDIR)$(PREFIX)
+	@$(TOLD) test/install
+uninstall:  ## removes what install put there
+	@$(TOLD) test/install remove
 dist:  ## a release: build/sio-X.Y.Z.tar.gz, and as two files build/dist/sio_all.c and sio.h
 	@$(TOLD) test/dist
 bench-server: lib  ## the server of the benchmarks, build/bench-server
