@@ -20,7 +20,8 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind compilers symbols extras interop steady differential rows bench size format help clean
+	valgrind compilers symbols extras package interop steady differential rows bench size format \
+	help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
@@ -54,7 +55,7 @@ test:  ## everything that can fail, but for what takes longer
 	$(MAKE) corpora unit $(ASAN)
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
-	$(MAKE) extras interop
+	$(MAKE) package extras interop
 	$(MAKE) unit
 
 unit: lib  ## the C tests alone; make unit T=json: those with json in their name
@@ -70,6 +71,8 @@ rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
 	@test/rows
 extras:  ## the library without what a program may do without, and one client
 	@$(TOLD) test/extras
+package: lib shared  ## the library installed and used, as two files, as a copy, and from C++
+	@$(TOLD) test/package
 interop: chat fixture  ## the official clients, a browser and nginx against build/fixture and build/chat
 	@B='$(B)' test/interop/run
 
