@@ -12,20 +12,40 @@ ASAN = B=build/asan CFLAGS="-O1 -g $(SANITIZE)"
 FUZZ = B=build/fuzz CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link $(SANITIZE)"
 FUZZ_SECONDS = 20
 B = build
+PREFIX = /usr/local
 
 # What the scripts are told.
 TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN='$(RUN)' \
-	FUZZ_SECONDS='$(FUZZ_SECONDS)'
+	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
-.PHONY: chat lib fixture bench-server test unit corpora fuzz fuzzers valgrind compilers symbols \
-	extras interop steady differential rows bench size format help clean
+.PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
+	tutorial_request tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
+	valgrind compilers symbols extras package interop steady differential rows bench size format \
+	help clean
 
 chat: lib  ## the chat room, build/chat
 	@$(TOLD) test/program $(B)/chat chat.c
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
+shared:  ## the same to be loaded, build/libsio.so
+	@$(TOLD) test/shared
 fixture: lib  ## the server that the outside tests drive, build/fixture
 	@$(TOLD) test/program $(B)/fixture test/fixture.c
+install: lib shared  ## both libraries, sio.h, sio.pc and sio(3), below $(DESTDIR)$(PREFIX)
+	@$(TOLD) test/install
+uninstall:  ## removes what install put there
+	@$(TOLD) test/install remove
+dist:  ## a release: build/sio-X.Y.Z.tar.gz, and as two files build/dist/sio_all.c and sio.h
+	@$(TOLD) test/dist
+examples: tutorial_chat tutorial_private tutorial_request tutorial_websocket  ## what tutorials show
+tutorial_chat: lib
+	@$(TOLD) test/program $(B)/tutorial_chat test/tutorial_chat.c
+tutorial_private: lib
+	@$(TOLD) test/program $(B)/tutorial_private test/tutorial_private.c
+tutorial_request: lib
+	@$(TOLD) test/program $(B)/tutorial_request test/tutorial_request.c
+tutorial_websocket: lib
+	@$(TOLD) test/program $(B)/tutorial_websocket test/tutorial_websocket.c
 bench-server: lib  ## the server of the benchmarks, build/bench-server
 	@$(TOLD) test/program $(B)/bench-server test/bench/server.c
 
@@ -35,7 +55,7 @@ test:  ## everything that can fail, but for what takes longer
 	$(MAKE) corpora unit $(ASAN)
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
-	$(MAKE) extras interop
+	$(MAKE) package extras interop
 	$(MAKE) unit
 
 unit: lib  ## the C tests alone; make unit T=json: those with json in their name
@@ -44,12 +64,15 @@ corpora: lib  ## what the fuzzers know, once more
 	@$(TOLD) test/corpora
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
 	@$(TOLD) test/compilers
-symbols: lib  ## what is exported begins with sio_, and no file calls one above it
+symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
 	@$(TOLD) test/symbols
+	@$(TOLD) test/exports
 rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
 	@test/rows
 extras:  ## the library without what a program may do without, and one client
 	@$(TOLD) test/extras
+package: lib shared  ## the library installed and used, as two files, as a copy, and from C++
+	@$(TOLD) test/package
 interop: chat fixture  ## the official clients, a browser and nginx against build/fixture and build/chat
 	@B='$(B)' test/interop/run
 

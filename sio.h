@@ -43,7 +43,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIO_VERSION "0.1.0"
+#define SIO_VERSION "0.2.0"
+#define SIO_VERSION_MAJOR 0  // the same as numbers, for #if
+#define SIO_VERSION_MINOR 2
+#define SIO_VERSION_PATCH 0
 
 /* Lets gcc and clang check a template's conversions against its arguments. */
 #if defined(__GNUC__)
@@ -59,6 +62,14 @@
 #define SIO_OPTIONAL = nullptr
 #else
 #define SIO_OPTIONAL
+#endif
+
+/* The shared library is compiled with -fvisibility=hidden: it exports what is declared from here on. */
+#if defined(__GNUC__)
+#pragma GCC visibility push(default)
+#endif
+#ifdef __cplusplus
+extern "C" {
 #endif
 
 typedef struct sio_server sio_server;        // listeners, routes, namespaces: one program has one
@@ -664,6 +675,13 @@ sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
 void sio_session_set_data(sio_session *s, void *data);
 void *sio_session_data(const sio_session *s);
+
+#ifdef __cplusplus
+}
+#endif
+#if defined(__GNUC__)
+#pragma GCC visibility pop
+#endif
 
 /* ---- How templates are literals, and data may be left out ------------------------------------ */
 
