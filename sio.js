@@ -15,9 +15,9 @@
  *     43/chat,7["fine"]                              message: ACK, the answer
  *     451-["photo",{"_placeholder":true,"num":0}]    message: EVENT with one attachment
  *
- * Names, events and reasons are the official client's. Left out: Blob, WebTransport, checks of
- * what the server says, what a Manager has beyond the names at its head, and the options that are not
- * among DEFAULTS. Beyond it: who is "online" again reconnects at once. */
+ * Names, events and reasons are the official client's. Left out: WebTransport, checks of what the
+ * server says, what a Manager has beyond the names at its head, and the options that are not among
+ * DEFAULTS. Beyond it: who is "online" again reconnects at once. */
 "use strict";
 {
 class Emitter {
@@ -58,13 +58,13 @@ const page = globalThis.addEventListener ? globalThis : new EventTarget();
 /* ---- Engine.IO packets ---------------------------------------------------------------------- */
 const PACKETS = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
 const SEPARATOR = "\x1e"; // between the packets of one polling request or answer
-const isBinary = (v) => v instanceof ArrayBuffer || ArrayBuffer.isView(v);
+const isBinary = (v) => v instanceof ArrayBuffer || ArrayBuffer.isView(v) || v instanceof Blob;
 const encodePacket = ({ type, data = "" }) => isBinary(data) ? data : PACKETS.indexOf(type) + data;
 
-function encodeText(packet) { // for HTTP: bytes become base64
+async function encodeText(packet) { // for HTTP: bytes become base64
   const data = encodePacket(packet);
   if (!isBinary(data)) return data;
-  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset, data.byteLength);
+  const bytes = new Uint8Array(await new Blob([data]).arrayBuffer());
   return "b" + btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }
 
@@ -92,16 +92,16 @@ class Polling extends Emitter {
     this.fire("drain");
   }
   async send(packets) {
-    this.writable = false;
+    this.writable = false; // what comes while a Blob is read stays behind it
     await this.#request("POST", this.#take(packets));
     this.writable = true;
     this.fire("drain");
   }
   /* Takes a packet, and as many more as the server allows in a body, at 3 bytes a letter. */
-  #take(packets) {
-    let body = encodeText(packets.shift());
+  async #take(packets) {
+    let body = await encodeText(packets.shift());
     while (packets.length > 0) {
-      const next = SEPARATOR + encodeText(packets[0]);
+      const next = SEPARATOR + await encodeText(packets[0]);
       if (3 * (body.length + next.length) >= this.engine.handshake.maxPayload) break;
       body += next;
       packets.shift();
@@ -113,7 +113,7 @@ class Polling extends Emitter {
     const credentials = withCredentials ? "include" : "same-origin";
     const options = { method, headers, credentials, cache: "no-store", signal };
     try {
-      const answer = await fetch(this.engine.url("polling"), { ...options, body });
+      const answer = await fetch(this.engine.url("polling"), { ...options, body: await body });
       if (!answer.ok) throw answer.status;
       return await answer.text();
     } catch (description) {

@@ -639,6 +639,59 @@ const cases = [
     },
     want: [],
   },
+  {
+    title: "Blobs and Files arrive whole, and nothing overtakes them",
+    async run({ make, ask }) {
+      const socket = make(); // from before it is connected until it is upgraded
+      const order = [],
+        asked = [];
+      const bytes = Uint8Array.from({ length: 5000 }, (_, i) => i % 251);
+      const say = (n) => {
+        const blob = new Blob([bytes, String(n)], { type: "image/png" });
+        const file = new File([bytes.subarray(n), "é"], "a.txt"),
+          values = [blob, { file }, bytes.subarray(n)];
+        asked.push(
+          ask(socket, "message-with-ack", n, ...values).then(([m, a, b, c]) => {
+            order.push(m);
+            const pairs = [
+              [a, blob],
+              [b.file, file],
+              [c, values[2]],
+            ];
+            return Promise.all(
+              pairs.map(async ([got, sent]) => {
+                const [x, y] = await Promise.all([got, sent].map((v) => new Blob([v]).text()));
+                return got instanceof ArrayBuffer && x === y;
+              }),
+            );
+          }),
+        );
+        asked.push(ask(socket, "message-with-ack", n + 0.5).then(([m]) => (order.push(m), [])));
+        socket.emit("message", n);
+      };
+      const back = [];
+      socket.on("message-back", (n) => back.push(n));
+      for (let n = 0; n < 30; n++) {
+        say(n);
+        if (n > 10) await new Promise((resolve) => setTimeout(resolve));
+      }
+      const same = (await Promise.all(asked)).flat();
+      return [order, back, same.length, same.every(Boolean)];
+    },
+    want: [[...Array(60).keys()].map((n) => n / 2), [...Array(30).keys()], 90, true],
+  },
+  {
+    title: "a Blob goes out before its socket does",
+    async run({ connect, next }) {
+      const socket = await connect("/custom"),
+        other = await connect("/custom"),
+        news = next(other, "news");
+      socket.emit("nsp-emit", "news", [new Blob(["farewell"])], () => {});
+      socket.disconnect();
+      return new TextDecoder().decode((await news)[0]);
+    },
+    want: "farewell",
+  },
 ];
 
 for (const name of ["sio.js", "4.8"])
