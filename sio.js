@@ -15,46 +15,56 @@
  *     43/chat,7["fine"]                              message: ACK, the answer
  *     451-["photo",{"_placeholder":true,"num":0}]    message: EVENT with one attachment
  *
- * Names, events and reasons are the official client's. Left out: connection state recovery, Blob,
- * WebTransport, onAny, send, open, close, checks of what the server says, and the options that
- * io(), at the end, does not name. */
+ * Names, events and reasons are the official client's. Left out: WebTransport, checks of what the
+ * server says, what a Manager has beyond the names at its head, and the options that are not among
+ * DEFAULTS. Beyond it: who is "online" again reconnects at once. */
 "use strict";
 {
 class Emitter {
-  #listeners = []; // [event, function, the function that off names]
+  #listeners = []; // [event, what to call], and [event, what to call, what once was given]
   constructor(properties) { Object.assign(this, properties); }
-  on(event, fn, name = fn) { this.#listeners.push([event, fn, name]); return this; }
+  on(event, fn) { this.#listeners.push([event, fn]); return this; }
   once(event, fn) {
-    return this.on(event, (...args) => { this.off(event, fn); fn.apply(this, args); }, fn);
-  }
-  off(event, fn) {
-    this.#listeners = this.#listeners.filter(([e, , f]) => (event ?? e) !== e || (fn ?? f) !== f);
+    const last = (...args) => { this.off(event, last); fn.apply(this, args); };
+    this.#listeners.push([event, last, fn]);
     return this;
   }
-  fire(event, ...args) {
-    for (const [e, fn] of [...this.#listeners]) if (e === event) call(fn, this, args);
+  off(...args) { // the first of these; without a function all of the event, or of every event
+    const [event, fn] = args, all = this.#listeners;
+    const i = all.findIndex(([e, ...fns]) => e === event && fns.includes(fn));
+    if (args.length < 2) this.#listeners = all.filter(([e]) => args.length > 0 && e !== event);
+    else if (i >= 0) all.splice(i, 1);
+    return this;
   }
+  removeListener(...args) { return this.off(...args); }
+  removeAllListeners(...args) { return this.off(...args); }
+  listeners(event) { return this.#listeners.filter(([e]) => e === event).map(([, fn]) => fn); }
+  hasListeners(event) { return this.listeners(event).length > 0; }
+  fire(event, ...args) { callAll(this.listeners(event), this, args); }
 }
 
 /* A listener that throws is reported as usual, but the others and the connection go on. */
 function call(fn, self, args) {
   try { fn.apply(self, args); } catch (error) { setTimeout(() => { throw error; }); }
 }
+function callAll(fns, self, args) { for (const fn of [...fns]) call(fn, self, args); }
+
+/* Takes that function, or all, out of a list. An index of -1 would count from the end. */
+const drop = (fns, fn) => fn ? fns.splice(fns.indexOf(fn) >>> 0, 1) : fns.splice(0);
 
 /* A browser tells when it is "offline" or "online" again; who else runs this may have no events. */
-const onWindow = (event, fn) => globalThis.addEventListener?.(event, fn);
-const offWindow = (event, fn) => globalThis.removeEventListener?.(event, fn);
+const page = globalThis.addEventListener ? globalThis : new EventTarget();
 
 /* ---- Engine.IO packets ---------------------------------------------------------------------- */
 const PACKETS = ["open", "close", "ping", "pong", "message", "upgrade", "noop"];
 const SEPARATOR = "\x1e"; // between the packets of one polling request or answer
-const isBinary = (v) => v instanceof ArrayBuffer || ArrayBuffer.isView(v);
+const isBinary = (v) => v instanceof ArrayBuffer || ArrayBuffer.isView(v) || v instanceof Blob;
 const encodePacket = ({ type, data = "" }) => isBinary(data) ? data : PACKETS.indexOf(type) + data;
 
-function encodeText(packet) { // for HTTP: bytes become base64
+async function encodeText(packet) { // for HTTP: bytes become base64
   const data = encodePacket(packet);
   if (!isBinary(data)) return data;
-  const bytes = new Uint8Array(data.buffer ?? data, data.byteOffset, data.byteLength);
+  const bytes = new Uint8Array(await new Blob([data]).arrayBuffer());
   return "b" + btoa(bytes.reduce((text, byte) => text + String.fromCharCode(byte), ""));
 }
 
@@ -81,22 +91,29 @@ class Polling extends Emitter {
     this.polling = false;
     this.fire("drain");
   }
-  /* Takes packets: one, and as many more as the server allows in a body, at 3 bytes a letter. */
   async send(packets) {
-    let body = encodeText(packets.shift());
-    const { maxPayload } = this.engine.handshake;
-    while (packets.length > 0 && 3 * (body.length + encodeText(packets[0]).length) < maxPayload)
-      body += SEPARATOR + encodeText(packets.shift());
-    this.writable = false;
-    await this.#request("POST", body);
+    this.writable = false; // what comes while a Blob is read stays behind it
+    await this.#request("POST", this.#take(packets));
     this.writable = true;
     this.fire("drain");
   }
+  /* Takes a packet, and as many more as the server allows in a body, at 3 bytes a letter. */
+  async #take(packets) {
+    let body = await encodeText(packets.shift());
+    while (packets.length > 0) {
+      const next = SEPARATOR + await encodeText(packets[0]);
+      if (3 * (body.length + next.length) >= this.engine.handshake.maxPayload) break;
+      body += next;
+      packets.shift();
+    }
+    return body;
+  }
   async #request(method, body) {
-    const credentials = this.engine.opts.withCredentials ? "include" : "same-origin";
-    const options = { method, body, credentials, cache: "no-store", signal: this.#abort.signal };
+    const { withCredentials, extraHeaders: headers } = this.engine.opts, { signal } = this.#abort;
+    const credentials = withCredentials ? "include" : "same-origin";
+    const options = { method, headers, credentials, cache: "no-store", signal };
     try {
-      const answer = await fetch(this.engine.url("polling"), options);
+      const answer = await fetch(this.engine.url("polling"), { ...options, body: await body });
       if (!answer.ok) throw answer.status;
       return await answer.text();
     } catch (description) {
@@ -117,7 +134,8 @@ class WebSocketTransport extends Emitter {
     this.ws.onopen = () => this.fire("open");
     this.ws.onmessage = ({ data }) => this.fire("packet", decodePacket(data));
     this.ws.onerror = () => this.fire("close", "transport error", new Error("websocket error"));
-    this.ws.onclose = (event) => this.fire("close", "transport close", event);
+    this.ws.onclose = (context) => this.fire("close", "transport close",
+      { description: "websocket connection closed", context });
   }
   send(packets) { for (const packet of packets.splice(0)) this.ws.send(encodePacket(packet)); }
   close() { this.ws.close(); }
@@ -135,13 +153,17 @@ class Engine extends Emitter {
   /* What is under way would break only once the heartbeat is missed. */
   #offline = () => this.#closed("transport close", { description: "network connection lost" });
   open() {
-    onWindow("offline", this.#offline);
+    if (this.uri.hostname !== "localhost") page.addEventListener("offline", this.#offline);
     this.#use(new TRANSPORTS[this.opts.transports[0]]({ engine: this }));
     this.transport.open();
   }
   url(transport) {
-    const path = this.opts.path.replace(/\/?$/, "/"), sid = this.id ? `&sid=${this.id}` : "";
-    return `${this.uri.origin}${path}?EIO=4&transport=${transport}${sid}`;
+    const path = this.opts.path.replace(/\/?$/, "/");
+    const query = new URLSearchParams(this.opts.query ?? this.uri.search);
+    query.set("EIO", 4);
+    query.set("transport", transport);
+    if (this.id) query.set("sid", this.id);
+    return `${this.uri.origin}${path}?${query}`;
   }
   #use(transport) {
     this.transport?.off();
@@ -154,7 +176,8 @@ class Engine extends Emitter {
     if (type === "open") this.#opened(JSON.parse(data));
     if (type === "ping") { this.send("pong"); this.#expectPing(); }
     if (type === "message") this.fire("data", data);
-    if (type === "close") this.#closed("transport close");
+    if (type === "close")
+      this.#closed("transport close", { description: "transport closed by the server" });
   }
   #opened(handshake) {
     Object.assign(this, { id: handshake.sid, handshake, readyState: "open" });
@@ -212,7 +235,7 @@ class Engine extends Emitter {
     if (this.readyState === "closed") return;
     Object.assign(this, { readyState: "closed", id: null });
     clearTimeout(this.#timer);
-    offWindow("offline", this.#offline);
+    page.removeEventListener("offline", this.#offline);
     for (const transport of [this.transport, this.#probe]) transport?.off().close();
     this.fire("close", reason, details);
   }
@@ -238,31 +261,52 @@ function decode(text) {
   return { type, nsp, id, json, missing: +missing, buffers: [] };
 }
 
+/* ---- Options and addresses ------------------------------------------------------------------ */
+const DEFAULTS = { path: "/socket.io", query: undefined, extraHeaders: undefined,
+  transports: ["polling", "websocket"], upgrade: true, withCredentials: false, timeout: 20000,
+  reconnection: true, reconnectionAttempts: Infinity, reconnectionDelay: 1000,
+  reconnectionDelayMax: 5000, randomizationFactor: 0.5, autoConnect: true,
+  multiplex: true, forceNew: false, // of io
+  auth: undefined, ackTimeout: undefined, retries: 0 }; // of a socket
+
+function locate(address) { // "localhost:3000" is a host, though it looks like a scheme
+  const url = /^(\/|(http|ws)s?:\/\/)/.test(address || "/") ? address || "/" : `//${address}`;
+  return new URL(url.replace(/^ws/, "http"), globalThis.location?.href ?? "https://localhost");
+}
+
 /* ---- Manager: a connection, one engine after the other, for sockets of several namespaces.
- * Events: reconnect_attempt, reconnect_error, reconnect. */
+ * Methods: open, socket. Events: error, ping, reconnect_attempt, reconnect_error, reconnect_failed,
+ * reconnect. */
 class Manager extends Emitter {
   nsps = {}; // sockets by their namespaces
   attempts = 0; // to reconnect
   readyState = "closed"; // "opening", "open"
   #timer; // limits an attempt, or ends a pause
   #incomplete; // a packet some of whose attachments are still to come
+  constructor(address, opts) { super({ uri: locate(address), opts: { ...DEFAULTS, ...opts } }); }
   get active() { return Object.values(this.nsps).filter((socket) => socket.active); }
+  socket(nsp, opts) {
+    const socket = this.nsps[nsp] ??= new Socket(this, nsp, opts ?? {});
+    return this.opts.autoConnect && !socket.active ? socket.connect() : socket;
+  }
   open() {
-    if (this.readyState !== "closed") return;
+    if (this.readyState !== "closed") return this;
     this.readyState = "opening";
     const engine = this.engine = new Engine({ uri: this.uri, opts: this.opts });
     const isCurrent = () => engine === this.engine && this.readyState !== "closed";
     engine.on("open", () => this.#opened())
+      .on("packet", ({ type }) => { if (type === "ping") this.fire("ping"); })
       .on("data", (data) => { if (isCurrent()) this.#received(data); })
       .on("close", (...why) => { if (isCurrent()) this.#closed(...why); }).open();
     this.#timer = setTimeout(() => this.#closed("timeout"), this.opts.timeout);
+    return this;
   }
   #opened() {
+    const { attempts } = this;
     clearTimeout(this.#timer);
-    this.readyState = "open";
-    if (this.attempts > 0) this.fire("reconnect", this.attempts);
-    this.attempts = 0;
+    Object.assign(this, { readyState: "open", attempts: 0 });
     for (const socket of this.active) socket.join();
+    if (attempts > 0) this.fire("reconnect", attempts);
   }
   #shut() {
     this.#unpause();
@@ -271,19 +315,27 @@ class Manager extends Emitter {
     this.engine?.close();
   }
   #closed(reason, details) {
-    const wasOpen = this.readyState === "open";
+    const wasOpen = this.readyState === "open", isAgain = this.attempts > 0;
     const error = details instanceof Error ? details : new Error(reason);
     this.#shut();
-    if (this.attempts > 0) this.fire("reconnect_error", error);
+    if (!wasOpen || error === details) this.fire("error", error);
     for (const socket of this.active)
       if (wasOpen) socket.closed(reason, details);
       else socket.fire("connect_error", error);
-    const { reconnection, reconnectionDelay: delay, reconnectionDelayMax: max } = this.opts;
-    if (!reconnection || this.readyState !== "closed" || this.active.length === 0) return;
-    // Each pause is about twice the last. Chance spreads the clients of a server that comes back.
-    const pause = delay * 2 ** this.attempts++ * (0.5 + Math.random());
-    this.#timer = setTimeout(this.#again, Math.min(pause, max));
-    onWindow("online", this.#again);
+    if (this.opts.reconnection && this.readyState === "closed" && this.active.length > 0)
+      this.#pause();
+    if (isAgain) this.fire("reconnect_error", error);
+  }
+  /* Each pause is about twice the last. Chance spreads the clients of a server that comes back. */
+  #pause() {
+    const { reconnectionDelay: delay, reconnectionDelayMax: max } = this.opts;
+    const chance = 1 + this.opts.randomizationFactor * (2 * Math.random() - 1);
+    if (this.attempts >= this.opts.reconnectionAttempts) {
+      this.attempts = 0;
+      return this.fire("reconnect_failed");
+    }
+    this.#timer = setTimeout(this.#again, Math.min(delay * 2 ** this.attempts++ * chance, max));
+    page.addEventListener("online", this.#again);
   }
   #again = () => { // the pause is over, or there is a network again
     this.#unpause();
@@ -292,7 +344,7 @@ class Manager extends Emitter {
   };
   #unpause() {
     clearTimeout(this.#timer);
-    offWindow("online", this.#again);
+    page.removeEventListener("online", this.#again);
   }
   #received(data) {
     const packet = this.#incomplete ?? decode(data), { buffers, missing, json, nsp } = packet;
@@ -312,35 +364,57 @@ class Manager extends Emitter {
 }
 
 /* ---- Socket: a namespace. Events: connect, connect_error, disconnect, the application's ------ */
-const RESERVED = ["connect", "connect_error", "disconnect", "disconnecting"];
+const RESERVED =
+  ["connect", "connect_error", "disconnect", "disconnecting", "newListener", "removeListener"];
 class Socket extends Emitter {
   active = false; // connected, or to be connected
   connected = false;
+  recovered = false; // the server knew it again, and sends what it missed
   sendBuffer = []; // emitted while not connected
   #flags = {}; // for the next emit
   #acks = new Map(); // what to call with an answer, by packet id
   #ids = 0;
+  #queue = []; // with the option retries: what is not answered yet
+  #any = [];
+  #anyOutgoing = [];
+  #session = {}; // what the server may know it by: pid, and the offset of the last event
+  constructor(io, nsp, opts) { super({ io, nsp, opts, auth: opts.auth }); }
+  get disconnected() { return !this.connected; }
   get volatile() { this.#flags.volatile = true; return this; }
   timeout(ms) { this.#flags.timeout = ms; return this; }
+  compress() { return this; } // the browser decides that
+  onAny(fn) { this.#any.push(fn); return this; }
+  prependAny(fn) { this.#any.unshift(fn); return this; }
+  offAny(fn) { drop(this.#any, fn); return this; }
+  listenersAny() { return this.#any; }
+  onAnyOutgoing(fn) { this.#anyOutgoing.push(fn); return this; }
+  prependAnyOutgoing(fn) { this.#anyOutgoing.unshift(fn); return this; }
+  offAnyOutgoing(fn) { drop(this.#anyOutgoing, fn); return this; }
+  listenersAnyOutgoing() { return this.#anyOutgoing; }
+  open() { return this.connect(); }
   connect() {
     if (this.io.readyState === "open" && !this.active) this.join();
     this.active = true;
     if (this.io.attempts === 0) this.io.open();
     return this;
   }
+  close() { return this.disconnect(); }
   disconnect() {
     if (this.connected) this.#send(DISCONNECT);
     this.#leave("io client disconnect");
     return this;
   }
+  send(...args) { return this.emit("message", ...args); }
   emit(event, ...args) {
     if (RESERVED.includes(event)) throw new Error(`"${event}" is a reserved event name`);
-    const { timeout, volatile } = this.#flags, packet = { data: [event, ...args] };
+    const flags = this.#flags, data = [event, ...args], { retries } = this.opts;
     this.#flags = {};
-    if (typeof args.at(-1) === "function") this.#expectAck(packet, packet.data.pop(), timeout);
-    if (volatile && !(this.connected && this.io.engine.transport.writable)) return this;
-    if (this.connected) this.#send(EVENT, packet.data, packet.id);
-    else this.sendBuffer.push(packet);
+    if (!retries || flags.volatile) this.#emit(data, flags);
+    else {
+      const fn = typeof data.at(-1) === "function" ? data.pop() : () => {};
+      this.#queue.push({ data, flags, fn, retries });
+      this.#next();
+    }
     return this;
   }
   emitWithAck(event, ...args) {
@@ -348,6 +422,25 @@ class Socket extends Emitter {
       const ack = (error, answer) => error ? reject(error) : resolve(answer);
       this.emit(event, ...args, Object.assign(ack, { withError: true }));
     });
+  }
+  #emit(data, { volatile, timeout = this.opts.ackTimeout }) {
+    const packet = { data };
+    if (typeof data.at(-1) === "function") this.#expectAck(packet, data.pop(), timeout);
+    if (volatile && !(this.connected && this.io.engine.transport.writable)) return;
+    if (this.connected) this.#sendEvent(packet);
+    else this.sendBuffer.push(packet);
+  }
+  /* One after the other: each again until it is answered, or has had its retries. */
+  #next() {
+    const [first] = this.#queue;
+    if (!this.connected || !first || first.pending) return;
+    first.pending = true;
+    const ack = (error, ...answer) => {
+      first.pending = false;
+      if (!error || first.retries-- === 0) call(this.#queue.shift().fn, this, [error, ...answer]);
+      this.#next();
+    };
+    this.#emit([...first.data, Object.assign(ack, { withError: true })], first.flags);
   }
   /* With a time limit, or a promise, the function's first argument is an error or null. */
   #expectAck(packet, fn, timeout) {
@@ -364,24 +457,42 @@ class Socket extends Emitter {
     });
   }
   #send(type, data, id) { this.io.send({ type, nsp: this.nsp, data, id }); }
+  #sendEvent({ data, id }) {
+    callAll(this.#anyOutgoing, this, data);
+    this.#send(EVENT, data, id);
+  }
   join() {
-    const auth = typeof this.auth === "function" ? this.auth : (send) => send(this.auth);
-    auth((data) => this.#send(CONNECT, data));
+    const { pid, offset } = this.#session;
+    const send = (data) => this.#send(CONNECT, pid ? { pid, offset, ...data } : data);
+    if (typeof this.auth === "function") call(this.auth, this, [send]);
+    else send(this.auth);
   }
   received({ type, id, data }) {
-    const answer = (...args) => this.#send(ACK, args, id);
-    if (type === CONNECT) {
-      Object.assign(this, { id: data.sid, connected: true });
-      for (const packet of this.sendBuffer.splice(0)) this.#send(EVENT, packet.data, packet.id);
-      this.fire("connect");
-    }
-    if (type === EVENT) this.fire(...data, ...(id ? [answer] : []));
+    const answer = (...args) => {
+      if (id) this.#send(ACK, args, id);
+      id = undefined; // there is one answer
+    };
+    if (type === CONNECT) this.#connected(data);
+    if (type === EVENT) this.#event(id ? [...data, answer] : data);
     if (type === ACK) this.#acks.get(+id)?.(null, ...data);
     if (type === DISCONNECT) this.#leave("io server disconnect");
     if (type === CONNECT_ERROR) {
       this.#leave();
       this.fire("connect_error", Object.assign(new Error(data.message), { data: data.data }));
     }
+  }
+  #connected({ sid, pid }) {
+    this.recovered = pid !== undefined && pid === this.#session.pid;
+    this.#session.pid = pid;
+    Object.assign(this, { id: sid, connected: true });
+    for (const packet of this.sendBuffer.splice(0)) this.#sendEvent(packet);
+    this.#next();
+    this.fire("connect");
+  }
+  #event(args) {
+    callAll(this.#any, this, args);
+    this.fire(...args);
+    if (this.#session.pid && typeof args.at(-1) === "string") this.#session.offset = args.at(-1);
   }
   closed(reason, details) {
     const wasConnected = this.connected;
@@ -400,15 +511,13 @@ class Socket extends Emitter {
 
 /* ---- io(address, options) ------------------------------------------------------------------- */
 const managers = {}; // by origin and path
-globalThis.io = (address = "/", opts = {}) => {
+const io = (address, opts) => {
   if (typeof address === "object") [address, opts] = ["/", address];
-  opts = { path: "/socket.io", auth: undefined, transports: ["polling", "websocket"], upgrade: true,
-    withCredentials: false, timeout: 20000, reconnection: true, reconnectionDelay: 1000,
-    reconnectionDelayMax: 5000, autoConnect: true, forceNew: false, ...opts };
-  const uri = new URL(address, globalThis.location?.href), nsp = decodeURI(uri.pathname);
-  const key = uri.origin + opts.path, isOwn = opts.forceNew || managers[key]?.nsps[nsp];
-  const manager = isOwn ? new Manager({ uri, opts }) : managers[key] ??= new Manager({ uri, opts });
-  const socket = manager.nsps[nsp] = new Socket({ io: manager, nsp, auth: opts.auth });
-  return manager.opts.autoConnect ? socket.connect() : socket;
+  const { origin, pathname } = locate(address), nsp = decodeURI(pathname);
+  const { path, forceNew, multiplex } = { ...DEFAULTS, ...opts }, key = origin + path;
+  const isOwn = forceNew || !multiplex || managers[key]?.nsps[nsp];
+  const manager = isOwn ? new Manager(address, opts) : managers[key] ??= new Manager(address, opts);
+  return manager.socket(nsp, opts);
 };
+globalThis.io = Object.assign(io, { io, connect: io, Manager, Socket });
 }
