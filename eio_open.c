@@ -426,7 +426,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
- * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
+ * (Fetch Metadata, Sec-Fetch-Site). Who sends neither is no browser, or the page is the server's own. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
     if (o->origins == NULL)

@@ -177,7 +177,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
         sio_put_text(sink, "\r\nContent-Type: ");
         sio_put_text(sink, type);
     }
-    if (status != 304) {  // RFC 9110, 8.6; 204 has one against it, for Safari waited for a body
+    if (status != 304) {  // RFC 9110, 8.6; 204 has one: Safari waited, says the package cors
         sio_put_text(sink, "\r\nContent-Length: ");
         sio_put_number(sink, size);
     }
@@ -514,7 +514,8 @@ const sio_conn_protocol sio_requests = { .take = take, .end = end, .held = held 
 
 /* ---- Upgrades ------------------------------------------------------------------------------------ */
 
-/* The first subprotocol that the client offers: browsers give up when none is chosen (RFC 6455, 4.1). */
+/* The first subprotocol that the client offers: browsers give up when none is chosen (WHATWG WebSockets,
+ * opening handshake). */
 static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
 {
     sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
