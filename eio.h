@@ -187,6 +187,8 @@ void sio_session_end(sio_session *s, const char *reason);
 /* Closes at once, for a violation or a timeout. */
 void sio_session_abort(sio_session *s, const char *reason);
 bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
+/* The i-th field that was kept. False: there are fewer. */
+bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value);
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
 /* The client has done what sessions are for: this one does not make room for others any more. */

@@ -291,6 +291,21 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
     return found;
 }
 
+bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value)
+{
+    const char *p = h->text, *end = h->text + h->n;
+    size_t skip = i < SIO_HTTP_FIELDS ? 2 * (i + 1) : SIZE_MAX;  // the address and target, too
+    for (; skip > 0 && p < end; skip--)
+        p += strlen(p) + 1;
+    if (p == end)
+        return false;
+    if (name != NULL)
+        *name = p;
+    if (value != NULL)
+        *value = p + strlen(p) + 1;
+    return true;
+}
+
 /* NULL: it may not be, or no memory, which the log is told; what was made of it is gone again. */
 static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
                                 const query *q, const sio_session_transport *transport)

@@ -48,34 +48,62 @@ sio_span sio_repair_text(sio_arena *arena, sio_span s)
     return (sio_span){ text, n };
 }
 
+/* Whether it can be read, and what is asked for has a name: sio_http_of may have found no request. */
+static bool is_readable(const sio_http *http, const char *name)
+{
+    if (http != NULL && http->head != NULL && name != NULL)
+        return true;
+    sio_fail(EINVAL);
+    return false;
+}
+
 sio_server *sio_http_server(const sio_http *http)
 {
-    return (sio_server *)(void *)http->conn->net;  // which it begins with
+    return http == NULL ? NULL : (sio_server *)(void *)http->conn->net;  // which it begins with
 }
 
 const char *sio_http_method(const sio_http *http)
 {
-    return copy_text(http, http->head->method);
+    return is_readable(http, "") ? copy_text(http, http->head->method) : NULL;
 }
 
 const char *sio_http_target(const sio_http *http)
 {
-    return copy_text(http, http->head->target);
+    return is_readable(http, "") ? copy_text(http, http->head->target) : NULL;
 }
 
 const char *sio_http_path(sio_http *http)
 {
-    return copy_text(http, sio_http_target_path(http->head->target));
+    return is_readable(http, "") ? copy_text(http, sio_http_target_path(http->head->target)) : NULL;
 }
 
 const char *sio_http_header(sio_http *http, const char *name)
 {
-    sio_span value = sio_http_field_of(http->head, name);
+    sio_span value = SIO_NONE;
+    if (is_readable(http, name))
+        value = sio_http_field_of(http->head, name);
     return value.p == NULL ? NULL : copy_text(http, value);
+}
+
+bool sio_http_field(sio_http *http, size_t i, const char **name, const char **value)
+{
+    if (!is_readable(http, "") || i >= http->head->n_fields)
+        return false;
+    const char *first = copy_text(http, http->head->field[i].name);
+    const char *second = copy_text(http, http->head->field[i].value);
+    if (first == NULL || second == NULL)
+        return false;
+    if (name != NULL)
+        *name = first;
+    if (value != NULL)
+        *value = second;
+    return true;
 }
 
 const char *sio_http_query(sio_http *http, const char *name)
 {
+    if (!is_readable(http, name))
+        return NULL;
     sio_arena *arena = &http->conn->net->arena;
     sio_span query = sio_http_target_query(http->head->target), found = SIO_NONE, key, value;
     size_t n = strlen(name);
@@ -91,6 +119,8 @@ const char *sio_http_query(sio_http *http, const char *name)
 
 const char *sio_http_address(sio_http *http)
 {
+    if (!is_readable(http, ""))
+        return NULL;
     char *text = sio_arena_get(&http->conn->net->arena, 64);
     if (text != NULL)
         sio_client_address(http->conn, http->head, text);
@@ -99,8 +129,10 @@ const char *sio_http_address(sio_http *http)
 
 const void *sio_http_body(const sio_http *http, size_t *n)
 {
-    *n = http->body_n;
-    return *n > 0 ? http->body : "";
+    size_t size = http == NULL ? 0 : http->body_n;
+    if (n != NULL)
+        *n = size;
+    return size > 0 ? http->body : "";
 }
 
 /* Fields that say where the answer ends, which nobody but net_requests.c knows. */
@@ -113,6 +145,8 @@ static bool is_framing(const char *name)
 
 int sio_http_add_header(sio_http *http, const char *name, const char *value)
 {
+    if (http == NULL || name == NULL || value == NULL)
+        return sio_fail(EINVAL);
     if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
         return sio_fail(EINVAL);
     size_t n = strlen(name) + strlen(value) + 4;
@@ -191,8 +225,9 @@ static const sio_endpoint endpoint = { on_head, on_body, on_gone };
 
 int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
 {
-    bool ours = http->mount->endpoint == &endpoint && !http->answered;
-    if (!ours || status < 200 || status > 999 || (type != NULL && !sio_http_is_value(type)))
+    bool ours = http != NULL && http->mount->endpoint == &endpoint && !http->answered;
+    if (!ours || (p == NULL && n > 0) || status < 200 || status > 999 ||
+        (type != NULL && !sio_http_is_value(type)))
         return sio_fail(EINVAL);
     if (status == 204 || status == 304)
         n = 0;  // RFC 9110, 15.3.5 and 15.4.5: they end with their head
@@ -203,7 +238,7 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 void *sio_http_data(const sio_http *http)
 {
-    if (http->mount->endpoint != &endpoint)
+    if (http == NULL || http->mount->endpoint != &endpoint)
         return NULL;
     return ((const sio_route_data *)(const void *)http->mount)->data;
 }

@@ -404,6 +404,9 @@ sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} w
 sio_value sio_query(sio_socket *socket);            // an object of strings: the first 200 names
 /* A header field, repeated ones joined with ", "; NULL: absent. */
 const char *sio_header(sio_socket *socket, const char *name);
+/* The i-th header field, without those that concern the connection alone; the name in lower case. name
+ * and value may be NULL. False: there are fewer. O(i) */
+bool sio_field(const sio_socket *socket, size_t i, const char **name, const char **value);
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
@@ -623,7 +626,10 @@ const char *sio_http_path(sio_http *http);                      // raw, without 
 const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
 const char *sio_http_query(sio_http *http, const char *name);   // decoded, the last; NULL: absent
 const char *sio_http_address(sio_http *http);
-const void *sio_http_body(const sio_http *http, size_t *n);
+const void *sio_http_body(const sio_http *http, size_t *n);  // n may be NULL
+/* The i-th header field, as it was sent; name and value may be NULL. False: there are fewer, or no
+ * memory. */
+bool sio_http_field(sio_http *http, size_t i, const char **name, const char **value);
 /* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
  * bytes, and fields that say where the answer ends (Content-Length, Transfer-Encoding, Connection),
  * which are the library's; ENOMEM. */
