@@ -1,17 +1,18 @@
 /* net_routes.c - requests as the application sees them, and routes
  * SPDX-License-Identifier: MIT
  *
- *     head --no body--> handler --> answered
- *       `--a body--> the head is kept --the body is complete--^
+ *     head --no body--> handler --> answered <-------------------------.
+ *       |                 ^ `--sio_http_keep--> kept --sio_http_of--> some callback
+ *       `--a body--> the head is kept, until the body is complete: then the handler
  *
  * A route answers exactly its path, or everything below it. What serves something else than a handler
  * begins with a route (web_files.c).
  *
  * What holds here:
- *  - A handler runs when the body is complete, and is done when it returns: it has answered, or the
- *    answer is 500.
- *  - A request is readable as long as the function runs that it was lent to, and is answered only by a
- *    route's handler: a hook of Engine.IO adds header fields to what others answer.
+ *  - A handler runs when the body is complete. When it returns it has answered, or kept the request, or
+ *    the answer is 500.
+ *  - A request is readable as long as the function runs that it was lent to. A route's is answered by
+ *    sio_http_reply alone; a hook of Engine.IO adds header fields to what others answer.
  *  - WebSocket handshakes are no route's. */
 #include "net.h"
 
@@ -160,16 +161,45 @@ int sio_http_add_header(sio_http *http, const char *name, const char *value)
     return sio_exchange_add(http, &sink) ? 0 : sio_fail(ENOMEM);
 }
 
+/* ---- Answers that come later ----------------------------------------------------------------------- */
+
+const char SIO_LATER[] = "later";
+
+uint64_t sio_http_keep(sio_http *http)
+{
+    bool may = http != NULL && !http->answered && (http->raw.p != NULL || http->kept != NULL);
+    if (may && (http->kept != NULL || sio_exchange_keep(http)))
+        return http->kept->handle;
+    sio_fail(may ? ENOMEM : EINVAL);
+    return 0;
+}
+
+/* In the handler itself the body is where it was. */
+sio_http *sio_http_of(sio_server *io, uint64_t handle)
+{
+    const sio_net *net = (const sio_net *)(const void *)io;  // which begins with it
+    const sio_kept *k = sio_handle_get(&net->kept, handle);
+    if (k == NULL)
+        return NULL;
+    sio_http *http = k->exchange;
+    http->head = &k->head;
+    if (http->body_cap == 0)
+        http->body = k->body, http->body_n = k->body_n;
+    return http;
+}
+
 /* ---- Routes ---------------------------------------------------------------------------------------- */
 
-static void run(const sio_route_data *r, sio_http *http, const sio_http_head *head)
+static void run(const sio_route_data *r, sio_http *http, const sio_http_head *head, sio_span raw)
 {
     sio_net *net = http->conn->net;
     http->head = head;
+    http->raw = raw;
     sio_scope_enter(net);
     r->fn(http);
     http->head = NULL;
-    if (!http->answered)
+    http->raw = SIO_NONE;
+    if (!http->answered && http->kept == NULL)
         sio_respond_empty(http, 500);
     sio_scope_leave(net);
 }
@@ -185,7 +215,7 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
 {
     const sio_route_data *r = owner;
     if (!head->chunked && head->length == 0) {
-        run(r, http, head);
+        run(r, http, head, raw);
         return;
     }
     sio_net *net = http->conn->net;
@@ -210,7 +240,7 @@ static void on_body(void *owner, sio_http *http, sio_span body)
     (void)body;  // the handler asks the request for it
     http->user = NULL;
     if (sio_http_parse(k->bytes, k->n, &head) > 0)
-        run(owner, http, &head);
+        run(owner, http, &head, (sio_span){ k->bytes, k->n });
     sio_free_mem(m, k);
 }
 

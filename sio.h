@@ -126,7 +126,8 @@ typedef struct sio_options {
     bool trust_proxy;
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
-     * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
+     * standard one, "Forbidden"), which must stay as it is; or, after sio_http_keep, SIO_LATER: then
+     * sio_http_allow says it. Lends the request for the call. */
     const char *(*allow_request)(sio_http *http);
     /* Called for each answer of the endpoint; adds header fields with sio_http_add_header. initial: this
      * answer opens a session. */
@@ -279,7 +280,8 @@ sio_namespace *sio_find(sio_server *io, const char *name);
  * with the handlers and middlewares of the family. Families are asked in the order in which they
  * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
  * every namespace of it that there is at the call. A client that asks for a longer name than
- * SIO_NS_NAME is disconnected. */
+ * SIO_NS_NAME is disconnected. accept can't answer later: it returns true, and a middleware of the
+ * family keeps the client waiting (sio_next_later). */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth),
                           void *data SIO_OPTIONAL);
 
@@ -602,11 +604,12 @@ int sio_disconnect_sockets(sio_target t, bool close);
 
 typedef void (*sio_http_handler)(sio_http *http);
 
-/* Serves requests for path with fn, which must answer before it returns, or the client gets 500. GET
- * serves HEAD too; method "*" any. The path is exact, or ends in "*" and takes everything that begins
- * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). Of two that
- * fit as well, and of two endpoints of the functions below, the first answers. The path is compared
- * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+/* Serves requests for path with fn, which must answer or keep the request (sio_http_keep) before it
+ * returns, or the client gets 500. GET serves HEAD too; method "*" any. The path is exact, or ends in
+ * "*" and takes everything that begins so: an exact one comes first, then the longest; "*" alone is the
+ * fallback (default: 404). Of two that fit as well, and of two endpoints of the functions below, the
+ * first answers. The path is compared undecoded, without the query. -1: EINVAL for a path without a '/'
+ * in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
 void *sio_http_data(const sio_http *http);  // what the route was set with
@@ -637,6 +640,21 @@ int sio_http_add_header(sio_http *http, const char *name, const char *value);
 /* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
  * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
 int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
+
+/* Keeps the request, with its head and body, to be answered later: in a route's handler, and in
+ * allow_request. Returns its handle, each time the same; 0: EINVAL elsewhere, or after the answer;
+ * ENOMEM. When nobody answers within request_timeout_ms, the client gets 503. Requests that follow over
+ * its connection are handled meanwhile, and answered behind it. What is kept counts in max_memory. */
+uint64_t sio_http_keep(sio_http *http);
+/* Lends the request of that handle. NULL, from then on for ever: it was answered, or its client is gone.
+ * All functions of requests take NULL, and fail with EINVAL: so sio_http_reply(sio_http_of(io, h), ...)
+ * does nothing for who is gone. */
+sio_http *sio_http_of(sio_server *io, uint64_t handle);
+/* Goes on with a handshake for which allow_request returned SIO_LATER: refusal as it returns that, NULL
+ * to let the client in. -1: EINVAL for any other request, and as long as allow_request runs. Where it kept
+ * the request and returned something else, that counts, and the handle means nothing. A client that sends
+ * more before it is let in over WebSocket is refused (RFC 6455, 4.1). */
+int sio_http_allow(sio_http *http, const char *refusal);
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
