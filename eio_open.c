@@ -19,7 +19,6 @@
 #include "eio.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 enum { SID_BYTES = 15 };  // E25
 
@@ -102,6 +101,12 @@ static void put_line(sio_sink *lines, const char *name, sio_span value)
     sio_put(lines, "\r\n", 2);
 }
 
+static void put_option(sio_sink *lines, const char *name, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        put_line(lines, name, (sio_span){ text, strlen(text) });
+}
+
 /* The CORS fields of any answer: O03, O05, O06, O07. vary: what else goes into Vary. */
 static void put_cors(const sio_options *o, const sio_http_head *head, const char *vary,
                      sio_sink *lines)
@@ -121,17 +126,27 @@ static void put_cors(const sio_options *o, const sio_http_head *head, const char
     }
     if (o->cors_credentials)
         sio_put_text(lines, "Access-Control-Allow-Credentials: true\r\n");
+    put_option(lines, "Access-Control-Expose-Headers", o->cors_exposed);
 }
 
-/* O04 */
+/* O04; the options say otherwise */
 static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     sio_textbuf t = sio_text_new(&eio->net->memory);
+    const sio_options *o = eio->options;
+    bool echoed = o->cors_headers == NULL || *o->cors_headers == '\0';
     sio_span asked = sio_http_field_of(head, "Access-Control-Request-Headers");
-    put_cors(eio->options, head, "Access-Control-Request-Headers", &t.sink);
-    sio_put_text(&t.sink, "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n");
-    if (asked.p != NULL)
+    put_cors(o, head, echoed ? "Access-Control-Request-Headers" : "", &t.sink);
+    put_option(&t.sink, "Access-Control-Allow-Methods",
+               o->cors_methods == NULL ? "GET,HEAD,PUT,PATCH,POST,DELETE" : o->cors_methods);
+    if (echoed && asked.p != NULL)
         put_line(&t.sink, "Access-Control-Allow-Headers", asked);
+    put_option(&t.sink, "Access-Control-Allow-Headers", o->cors_headers);
+    if (o->cors_max_age != 0) {
+        sio_put_text(&t.sink, "Access-Control-Max-Age: ");
+        sio_put_number(&t.sink, o->cors_max_age < 0 ? 0 : (uint64_t)o->cors_max_age);
+        sio_put(&t.sink, "\r\n", 2);
+    }
     sio_respond(x, t.sink.failed ? 503 : 204, NULL, (sio_span){ t.sink.p, t.sink.n }, SIO_NONE);
     sio_text_free(&t);
 }
