@@ -649,7 +649,8 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 /* Keeps the request, with its head and body, to be answered later: in a route's handler, and in
  * allow_request. Returns its handle, each time the same; 0: EINVAL elsewhere, or after the answer;
  * ENOMEM. When nobody answers within request_timeout_ms, the client gets 503. Requests that follow over
- * its connection are handled meanwhile, and answered behind it. What is kept counts in max_memory. */
+ * its connection are handled meanwhile, and answered behind it: at most 16 wait for their answers. What
+ * is kept counts in max_memory. */
 uint64_t sio_http_keep(sio_http *http);
 /* Lends the request of that handle. NULL, from then on for ever: it was answered, or its client is gone.
  * All functions of requests take NULL, and fail with EINVAL: so sio_http_reply(sio_http_of(io, h), ...)
