@@ -643,7 +643,8 @@ bool sio_http_field(sio_http *http, size_t i, const char **name, const char **va
  * which are the library's; ENOMEM. */
 int sio_http_add_header(sio_http *http, const char *name, const char *value);
 /* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
- * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
+ * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type, p NULL
+ * where n is not 0. */
 int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
 
 /* Keeps the request, with its head and body, to be answered later: in a route's handler, and in

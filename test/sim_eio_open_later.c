@@ -289,15 +289,16 @@ static void what_the_hook_returns_comes_first(void **state)
     (void)state;
     for (size_t i = 0; i < 2 * COUNT(cases); i++) {
         char target[200];
-        sio_server *io = begin((sio_options){ .request_timeout_ms = 3000 });
+        sio_server *io = begin((sio_options){ .request_timeout_ms = 3000, .headers = mark });
         snprintf(target, sizeof target, "%s%s", transports[i % 2].target, cases[i / 2].how);
         sim_client *c = knock(target, transports[i % 2].fields);
         int status = i % 2 == 0 ? cases[i / 2].polling : cases[i / 2].websocket;
         assert_int_equal(sim_answered(c, false).status, status);
         assert_null(sio_http_of(io, kept));
         assert_int_equal(sio_http_allow(sio_http_of(io, kept), NULL), -1);
-        sim_run_ms(io, 4000);
+        sim_run_ms(io, 3000);
         assert_int_equal(sim_answered(c, false).status, 0);
+        assert_int_equal(sim_ended(c), i % 2 == 1 && status >= 400);
         assert_int_equal(sio_get_stats(io)->sessions, status < 400);
         if (status == 503)
             assert_true(sim_like("handshake refused: *SIO_LATER*", sim.log));
@@ -359,6 +360,11 @@ static void what_is_pipelined_behind_a_handshake_waits(void **state)
     sim_free(io);
 }
 
+static void keep(sio_http *http)
+{
+    kept = sio_http_keep(http);
+}
+
 /* Only what was left by the hook is gone on with. */
 static void nothing_else_is_let_in(void **state)
 {
@@ -366,6 +372,11 @@ static void nothing_else_is_let_in(void **state)
     (void)state;
     sio_server *io = begin((sio_options){ .origins = NULL });
     assert_int_equal(sio_http_allow(NULL, NULL), -1);
+    sio_route(io, "GET", "/keep", keep);
+    sim_client *c = knock("/keep", NULL);
+    assert_int_equal(sio_http_allow(sio_http_of(io, kept), NULL), -1);
+    assert_int_equal(sio_http_reply(sio_http_of(io, kept), 200, NULL, "", 0), 0);
+    assert_int_equal(told(c).status, 200);
     knock(AT, NULL);
     assert_int_equal(sio_http_allow(sio_http_of(io, kept), SIO_LATER), -1);
     assert_non_null(sio_http_of(io, kept));
