@@ -129,7 +129,7 @@ static void put_cors(const sio_options *o, const sio_http_head *head, const char
     put_option(lines, "Access-Control-Expose-Headers", o->cors_exposed);
 }
 
-/* O04; the options say otherwise */
+/* O04, where the options do not say otherwise. */
 static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     sio_textbuf t = sio_text_new(&eio->net->memory);

@@ -60,15 +60,13 @@ bool sio_exchange_keep(sio_exchange *x)
         sio_fifo_init(&net->clock, &net->kept_fifo, net->options->request_timeout_ms,
                       on_kept_expired, net);
     }
-    sio_kept *k = sio_alloc(m, size);
+    sio_kept *k = sio_resize(m, NULL, size);
     uint64_t handle = k == NULL ? 0 : sio_handle_new(&net->kept, k);
     if (handle == 0) {
         sio_free_mem(m, k);
         return false;
     }
-    k->exchange = x;
-    k->handle = handle;
-    k->size = size;
+    *k = (sio_kept){ .exchange = x, .handle = handle, .size = size };
     k->body = k->bytes + x->raw.n;
     k->body_n = x->body_n;
     memcpy(k->bytes, x->raw.p, x->raw.n);

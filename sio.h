@@ -143,8 +143,9 @@ typedef struct sio_options {
      *     max_output        that it does not read, or one longer message,
      * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
      * max_output wait for it besides, and max_payload that is read in slices. Once it has joined a
-     * namespace, so can max_packet, until the last attachment is there. When all of this together
-     * exceeds max_memory, those who hold most are ended, until three quarters are left. */
+     * namespace, so can max_packet, until the last attachment is there; and what the application keeps
+     * of it with sio_http_keep, 16 requests of max_head and max_payload at the most. When all of this
+     * together exceeds max_memory, those who hold most are ended, until three quarters are left. */
     size_t max_payload;      // 1000000: a request's body, a WebSocket message
     size_t max_head;         // 16384: a request line with its header fields
     size_t max_output;       // 16 MiB waiting for one client, or one longer message
@@ -654,8 +655,8 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
  * is kept counts in max_memory. */
 uint64_t sio_http_keep(sio_http *http);
 /* Lends the request of that handle. NULL, from then on for ever: it was answered, or its client is gone.
- * All functions of requests take NULL, and fail with EINVAL: so sio_http_reply(sio_http_of(io, h), ...)
- * does nothing for who is gone. */
+ * The functions of requests take NULL: those that return a number fail with EINVAL, the others find
+ * nothing. So sio_http_reply(sio_http_of(io, h), ...) does nothing for who is gone. */
 sio_http *sio_http_of(sio_server *io, uint64_t handle);
 /* Goes on with a handshake for which allow_request returned SIO_LATER: refusal as it returns that, NULL
  * to let the client in. -1: EINVAL for any other request, and as long as allow_request runs. Where it kept
