@@ -298,7 +298,8 @@ static void on_event(sio_socket *s, sio_event *e)
     sio_span key = e->packet->index.element[0];
     if (family != NULL)
         sio_run_list(s, &family->any, e, false);
-    sio_run_list(s, &ns->any, e, false);
+    if (ns->any.n > 0)
+        sio_run_list(s, &ns->any, e, false);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
     if (family != NULL && run_event_middlewares(family, s, e) < 0)
