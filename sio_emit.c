@@ -512,7 +512,11 @@ int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, con
         return -1;
     sio_server *io = t.ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
-    if (fn == NULL || t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
+    bool for_ever = !t.only_self && t.timeout_ms == 0;
+    if (for_ever)
+        sio_log(&io->net, "event %.60s: who asks several sockets says how long: sio_timeout",
+                event);
+    if (fn == NULL || t.ns->accept != NULL || for_ever)
         return sio_fail(EINVAL);
     if (io->freeing)  // the questions that are open end now; each could ask again for ever
         return sio_fail(ECANCELED);
