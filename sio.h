@@ -634,16 +634,23 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
- * request_timeout_ms. text: a message of UTF-8 text, not binary. close: the client's code; 1005: it
- * sent none; 1006: it went without a close frame; or the code that was sent to it (1005: none was).
- * clean: it said goodbye, or sio_ws_close did. */
+ * request_timeout_ms.
+ * allow is asked for each handshake: NULL accepts it; a message, which must stay as it is until the
+ * callback ends, refuses it with 403 ("" is the standard one, "Forbidden"). Lends the request for the
+ * call; sio_http_add_header adds to the answer that accepts.
+ * text: a message of UTF-8 text, not binary. close: the client's code; 1005: it sent none; 1006: it
+ * went without a close frame; or the code that was sent to it (1005: none was). clean: it said
+ * goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);
     void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
     void (*close)(sio_ws *ws, int code, bool clean);
+    const char *(*allow)(sio_http *http);
+    void *data;  // kept: what sio_ws_data returns until it is set, and sio_http_data in allow
 } sio_ws_handlers;
-/* Copies handlers; each may be NULL. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+/* Copies handlers; each may be NULL. Lends a ws until its close handler returns. -1: EINVAL for no
+ * handlers, no path, and one without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
 /* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
  * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
@@ -655,7 +662,12 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
  * and 1006, and 3000 to 4999 may). */
 int sio_ws_close(sio_ws *ws, int code);
 sio_server *sio_ws_server(const sio_ws *ws);
+/* The request that opened it, as sio_url and its kin: each client's is kept, which takes the memory of
+ * its text, some 300 bytes of a browser without cookies. */
+const char *sio_ws_url(const sio_ws *ws);
 const char *sio_ws_address(const sio_ws *ws);
+const char *sio_ws_header(sio_ws *ws, const char *name);
+sio_value sio_ws_query(sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
@@ -667,12 +679,19 @@ typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);
     void (*message)(sio_session *s, bool text, const void *p, size_t n);
     void (*close)(sio_session *s, const char *reason);
+    void *data;  // kept: what sio_session_data returns until it is set
 } sio_engine_handlers;
+/* Copies handlers; each may be NULL. -1: EINVAL for no handlers; ENOMEM. */
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers);
 int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // copies p
 void sio_session_close(sio_session *s);
 sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
+const char *
+sio_session_url(const sio_session *s);  // this and the next three as sio_url and its kin
+const char *sio_session_address(const sio_session *s);
+const char *sio_session_header(sio_session *s, const char *name);
+sio_value sio_session_query(sio_session *s);
 void sio_session_set_data(sio_session *s, void *data);
 void *sio_session_data(const sio_session *s);
 

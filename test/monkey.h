@@ -846,9 +846,12 @@ static bool take_step(mate *g)
 
 static void begin_play(void)
 {
-    static const sio_ws_handlers raw = { on_ws_open, on_ws_message, on_ws_close };
-    static const sio_engine_handlers engine = { on_session_open, on_session_message,
-                                                on_session_close };
+    static const sio_ws_handlers raw = { .open = on_ws_open,
+                                         .message = on_ws_message,
+                                         .close = on_ws_close };
+    static const sio_engine_handlers engine = { .open = on_session_open,
+                                                .message = on_session_message,
+                                                .close = on_session_close };
     static const sio_options engine_options = { .path = "/engine.io",
                                                 .ping_interval_ms = 500,
                                                 .ping_timeout_ms = 300 };
