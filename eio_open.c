@@ -151,11 +151,24 @@ static const struct {
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
 };
 
+/* F05: whether a page asks for Socket.IO's own client, which is a route's to answer. */
+static bool asks_for_client(const sio_eio *eio, const sio_http_head *head)
+{
+    static const char name[] = "/socket.io.js";
+    sio_span path = sio_http_target_path(head->target);
+    size_t n = sizeof name - 1;
+    return eio->options == eio->net->options && path.n >= n &&
+           memcmp(path.p + path.n - n, name, n) == 0;
+}
+
 /* E19, E20, E21. message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
+    const char *remedy = errors[code].remedy;
+    if (code == 0 && asks_for_client(eio, x->head))
+        remedy = "no client is served here: call sio_serve_client, or sio_bundle for this path";
     eio->net->stats.refused++;
-    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
+    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, remedy);
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
         message = errors[code].message, n = strlen(message);

@@ -616,6 +616,21 @@ int sio_file(sio_server *io, const char *path, const char *file);
  * may not change: their tag is made once, from what they are. -1: EINVAL, ENOMEM. */
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
 
+/* Serves the files below a folder, with what sio_file adds, at a path that ends in a slash and a star. The
+ * rest of a request's path, decoded once, is the file's name; it is read when it is asked for, in the
+ * turn; a longer one than max_output is answered 500, which the log is told. A path that ends in a slash
+ * gets the index.html there; a folder's name without the slash leads there by 301. 404: what is not
+ * there, is no plain file, or has a dot in front of its name or of a folder's on the way, so that nobody
+ * comes out of the folder; and a backslash, U+0000, an escaped slash, two slashes in a row. Symbolic
+ * links are followed, wherever they lead. -1: EINVAL, ENOMEM; whether the folder is there is not asked. */
+int sio_folder(sio_server *io, const char *path, const char *folder);
+
+/* Serves a client for browsers, sio.js or an official one, as socket.io.js below Socket.IO's path: pages
+ * find it at "/socket.io/socket.io.js", as with sio_file. socket.io.min.js is the same; their source maps
+ * are the file of that name with ".map" behind it, if there is one at the call. From memory: sio_bundle at
+ * that path. Without either it is answered 400, which the log is told. -1: as sio_file. */
+int sio_serve_client(sio_server *io, const char *file);
+
 sio_server *sio_http_server(const sio_http *http);
 const char *sio_http_method(const sio_http *http);
 const char *sio_http_target(const sio_http *http);              // raw, with the query
