@@ -436,7 +436,7 @@ sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
  * no GET waiting, or was sent something else since the turn began. */
 sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
-sio_target sio_local(sio_target t);              // this process only
+sio_target sio_local(sio_target t);              // accepted; there is this process only
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
@@ -606,7 +606,7 @@ typedef void (*sio_http_handler)(sio_http *http);
  * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
-void *sio_http_data(const sio_http *http);  // what the route was set with
+void *sio_http_data(const sio_http *http);  // what the route was set with; NULL in hooks of options
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
  * changes. -1: it can't be read now, or as sio_route. */
