@@ -702,8 +702,8 @@ int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // co
 void sio_session_close(sio_session *s);
 sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
-const char *
-sio_session_url(const sio_session *s);  // this and the next three as sio_url and its kin
+/* The request that opened it, as sio_url and its kin. */
+const char *sio_session_url(const sio_session *s);
 const char *sio_session_address(const sio_session *s);
 const char *sio_session_header(sio_session *s, const char *name);
 sio_value sio_session_query(sio_session *s);
