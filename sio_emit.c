@@ -262,17 +262,14 @@ static int emit_to_family(sio_target t, packet *k, const char *template, sio_arg
 
 static int check_target(const sio_target *t, const char *event)
 {
-    if (t->ns == NULL || event == NULL)
+    if (event == NULL)
         return sio_fail(EINVAL);
-    const char *why = NULL;
-    if (sio_target_overfull(t))
-        why = "more rooms than SIO_TARGET_NAMES";
-    else if (sio_packet_reserved(event, strlen(event)))
-        why = "a reserved name";
-    if (why == NULL)
+    if (sio_target_check(t, "event", event) < 0)
+        return -1;
+    if (!sio_packet_reserved(event, strlen(event)))
         return 0;
-    sio_log(&t->ns->io->net, "event %.60s: not sent: %s", event, why);
-    return sio_fail(sio_target_overfull(t) ? E2BIG : EINVAL);
+    sio_log(&t->ns->io->net, "event %.60s: a reserved name, which clients would not take", event);
+    return sio_fail(EINVAL);
 }
 
 int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)
