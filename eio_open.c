@@ -299,7 +299,7 @@ const char *sio_handshake_url(const sio_handshake *h)
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena)
 {
     const char *p = sio_handshake_url(h), *end = h->text + h->n, *found = NULL;
-    sio_span wanted = { name, strlen(name) };
+    sio_span wanted = { name, name == NULL ? 0 : strlen(name) };  // no field has an empty name
     p += strlen(p) + 1;
     while (p < end) {
         const char *value = p + strlen(p) + 1;

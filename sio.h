@@ -651,8 +651,8 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
  * request_timeout_ms.
  * allow is asked for each handshake: NULL accepts it; a message, which must stay as it is until the
- * callback ends, refuses it with 403 ("" is the standard one, "Forbidden"). Lends the request for the
- * call; sio_http_add_header adds to the answer that accepts.
+ * callback ends, refuses it with 403 ("" is the standard one, "Forbidden"). It can't answer later. Lends
+ * the request for the call; sio_http_add_header adds to the answer that accepts.
  * text: a message of UTF-8 text, not binary. close: the client's code; 1005: it sent none; 1006: it
  * went without a close frame; or the code that was sent to it (1005: none was). clean: it said
  * goodbye, or sio_ws_close did. */
@@ -667,9 +667,9 @@ typedef struct sio_ws_handlers {
 /* Copies handlers; each may be NULL. Lends a ws until its close handler returns. -1: EINVAL for no
  * handlers, no path, and one without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
-/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
- * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
- * that is nobody's. */
+/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8, and no path; ENOMEM; EPIPE where
+ * the client is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a
+ * path that is nobody's. */
 int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
 /* The handler of close runs before it returns; closing twice is closing once. code 0: a close frame

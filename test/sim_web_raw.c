@@ -175,6 +175,7 @@ static void remember(const char *url, const char *address, const char *host, con
 
 static void remember_ws(sio_ws *ws)
 {
+    assert_null(sio_ws_header(ws, NULL));
     remember(sio_ws_url(ws), sio_ws_address(ws), sio_ws_header(ws, "hOST"),
              sio_ws_header(ws, "x-twice"), sio_ws_header(ws, "X-None"), sio_ws_query(ws));
 }
@@ -187,6 +188,7 @@ static void remember_ws_again(sio_ws *ws, int code, bool clean)
 
 static void remember_session(sio_session *s)
 {
+    assert_null(sio_session_header(s, NULL));
     remember(sio_session_url(s), sio_session_address(s), sio_session_header(s, "hOST"),
              sio_session_header(s, "x-twice"), sio_session_header(s, "X-None"),
              sio_session_query(s));
