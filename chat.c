@@ -333,13 +333,13 @@ static void print_log(void *user, const char *text)
     n_dropped = is_taken ? 0 : n_dropped + 1;
 }
 
-/* Serves a file that is beside the program, or here. */
-static bool serve(const char *path, const char *program, const char *name)
+/* Where a file is: beside the program, or here. Good until the next call. */
+static const char *locate(const char *program, const char *name)
 {
+    static char file[4096];
     const char *slash = strrchr(program, '/');
-    char file[4096];
     snprintf(file, sizeof file, "%.*s%s", slash ? (int)(slash - program) + 1 : 0, program, name);
-    return sio_file(io, path, file) == 0 || sio_file(io, path, name) == 0;
+    return access(file, R_OK) == 0 ? file : name;
 }
 
 /* An address that a browser on this machine can open. */
@@ -394,9 +394,9 @@ int main(int argc, char **argv)
     sio_on(ns, "line", on_request);
     sio_on(ns, "typing", on_typing);
     sio_on(ns, "disconnecting", on_disconnecting);
-    if (!serve("/", argv[0], "chat.html"))
+    if (sio_file(io, "/", locate(argv[0], "chat.html")) < 0)
         return fail("chat.html");
-    if (!serve("/socket.io/socket.io.js", argv[0], client))
+    if (sio_serve_client(io, locate(argv[0], client)) < 0)
         return fail(client);
     number = sio_listen(io, host, number);
     if (number < 0)

@@ -19,8 +19,8 @@ typedef struct sio_eio_events {
     size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
 } sio_eio_events;
 
-/* The request that opened a session: texts that end with NUL, one behind the other: address,
- * target, then names (in lower case) and values of header fields. */
+/* The request that opened a session or a plain WebSocket: texts that end with NUL, one behind the
+ * other: address, target, then names (in lower case) and values of header fields. */
 typedef struct sio_handshake {
     int64_t issued;
     sio_crowd *from;  // where the session is counted; NULL: nowhere
@@ -187,6 +187,9 @@ void sio_session_end(sio_session *s, const char *reason);
 /* Closes at once, for a violation or a timeout. */
 void sio_session_abort(sio_session *s, const char *reason);
 bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
+/* Keeps the request of a head, counted nowhere; to be freed as memory. NULL: no memory. */
+sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head);
+const char *sio_handshake_url(const sio_handshake *h);
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
 /* The client has done what sessions are for: this one does not make room for others any more. */

@@ -151,11 +151,24 @@ static const struct {
     { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
 };
 
+/* F05: whether a page asks for Socket.IO's own client, which is a route's to answer. */
+static bool asks_for_client(const sio_eio *eio, const sio_http_head *head)
+{
+    static const char name[] = "/socket.io.js";
+    sio_span path = sio_http_target_path(head->target);
+    size_t n = sizeof name - 1;
+    return eio->options == eio->net->options && path.n >= n &&
+           memcmp(path.p + path.n - n, name, n) == 0;
+}
+
 /* E19, E20, E21. message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
+    const char *remedy = errors[code].remedy;
+    if (code == 0 && asks_for_client(eio, x->head))
+        remedy = "no client is served here: call sio_serve_client, or sio_bundle for this path";
     eio->net->stats.refused++;
-    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
+    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, remedy);
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
         message = errors[code].message, n = strlen(message);
@@ -208,29 +221,21 @@ static char *put_copy(char *to, sio_span s)
     return to + s.n + 1;
 }
 
-/* NULL: its client may have no more sessions, or no memory. */
-static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head)
 {
+    const sio_net *net = c->net;
     char address[64];
-    sio_client_address(x->conn, head, address);
+    sio_client_address(c, head, address);
     size_t size = strlen(address) + head->target.n + 2;
     for (size_t i = 0; i < head->n_fields; i++)
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
-    sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
+    sio_handshake *h = sio_resize(&net->memory, NULL, sizeof *h + size);
     if (h == NULL)
         return NULL;
-    sio_ip ip = sio_client_ip(x->conn, head);
     h->from = NULL;
-    if (ip.n > 0) {
-        h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
-        if (h->from == NULL) {
-            sio_free_mem(&eio->net->memory, h);
-            return NULL;
-        }
-    }
-    h->issued = sio_loop_wall(eio->net->loop);
-    h->secure = eio->net->options->trust_proxy &&
+    h->issued = sio_loop_wall(net->loop);
+    h->secure = net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
     h->n = (uint32_t)size;
     char *p = put_copy(h->text, (sio_span){ address, strlen(address) });
@@ -244,6 +249,20 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         p = put_copy(value, head->field[i].value);
     }
     return h;
+}
+
+/* NULL: its client may have no more sessions, or no memory. */
+static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    sio_handshake *h = sio_handshake_new(x->conn, head);
+    sio_ip ip = sio_client_ip(x->conn, head);
+    if (h == NULL || ip.n == 0)
+        return h;
+    h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+    if (h->from != NULL)
+        return h;
+    sio_free_mem(&eio->net->memory, h);
+    return NULL;
 }
 
 /* Of these a request has one; of a repetition nobody may make a list (RFC 9110, 5.3). */
@@ -272,11 +291,15 @@ static const char *join(const char *a, const char *separator, const char *b, sio
     return both;
 }
 
+const char *sio_handshake_url(const sio_handshake *h)
+{
+    return h->text + strlen(h->text) + 1;
+}
+
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena)
 {
-    const char *p = h->text, *end = h->text + h->n, *found = NULL;
-    sio_span wanted = { name, strlen(name) };
-    p += strlen(p) + 1;
+    const char *p = sio_handshake_url(h), *end = h->text + h->n, *found = NULL;
+    sio_span wanted = { name, name == NULL ? 0 : strlen(name) };  // no field has an empty name
     p += strlen(p) + 1;
     while (p < end) {
         const char *value = p + strlen(p) + 1;

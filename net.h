@@ -350,6 +350,7 @@ typedef struct sio_mount {
     void (*free)(sio_net *net, struct sio_mount *m);  // NULL: its owner lives on
     const sio_endpoint *endpoint;
     void *owner;
+    void *data;  // what the application set it with
     struct sio_mount *next;
 } sio_mount;
 
@@ -619,7 +620,6 @@ sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 typedef struct sio_route {
     sio_mount mount;  // first
     sio_http_handler fn;
-    void *data;  // what the application set it with
     const char *method, *path;
     size_t path_n;  // of a prefix: without the "*"
     bool prefix;

@@ -85,7 +85,7 @@ static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
 }
 
 /* 5.4: a frame of a message that has several. */
-static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size_t n)
+static void on_fragment(sio_conn *c, const sio_ws_head *h, const char *p, size_t n)
 {
     const sio_memory *m = &c->net->memory;
     sio_fragments *f = c->u.ws.fragments;
@@ -143,7 +143,7 @@ static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t 
 }
 
 /* The code to refuse a frame with for its header alone, or 0. */
-static int check_frame(const sio_conn *c, const sio_ws_header *h)
+static int check_frame(const sio_conn *c, const sio_ws_head *h)
 {
     const sio_fragments *f = c->u.ws.fragments;
     size_t most = c->u.ws.events->max_message;
@@ -159,7 +159,7 @@ static int check_frame(const sio_conn *c, const sio_ws_header *h)
 /* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
 static size_t frame_size(const char *p, size_t n)
 {
-    sio_ws_header h;
+    sio_ws_head h;
     int used = sio_ws_parse_header((const unsigned char *)p, n, &h);
     return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
 }
@@ -168,7 +168,7 @@ static size_t frame_size(const char *p, size_t n)
 static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
-    sio_ws_header h;
+    sio_ws_head h;
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
         return 0;
@@ -198,7 +198,7 @@ static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 static size_t on_last_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
-    sio_ws_header h;
+    sio_ws_head h;
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
         return 0;

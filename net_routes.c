@@ -203,9 +203,7 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 void *sio_http_data(const sio_http *http)
 {
-    if (http->mount->endpoint != &endpoint)
-        return NULL;
-    return ((const sio_route_data *)(const void *)http->mount)->data;
+    return http->mount->data;
 }
 
 /* Comparing the path first sorts out most routes. RFC 9110, 9.3.2: who answers GET answers HEAD. */
@@ -256,7 +254,7 @@ int(sio_route)(sio_server *io, const char *method, const char *path, sio_http_ha
     sio_route_data *r = sio_route_new(net, sizeof *r, method, path, fn);
     if (r == NULL)
         return -1;
-    r->data = data;
+    r->mount.data = data;
     sio_mount_add(net, &r->mount);
     return 0;
 }

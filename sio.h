@@ -622,7 +622,7 @@ typedef void (*sio_http_handler)(sio_http *http);
  * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
-void *sio_http_data(const sio_http *http);  // what the route was set with
+void *sio_http_data(const sio_http *http);  // what the route was set with; NULL in hooks of options
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
  * changes. -1: it can't be read now, or as sio_route. */
@@ -631,6 +631,21 @@ int sio_file(sio_server *io, const char *path, const char *file);
 /* The same with bytes from memory, of that type (copied; NULL: no Content-Type). Keeps p, whose bytes
  * may not change: their tag is made once, from what they are. -1: EINVAL, ENOMEM. */
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
+
+/* Serves the files below a folder, with what sio_file adds, at a path that ends in a slash and a star. The
+ * rest of a request's path, decoded once, is the file's name; it is read when it is asked for, in the
+ * turn; a longer one than max_output is answered 500, which the log is told. A path that ends in a slash
+ * gets the index.html there; a folder's name without the slash leads there by 301. 404: what is not
+ * there, is no plain file, or has a dot in front of its name or of a folder's on the way, so that nobody
+ * comes out of the folder; and a backslash, U+0000, an escaped slash, two slashes in a row. Symbolic
+ * links are followed, wherever they lead. -1: EINVAL, ENOMEM; whether the folder is there is not asked. */
+int sio_folder(sio_server *io, const char *path, const char *folder);
+
+/* Serves a client for browsers, sio.js or an official one, as socket.io.js below Socket.IO's path: pages
+ * find it at "/socket.io/socket.io.js", as with sio_file. socket.io.min.js is the same; their source maps
+ * are the file of that name with ".map" behind it, if there is one at the call. From memory: sio_bundle at
+ * that path. Without either it is answered 400, which the log is told. -1: as sio_file. */
+int sio_serve_client(sio_server *io, const char *file);
 
 sio_server *sio_http_server(const sio_http *http);
 const char *sio_http_method(const sio_http *http);
@@ -650,20 +665,27 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
- * request_timeout_ms. text: a message of UTF-8 text, not binary. close: the client's code; 1005: it
- * sent none; 1006: it went without a close frame; or the code that was sent to it (1005: none was).
- * clean: it said goodbye, or sio_ws_close did. */
+ * request_timeout_ms.
+ * allow is asked for each handshake: NULL accepts it; a message, which must stay as it is until the
+ * callback ends, refuses it with 403 ("" is the standard one, "Forbidden"). It can't answer later. Lends
+ * the request for the call; sio_http_add_header adds to the answer that accepts.
+ * text: a message of UTF-8 text, not binary. close: the client's code; 1005: it sent none; 1006: it
+ * went without a close frame; or the code that was sent to it (1005: none was). clean: it said
+ * goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);
     void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
     void (*close)(sio_ws *ws, int code, bool clean);
+    const char *(*allow)(sio_http *http);
+    void *data;  // kept: what sio_ws_data returns until it is set, and sio_http_data in allow
 } sio_ws_handlers;
-/* Copies handlers; each may be NULL. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+/* Copies handlers; each may be NULL. Lends a ws until its close handler returns. -1: EINVAL for no
+ * handlers, no path, and one without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
-/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
- * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
- * that is nobody's. */
+/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8, and no path; ENOMEM; EPIPE where
+ * the client is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a
+ * path that is nobody's. */
 int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
 /* The handler of close runs before it returns; closing twice is closing once. code 0: a close frame
@@ -671,7 +693,12 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
  * and 1006, and 3000 to 4999 may). */
 int sio_ws_close(sio_ws *ws, int code);
 sio_server *sio_ws_server(const sio_ws *ws);
+/* The request that opened it, as sio_url and its kin: each client's is kept, which takes the memory of
+ * its text, some 300 bytes of a browser without cookies. */
+const char *sio_ws_url(const sio_ws *ws);
 const char *sio_ws_address(const sio_ws *ws);
+const char *sio_ws_header(sio_ws *ws, const char *name);
+sio_value sio_ws_query(sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
@@ -683,12 +710,19 @@ typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);
     void (*message)(sio_session *s, bool text, const void *p, size_t n);
     void (*close)(sio_session *s, const char *reason);
+    void *data;  // kept: what sio_session_data returns until it is set
 } sio_engine_handlers;
+/* Copies handlers; each may be NULL. -1: EINVAL for no handlers; ENOMEM. */
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers);
 int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // copies p
 void sio_session_close(sio_session *s);
 sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
+/* The request that opened it, as sio_url and its kin. */
+const char *sio_session_url(const sio_session *s);
+const char *sio_session_address(const sio_session *s);
+const char *sio_session_header(sio_session *s, const char *name);
+sio_value sio_session_query(sio_session *s);
 void sio_session_set_data(sio_session *s, void *data);
 void *sio_session_data(const sio_session *s);
 

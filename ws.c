@@ -28,11 +28,11 @@ static uint64_t load_be(const unsigned char *p, size_t n)
     return v;
 }
 
-int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
+int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_head *out)
 {
     if (n < 2)
         return 0;
-    sio_ws_header h = { .fin = p[0] & 0x80, .op = p[0] & 0x0f, .len = p[1] & 0x7f };
+    sio_ws_head h = { .fin = p[0] & 0x80, .op = p[0] & 0x0f, .len = p[1] & 0x7f };
 
     if (p[0] & 0x70)  // 5.2: no extension was negotiated, so RSV1-3 are 0
         return -SIO_WS_PROTOCOL_ERROR;

@@ -441,8 +441,10 @@ static void visit(sio_server *io, int end)
 
 static void plain_handlers_may_do_anything(void **state)
 {
-    static const sio_ws_handlers ws = { ws_open, ws_message, ws_close };
-    static const sio_engine_handlers engine = { engine_open, engine_message, engine_close };
+    static const sio_ws_handlers ws = { .open = ws_open, .message = ws_message, .close = ws_close };
+    static const sio_engine_handlers engine = { .open = engine_open,
+                                                .message = engine_message,
+                                                .close = engine_close };
     static const sio_options at = { .path = "/engine.io" };
     (void)state;
     for (int n = 0; n < PLACES * ACTIONS * 3; n++) {
@@ -684,7 +686,7 @@ static void what_has_no_limit_has_none(void **state)
 /* Names that can't be are refused, and errno says so. */
 static void impossible_names_are_refused(void **state)
 {
-    static const sio_ws_handlers ws = { NULL, NULL, NULL };
+    static const sio_ws_handlers ws = { .open = NULL };
     (void)state;
     sio_server *io = begin(NULL);
     assert_null(sio_of(io, "a,b"));
