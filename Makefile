@@ -23,8 +23,10 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	valgrind compilers symbols extras package interop steady differential rows bench size format \
 	help clean
 
-chat: lib  ## the chat room, build/chat
-	@$(TOLD) test/program $(B)/chat chat.c
+chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
+	@$(TOLD) test/program $(B)/chat chat.c $(B)/pages.c -DCHAT_CARRIES
+$(B)/pages.c: chat.html sio.js test/arrays
+	@test/arrays chat.html sio.js >$@
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
 shared:  ## the same to be loaded, build/libsio.so
