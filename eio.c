@@ -105,20 +105,30 @@ void sio_session_forget(sio_session *s)
     eio->dead = s;
 }
 
-void sio_session_closed(sio_session *s, const char *reason)
+void sio_session_closed(sio_session *s, const char *reason, const char *details)
 {
     bool was_open = sio_session_open(s);
     sio_session_forget(s);
     if (was_open)
-        s->eio->events->close(s->eio->owner, s, reason);
+        s->eio->events->close(s->eio->owner, s, reason, details);
 }
 
-void sio_session_abort(sio_session *s, const char *reason)
+static void end_now(sio_session *s, const char *reason, const char *details)
 {
     if (s->state == SIO_SESSION_CLOSED)
         return;
     s->transport->close(s, false);
-    sio_session_closed(s, reason);
+    sio_session_closed(s, reason, details);
+}
+
+void sio_session_abort(sio_session *s, const char *reason)
+{
+    end_now(s, reason, NULL);
+}
+
+void sio_session_error(sio_session *s, const char *details)
+{
+    end_now(s, "transport error", details);
 }
 
 bool sio_session_reachable(const sio_session *s)
@@ -137,7 +147,7 @@ void sio_session_end(sio_session *s, const char *reason)
     }
     s->state = SIO_SESSION_CLOSING;
     sio_deadline_set(&s->eio->net->clock, &s->eio->closing_fifo, &s->beat);
-    s->eio->events->close(s->eio->owner, s, reason);
+    s->eio->events->close(s->eio->owner, s, reason, NULL);
 }
 
 /* ---- Heartbeat ------------------------------------------------------------------------------------ */
@@ -204,7 +214,7 @@ void sio_session_control(sio_session *s, char type)
         break;  // P13, W36
     case '1':   // P14, W37
         s->transport->close(s, true);
-        sio_session_closed(s, "transport close");
+        sio_session_closed(s, "transport close", NULL);
         break;
     default:  // P09, P32, W34
         s->eio->net->stats.parse_errors++;
@@ -231,7 +241,7 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (p[0] == '3')
         sio_session_beat(s);  // H03, H06, P12, W36
     else if (p[0] == '2')
-        sio_session_abort(s, "transport error");  // P11, W35: the wrong direction
+        sio_session_error(s, "invalid heartbeat direction");  // P11, W35
     else
         sio_session_control(s, p[0]);
 }
@@ -275,11 +285,30 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_session_packet(owner, text, p, n);  // it is open: a close takes the connection's owner away
 }
 
+/* What the reference tells the application of who broke a rule of WebSocket, as far as its code says. */
+static const char *details_of(int code)
+{
+    switch (code) {
+    case SIO_WS_PROTOCOL_ERROR:
+        return "RangeError: Invalid WebSocket frame";
+    case SIO_WS_INVALID_DATA:
+        return "Error: Invalid WebSocket frame: invalid UTF-8 sequence";
+    case SIO_WS_POLICY:
+        return "RangeError: Too many message fragments";
+    case SIO_WS_TOO_BIG:
+        return "RangeError: Max payload size exceeded";
+    default:
+        return NULL;
+    }
+}
+
 /* W21, W42; who broke a rule of WebSocket was told which, and is a transport error. */
 static void on_ws_close(void *owner, int code, bool clean)
 {
-    (void)code;
-    sio_session_closed(owner, clean ? "transport close" : "transport error");
+    if (clean)
+        sio_session_closed(owner, "transport close", NULL);
+    else
+        sio_session_closed(owner, "transport error", details_of(code));
 }
 
 static size_t held_for_ws(const void *owner)

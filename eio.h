@@ -14,8 +14,9 @@ typedef struct sio_eio_events {
     void (*open)(void *owner, sio_session *s);
     /* A message; the session may be closed by it. Lends p for the call. */
     void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
-    /* The session is over. It stays valid until the turn ends. */
-    void (*close)(void *owner, sio_session *s, const char *reason);
+    /* The session is over. It stays valid until the turn ends. details: what exactly; NULL: nothing
+     * more is known. */
+    void (*close)(void *owner, sio_session *s, const char *reason, const char *details);
     size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
 } sio_eio_events;
 
@@ -186,6 +187,8 @@ size_t sio_session_pending(const sio_session *s);
 void sio_session_end(sio_session *s, const char *reason);
 /* Closes at once, for a violation or a timeout. */
 void sio_session_abort(sio_session *s, const char *reason);
+/* The same for the reason "transport error", of which it is known what went wrong. */
+void sio_session_error(sio_session *s, const char *details);
 bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
@@ -200,7 +203,8 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  //
 /* Neither message nor heartbeat, in either protocol. */
 void sio_session_control(sio_session *s, char type);
 void sio_session_base64(sio_session *s, const char *p, size_t n);  // a message, as Base64
-void sio_session_closed(sio_session *s, const char *reason);       // the end of it
+/* The end of it. */
+void sio_session_closed(sio_session *s, const char *reason, const char *details);
 void sio_session_forget(sio_session *s);  // takes it out of everything, without a word
 void sio_session_beat(sio_session *s);    // the heartbeat begins anew
 void sio_session_silent(void *eio, sio_deadline *beat);  // nothing was heard for too long

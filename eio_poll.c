@@ -118,7 +118,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL) {  // P16: the first is told that it is over
-        sio_session_abort(s, "transport error");
+        sio_session_error(s, "overlap from client");
         sio_respond_empty(x, 400);
         return;
     }
@@ -130,7 +130,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
         flush(s);
     } else if (s->state == SIO_SESSION_CLOSING) {
         release(s, "61");  // P34, P35
-        sio_session_closed(s, "forced close");
+        sio_session_closed(s, "forced close", NULL);
     }
 }
 
@@ -145,11 +145,13 @@ static void respond_ok(sio_exchange *x)
 /* P17: another POST comes while one is under way: the first one's connection goes, and the session. */
 static void end_overlap(sio_session *s, sio_exchange *x)
 {
-    const sio_exchange *post = s->on.polling->post;
+    sio_exchange *post = s->on.polling->post;
     sio_conn *first = post == NULL ? NULL : post->conn, *second = x->conn;
-    if (first != NULL)
+    if (first != NULL) {
+        post->user = s->on.polling->post = NULL;  // its end is not what ends the session
         sio_conn_end(first, false);
-    sio_session_abort(s, "transport error");
+    }
+    sio_session_error(s, "data request overlap from client");
     if (first != second)
         sio_respond_empty(x, 400);
 }
@@ -163,7 +165,7 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     } else if (k->post != NULL || k->rest != NULL) {
         end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {  // P25
-        sio_session_abort(s, "transport error");
+        sio_session_error(s, "invalid content");
         sio_respond_empty(x, 400);
     } else {  // P26
         x->wants_body = true;
@@ -291,13 +293,15 @@ void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
 {
     sio_polling *k = s->on.polling;
     bool read_whole = x == k->post && k->rest != NULL;
+    const char *lost = x == k->get ? "poll connection closed prematurely"
+                                   : "data request connection closed prematurely";
     x->user = NULL;
     if (x == k->get)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413 && !read_whole)             // P21, P24
-        sio_session_abort(s, "transport error");  // P18, P19, P40, T07
+    if (status != 413 && !read_whole)  // P21, P24
+        sio_session_error(s, lost);    // P18, P19, P40, T07
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */

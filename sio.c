@@ -114,7 +114,7 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
         v = sio_make(io, "{'message': 'error'}");  // its text was not UTF-8
     const char *json = sio_json(v, &n);
     sio_client_send(s->client, SIO_CONNECT_ERROR, sio_ns_span(s->ns), json, n);
-    sio_socket_leave(s, "server namespace disconnect");
+    sio_socket_leave(s, "server namespace disconnect", NULL);
 }
 
 /* Whether the rest is left to sio_next. A middleware that took a handle and returns anything but
@@ -343,7 +343,7 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
         .io = s->ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
     };
     if (k->type == SIO_DISCONNECT)
-        sio_socket_leave(s, "client namespace disconnect");  // S12
+        sio_socket_leave(s, "client namespace disconnect", NULL);  // S12
     else if (k->type == SIO_EVENT || k->type == SIO_BINARY_EVENT)
         on_event(s, &e);
     else if (k->has_id)  // S29: an ACK without one is ignored
@@ -522,7 +522,7 @@ static void on_open(void *owner, sio_session *session)
     }
 }
 
-static void on_close(void *owner, sio_session *session, const char *reason)
+static void on_close(void *owner, sio_session *session, const char *reason, const char *details)
 {
     sio_server *io = owner;
     sio_client *c = session->user;
@@ -531,7 +531,7 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     stop_joining(c);
     c->over = true;
     session->user = NULL;
-    sio_client_leave_all(c, reason, false);
+    sio_client_leave_all(c, reason, details, false);
     free_partial(&io->net.memory, c->partial);
     c->partial = NULL;
     c->u.next = io->dead_clients;

@@ -295,7 +295,9 @@ typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
  * name run in the order in which they were set. The library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
- *   "disconnecting"  arguments: the reason, and details or none; the rooms are still joined
+ *   "disconnecting"  argument 0: the reason. Argument 1, with "transport error" where it is known what
+ *                    went wrong: the message of the reference's Error, like "overlap from client"; with
+ *                    all other reasons there is none. The rooms are still joined
  *   "disconnect"     the same arguments; the rooms are left
  *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
  *                    an event of that name from a client is ignored

@@ -346,9 +346,10 @@ static void on_engine_message(void *owner, sio_session *s, bool text, const char
     sio_scope_leave(&e->io->net);
 }
 
-static void on_engine_close(void *owner, sio_session *s, const char *reason)
+static void on_engine_close(void *owner, sio_session *s, const char *reason, const char *details)
 {
     engine *e = owner;
+    (void)details;
     sio_scope_enter(&e->io->net);
     if (e->handlers.close != NULL)
         e->handlers.close(s, reason);
