@@ -28,6 +28,15 @@ bool sio_session_open(const sio_session *s)
     return s->state == SIO_SESSION_OPEN;
 }
 
+sio_about sio_session_about(const sio_session *s)
+{
+    const char *address = s->handshake->text;
+    bool known = address[0] != '\0';
+    return (sio_about){ .address =
+                            known ? (sio_span){ address, strlen(address) } : SIO_SPAN("unix"),
+                        .session = { s->sid, s->node.n } };
+}
+
 /* ---- Who makes room ------------------------------------------------------------------------------- */
 
 /* Closes the gaps of the list, when at least every second place is one; otherwise lets it grow. */
@@ -67,8 +76,13 @@ static bool make_room(sio_eio *eio)
         eio->first_unsettled++;
     if (eio->first_unsettled == eio->n_unsettled)
         return false;
-    sio_log(eio->net, "session closed: max_sessions is reached, and it has not been used yet");
-    sio_session_abort(eio->unsettled[eio->first_unsettled], "forced close");
+    sio_session *oldest = eio->unsettled[eio->first_unsettled];
+    sio_log_of(
+        eio->net, sio_session_about(oldest),
+        "session closed: max_sessions, %zu, is reached, and it was not used yet (raise it, or "
+        "lower max_sessions_per_address)",
+        eio->options->max_sessions);
+    sio_session_abort(oldest, "forced close");
     return eio->sessions.count < eio->options->max_sessions;
 }
 
@@ -131,6 +145,13 @@ void sio_session_error(sio_session *s, const char *details)
     end_now(s, "transport error", details);
 }
 
+void sio_session_malformed(sio_session *s)
+{
+    sio_log_of(s->eio->net, sio_session_about(s),
+               "session closed: parse error, a packet is none of Engine.IO (look at its client)");
+    sio_session_abort(s, "parse error");
+}
+
 bool sio_session_reachable(const sio_session *s)
 {
     return s->state != SIO_SESSION_CLOSED &&
@@ -170,8 +191,15 @@ static void on_ping_due(void *owner, sio_deadline *d)
 void sio_session_silent(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
+    sio_session *s = session_of(d);
+    const sio_fifo *f = s->protocol == 3 ? &eio->silence_fifo : &eio->pong_fifo;
     eio->net->stats.ping_timeouts++;
-    sio_session_abort(session_of(d), "ping timeout");  // H02, H07, H08
+    sio_log_of(
+        eio->net, sio_session_about(s),
+        "session closed: ping timeout, %s for %lld ms (raise ping_timeout_ms, if its network is "
+        "slow and not gone)",
+        s->refreshed ? "packets came but no pong" : "nothing came", (long long)f->length);
+    sio_session_abort(s, "ping timeout");  // H02, H07, H08
 }
 
 static void on_closing_over(void *owner, sio_deadline *d)
@@ -199,7 +227,7 @@ void sio_session_base64(sio_session *s, const char *p, size_t n)
     char *bytes = sio_resize(&net->memory, NULL, n / 4 * 3 + 3);
     ptrdiff_t size = bytes == NULL ? -1 : sio_base64_decode(p, n, bytes);
     if (size < 0)
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     else
         s->eio->events->message(s->eio->owner, s, false, bytes, (size_t)size);
     sio_free_mem(&net->memory, bytes);
@@ -218,7 +246,7 @@ void sio_session_control(sio_session *s, char type)
         break;
     default:  // P09, P32, W34
         s->eio->net->stats.parse_errors++;
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     }
 }
 
@@ -235,7 +263,7 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (!text)
         s->eio->events->message(s->eio->owner, s, false, p, n);
     else if (n == 0)
-        sio_session_abort(s, "parse error");  // P07, P08, W34
+        sio_session_malformed(s);  // P07, P08, W34
     else if (p[0] == 'b')
         sio_session_base64(s, p + 1, n - 1);
     else if (p[0] == '3')
@@ -318,9 +346,16 @@ static size_t held_for_ws(const void *owner)
     return events->held == NULL ? 0 : events->held(s);
 }
 
+static void tell_about(const void *owner, sio_about *about)
+{
+    *about = sio_session_about(owner);
+}
+
 void sio_session_break(sio_session *s)
 {
-    sio_log(s->eio->net, "session closed: no memory for what its client is to get");
+    sio_log_of(s->eio->net, sio_session_about(s),
+               "session closed: there is no memory for what its client is to get (give the server "
+               "more)");
     if (sio_session_open(s))
         s->transport->fail(s);
 }
@@ -404,7 +439,8 @@ void sio_session_init(sio_eio *eio)
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
                                       .max_message = o->max_payload,  // W27, W28, W29
-                                      .held = held_for_ws };
+                                      .held = held_for_ws,
+                                      .about = tell_about };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
         eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns

@@ -153,6 +153,7 @@ struct sio_eio {
     sio_fifo ping_fifo, pong_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
     sio_fifo silence_fifo;  // eio_v3.c's, from its first session on
     size_t n_rests;         // payloads that are read in slices
+    bool told_cors;         // the log was, that there are pages that could do with it
     sio_ws_events ws_events, upgrade_events;
     sio_holder holder;
     sio_mount mount;
@@ -164,10 +165,11 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
 /* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
  * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
-/* Whether the handshake of a WebSocket for that path is as it must be; if not, x is answered 400, and
+/* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400, and
  * the log is told. */
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path);
-void sio_websocket_refused(sio_net *net, const char *path, const char *why);  // tells the log
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
+/* Tells the log; why: with the remedy. */
+void sio_websocket_refused(const sio_conn *c, const sio_http_head *head, const char *why);
 void sio_eio_mount(sio_eio *eio);  // requests for its path are answered from here on
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
@@ -189,7 +191,10 @@ void sio_session_end(sio_session *s, const char *reason);
 void sio_session_abort(sio_session *s, const char *reason);
 /* The same for the reason "transport error", of which it is known what went wrong. */
 void sio_session_error(sio_session *s, const char *details);
-bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
+/* The same for a packet that is none. */
+void sio_session_malformed(sio_session *s);
+bool sio_session_reachable(const sio_session *s);   // a close can be delivered now
+sio_about sio_session_about(const sio_session *s);  // for the log
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
 /* The client has done what sessions are for: this one does not make room for others any more. */

@@ -42,7 +42,7 @@ static void on_packet(sio_session *s, bool text, const char *p, size_t n)
     if (!text && n > 0 && p[0] == message_type) {
         s->eio->events->message(s->eio->owner, s, false, p + 1, n - 1);  // V10
     } else if (!text || n == 0) {
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     } else if (p[0] == 'b' && n > 1 && p[1] == '4') {
         sio_session_base64(s, p + 2, n - 2);  // V08
     } else if (p[0] == '2') {

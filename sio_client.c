@@ -61,7 +61,8 @@ void sio_client_violate(sio_client *c, bool state, const char *what)
     if (c->over)
         return;
     sio_client_server(c)->net.stats.parse_errors++;
-    sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
+    sio_log_of(&sio_client_server(c)->net, sio_session_about(c->session), "connection closed: %s",
+               what);
     bool told = !state || sio_session_reachable(c->session);  // D05
     sio_session_end(c->session, told ? "forced close" : "forced server close");
 }

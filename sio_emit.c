@@ -266,12 +266,12 @@ static int check_target(const sio_target *t, const char *event)
         return sio_fail(EINVAL);
     const char *why = NULL;
     if (sio_target_overfull(t))
-        why = "more rooms than SIO_TARGET_NAMES";
+        why = "it has more rooms than SIO_TARGET_NAMES (name them by sio_to_list)";
     else if (sio_packet_reserved(event, strlen(event)))
-        why = "a reserved name";
+        why = "its name is the library's own (choose another)";
     if (why == NULL)
         return 0;
-    sio_log(&t->ns->io->net, "event %.60s: not sent: %s", event, why);
+    sio_log(&t->ns->io->net, "event %.60s not sent: %s", event, why);
     return sio_fail(sio_target_overfull(t) ? E2BIG : EINVAL);
 }
 
