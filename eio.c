@@ -127,6 +127,7 @@ void sio_session_closed(sio_session *s, const char *reason, const char *details)
         s->eio->events->close(s->eio->owner, s, reason, details);
 }
 
+/* details: what went wrong, where the reason is "transport error" and that is known. */
 static void end_now(sio_session *s, const char *reason, const char *details)
 {
     if (s->state == SIO_SESSION_CLOSED)
@@ -140,16 +141,25 @@ void sio_session_abort(sio_session *s, const char *reason)
     end_now(s, reason, NULL);
 }
 
-void sio_session_error(sio_session *s, const char *details)
+void sio_session_lost(sio_session *s, const char *details)
 {
+    end_now(s, "transport error", details);
+}
+
+void sio_session_error(sio_session *s, const char *details, const char *remedy)
+{
+    sio_log_of(s->eio->net, sio_session_about(s), "session closed: transport error, %s (%s)",
+               details, remedy);
     end_now(s, "transport error", details);
 }
 
 void sio_session_malformed(sio_session *s)
 {
-    sio_log_of(s->eio->net, sio_session_about(s),
-               "session closed: parse error, a packet is none of Engine.IO (look at its client)");
-    sio_session_abort(s, "parse error");
+    sio_log_of(
+        s->eio->net, sio_session_about(s),
+        "session closed: parse error, a packet is none of Engine.IO, or there is no memory for "
+        "it (look at its client)");
+    end_now(s, "parse error", NULL);
 }
 
 bool sio_session_reachable(const sio_session *s)
@@ -269,7 +279,7 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (p[0] == '3')
         sio_session_beat(s);  // H03, H06, P12, W36
     else if (p[0] == '2')
-        sio_session_error(s, "invalid heartbeat direction");  // P11, W35
+        sio_session_error(s, "invalid heartbeat direction", "look at its client");  // P11, W35
     else
         sio_session_control(s, p[0]);
 }

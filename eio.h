@@ -189,10 +189,11 @@ size_t sio_session_pending(const sio_session *s);
 void sio_session_end(sio_session *s, const char *reason);
 /* Closes at once, for a violation or a timeout. */
 void sio_session_abort(sio_session *s, const char *reason);
-/* The same for the reason "transport error", of which it is known what went wrong. */
-void sio_session_error(sio_session *s, const char *details);
-/* The same for a packet that is none. */
-void sio_session_malformed(sio_session *s);
+/* The same for what its client did, which the log is told with the remedy. */
+void sio_session_error(sio_session *s, const char *details, const char *remedy);
+void sio_session_malformed(sio_session *s);  // a packet is none
+/* The same for a request whose connection is gone. */
+void sio_session_lost(sio_session *s, const char *details);
 bool sio_session_reachable(const sio_session *s);   // a close can be delivered now
 sio_about sio_session_about(const sio_session *s);  // for the log
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);

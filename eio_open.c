@@ -134,8 +134,7 @@ static void tell_cors(sio_eio *eio, const sio_exchange *x, const sio_http_head *
     size_t at = origin.n - (host.n < origin.n ? host.n : origin.n);
     bool same = at > 0 && host.n > 0 && origin.p[at - 1] == '/' &&
                 memcmp(origin.p + at, host.p, host.n) == 0;
-    if (eio->told_cors || eio->net->options->log == NULL || origin.p == NULL || same ||
-        head->upgrade)
+    if (origin.p == NULL || same || head->upgrade)
         return;
     eio->told_cors = true;
     sio_log_text(
@@ -147,10 +146,8 @@ static void tell_cors(sio_eio *eio, const sio_exchange *x, const sio_http_head *
 /* CORS fields are on every answer, a 101 too (O08); those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
-    if (eio->options->cors == NULL) {  // O01
-        tell_cors(eio, x, head);
-        return;
-    }
+    if (eio->options->cors == NULL)
+        return;  // O01
     sio_textbuf t = sio_text_new(&eio->net->memory);
     put_cors(eio->options, head, "", &t.sink);
     sio_exchange_add(x, &t.sink);
@@ -610,6 +607,8 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         return;
     }
     add_cors(eio, x, head);
+    if (o->cors == NULL && !eio->told_cors && eio->net->options->log != NULL && q.sid[0] == '\0')
+        tell_cors(eio, x, head);
     int code = check(eio, x, head, &q, upgrade, &s, &refusal);
     if (!sio_conn_answers(c))
         return;

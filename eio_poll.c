@@ -114,20 +114,14 @@ static void release(sio_session *s, const char *packets)
     flush(s);
 }
 
-static void tell_overlap(const sio_session *s)
-{
-    sio_log_of(
-        s->eio->net, sio_session_about(s),
-        "session closed: transport error, a request comes before the last of its kind is "
-        "answered (look for a proxy that repeats requests, or two clients with one session)");
-}
+static const char overlap_remedy[] =
+    "look for a proxy that repeats requests, or two clients with one session";
 
 void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL) {  // P16: the first is told that it is over
-        tell_overlap(s);
-        sio_session_error(s, "overlap from client");
+        sio_session_error(s, "overlap from client", overlap_remedy);
         sio_respond_empty(x, 400);
         return;
     }
@@ -160,8 +154,7 @@ static void end_overlap(sio_session *s, sio_exchange *x)
         post->user = s->on.polling->post = NULL;  // its end is not what ends the session
         sio_conn_end(first, false);
     }
-    tell_overlap(s);
-    sio_session_error(s, "data request overlap from client");
+    sio_session_error(s, "data request overlap from client", overlap_remedy);
     if (first != second)
         sio_respond_empty(x, 400);
 }
@@ -175,7 +168,7 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     } else if (k->post != NULL || k->rest != NULL) {
         end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {  // P25
-        sio_session_error(s, "invalid content");
+        sio_session_error(s, "invalid content", "have its client post text");
         sio_respond_empty(x, 400);
     } else {  // P26
         x->wants_body = true;
@@ -311,7 +304,7 @@ void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
     if (x == k->post)
         k->post = NULL;
     if (status != 413 && !read_whole)  // P21, P24
-        sio_session_error(s, lost);    // P18, P19, P40, T07
+        sio_session_lost(s, lost);     // P18, P19, P40, T07
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */
@@ -427,7 +420,8 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
 static void tell_about(const void *owner, sio_about *about)
 {
     const sio_upgrade *u = owner;
-    *about = sio_session_about(u->session);
+    if (u != NULL && u->session != NULL)  // it may not have begun, or be over
+        *about = sio_session_about(u->session);
 }
 
 static void on_upgrade_close(void *owner, int code, bool clean)

@@ -49,7 +49,7 @@ static void on_packet(sio_session *s, bool text, const char *p, size_t n)
         beat(s);
         sio_session_frames(s, sio_eio_word('3'));  // V03
     } else if (p[0] == '3') {
-        sio_session_error(s, "invalid heartbeat direction");  // V04
+        sio_session_error(s, "invalid heartbeat direction", "look at its client");  // V04
     } else {
         sio_session_control(s, p[0]);
     }

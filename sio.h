@@ -168,8 +168,8 @@ typedef struct sio_options {
     size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
-     * log: gets a line, without a line end, when the turn ends, for each refusal, and for each session
-     * that ends for its client's mistake, its silence or a limit. A line is one sentence, what happened,
+     * log: gets a line, without a line end, when the turn ends, for each refusal, and where a session
+     * ends for its client's mistake, its silence or a limit. A line is one sentence, what happened,
      * then in brackets the remedy, then whom it is about as far as that is known:
      *     request refused: .. (..); client "10.0.0.1", path "/socket.io/", origin "http://a"
      * client, path (without the query), origin, session and namespace. What stands between the quotes

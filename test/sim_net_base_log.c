@@ -180,7 +180,8 @@ static const struct {
       ", session \"*\"" },
     { "S23", "A ws\n> 4x\n",
       "connection closed: a packet is malformed, *(*)" CLIENT ", session \"*\"" },
-    { "W34", "A ws\n> 9\n", "session closed: parse error, a packet is none of Engine.IO (*)*" },
+    { "W34", "A ws\n> 9\n", "session closed: parse error, a packet is none of Engine.IO, *(*)*" },
+    { "W35", "A ws\n> 2\n", "session closed: transport error, invalid heartbeat direction (*)*" },
     { "U11", "A poll\n> 40\n< 40*\nB up A\n+ 10000",
       "upgrade given up: it was not completed within upgrade_timeout_ms, 10000 (*)" CLIENT
       ", session \"*\"" },
@@ -256,6 +257,34 @@ static void an_error_of_websocket_has_a_line(void **state)
     sim_free(io);
 }
 
+/* An upgrade that does not begin, for nobody reads what is sent to its connection, has no session to
+ * name; one that there is already is told besides. */
+static void an_upgrade_that_does_not_begin_has_a_line(void **state)
+{
+    char target[200];
+    sim_peer p;
+    (void)state;
+    sio_server *io = sim_new(&(sio_options){ .max_output = 100 });
+    sim_open(io, &p, SIM_POLL, NULL);
+    snprintf(target, sizeof target, WEBSOCKET "&sid=%s", p.sid);
+    for (unsigned long again = 0; again < 2; again++) {
+        sim_client *c = sim_connect();
+        sim_room(c, 0);
+        sim_request(c, "GET", "/", NULL, NULL);
+        sim_run_ms(io, 0);
+        if (again)
+            sim_ws_open(io, target, NULL);
+        unsigned long before = sim.logged;
+        sim_request(c, "GET", target, SIM_UPGRADE, NULL);
+        sim_run_ms(io, 0);
+        expect("U09",
+               again ? "websocket closed: its session has one already *, session \"*\""
+                     : "connection closed: more than max_output, 100 bytes, waits for *(*)" CLIENT,
+               before + again);
+    }
+    sim_free(io);
+}
+
 /* ---- Who it was ------------------------------------------------------------------------------ */
 
 /* What a client chose looks like nothing else in a line, and is cut. */
@@ -313,6 +342,7 @@ int main(void)
         cmocka_unit_test(cors_is_told_once),
         cmocka_unit_test(a_closed_session_has_a_line),
         cmocka_unit_test(an_error_of_websocket_has_a_line),
+        cmocka_unit_test(an_upgrade_that_does_not_begin_has_a_line),
         cmocka_unit_test(a_clients_bytes_are_escaped_and_cut),
         cmocka_unit_test(a_session_has_its_clients_address),
         cmocka_unit_test(a_line_is_one_line),
