@@ -177,11 +177,12 @@ static const char *transport_line(const query *q)
 /* Where the answer to a request is only "Bad request". */
 static const char *mismatch_line(const query *q, const sio_session *s, bool upgrade)
 {
-    if (strcmp(q->transport, "websocket") == 0 && !upgrade)
+    bool websocket = strcmp(q->transport, "websocket") == 0;
+    if (websocket && !upgrade)
         return "request refused: it asks for a WebSocket without Connection: Upgrade (have the "
                "proxy "
                "forward Upgrade and Connection, by HTTP/1.1)";
-    if (s == NULL)
+    if (!websocket && upgrade)
         return "request refused: it upgrades to polling (have its client name transport=websocket)";
     if (s->protocol != q->protocol)
         return "request refused: its session speaks another protocol (have its client say the same "

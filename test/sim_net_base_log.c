@@ -97,6 +97,61 @@ static void a_refused_request_has_a_line(void **state)
     sim_free(io);
 }
 
+/* Requests that are not what their session is. */
+static void a_mismatch_has_a_line(void **state)
+{
+    static const struct {
+        const char *rule, *target, *fields;
+        int transport;
+        const char *line;
+    } cases[] = {
+        { "E15", POLLING, "", SIM_WS,
+          "request refused: its session is on a WebSocket already (*)" AT },
+        { "E16", "/socket.io/?EIO=3&transport=polling", "", SIM_POLL,
+          "request refused: its session speaks another protocol (*)" AT },
+        { "E15: Upgrade, and polling", POLLING, UP, SIM_POLL,
+          "request refused: it upgrades to polling (*)" AT },
+        { "U08: a proxy drops Upgrade", WEBSOCKET, "Connection: close\r\n", SIM_POLL,
+          "request refused: it asks for a WebSocket without Connection: Upgrade (*)" AT },
+    };
+    char target[200];
+    sim_peer p;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_allow_v3(io);
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        unsigned long before = sim.logged;
+        sim_open(io, &p, cases[i].transport, NULL);
+        snprintf(target, sizeof target, "%s&sid=%s", cases[i].target, p.sid);
+        sim_http(io, "GET", target, cases[i].fields, NULL);
+        expect(cases[i].rule, cases[i].line, before);
+    }
+    sim_free(io);
+}
+
+static const char *never(sio_http *http)
+{
+    (void)http;
+    return "no";
+}
+
+/* Whom the server, or its application, does not want. */
+static void who_is_turned_away_has_a_line(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(&(sio_options){ .allow_request = never, .max_per_address = 1 });
+    sim_client *c = sim_connect_from("::1");
+    sim_request(c, "GET", POLLING, NULL, NULL);
+    sim_run_ms(io, 0);
+    expect("E19",
+           "handshake refused: allow_request said so (*); client \"::1\", path \"/socket.io/\"", 0);
+    sim_connect_from("::1");
+    sim_run_ms(io, 0);
+    expect("a limit",
+           "connection refused: max_connections, or max_per_address *(*); client \"::1\"", 1);
+    sim_free(io);
+}
+
 /* What was refused for what the server's options say names the option, and its number. */
 static void a_limit_has_a_line_with_its_number(void **state)
 {
@@ -338,6 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_refused_request_has_a_line),
+        cmocka_unit_test(a_mismatch_has_a_line),
+        cmocka_unit_test(who_is_turned_away_has_a_line),
         cmocka_unit_test(a_limit_has_a_line_with_its_number),
         cmocka_unit_test(cors_is_told_once),
         cmocka_unit_test(a_closed_session_has_a_line),
