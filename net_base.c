@@ -446,7 +446,7 @@ void sio_fifo_init(sio_clock *clock, sio_fifo *f, int length,
                    void (*expire)(void *, sio_deadline *), void *owner)
 {
     f->head.prev = f->head.next = &f->head;
-    f->length = length > 0 ? length : 1;
+    f->length = length == SIO_NEVER ? INT64_MAX / 4 : length > 0 ? length : 1;
     f->early = 0;
     f->expire = expire;
     f->owner = owner;

@@ -270,10 +270,10 @@ const sio_stats *sio_get_stats(const sio_server *io);
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
-/* The namespace of that name ("chat" is "/chat"); made when there is none, in the first family that takes the name, whose
- * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
- * sio_find. NULL: ENOMEM; EINVAL for a name that is NULL, has a comma, or is longer than SIO_NS_NAME
- * bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
+/* The namespace of that name ("chat" is "/chat"); made when there is none, in the first family that
+ * takes the name, whose accept gets {} as its argument. It stays until sio_free; for names that come
+ * from clients there is sio_find. NULL: ENOMEM; EINVAL for a name that is NULL, has a comma, or is
+ * longer than SIO_NS_NAME bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
 #define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
@@ -392,11 +392,10 @@ void *sio_data(const sio_socket *socket);
  * what sio_shutdown does. When a socket has left already, the first two do nothing; sio_end_connection
  * does as long as its connection is there. */
 
-/* Leaves the namespace ("server namespace disconnect"); close: ends the whole connection, with all
- * its namespaces. Handlers of "disconnecting" and "disconnect" run before it returns. */
+/* Leaves the namespace; close: ends the whole connection, with all its namespaces. */
 void sio_disconnect(sio_socket *socket, bool close);
 
-/* Ends the Engine.IO connection without a Socket.IO packet ("forced close"). */
+/* Ends the Engine.IO connection without a Socket.IO packet. */
 void sio_end_connection(sio_socket *socket);
 
 /* Bytes that wait for the client to read them. */
@@ -420,7 +419,8 @@ const char *sio_header(sio_socket *socket, const char *name);
  *     sio_emit(sio_except(sio_to(sio_broadcast(socket), "a"), "b"), "hi", "%d", 7);
  *
  * Room names and lists are borrowed until the call that uses the target. SIO_TARGET_NAMES of
- * sio_to and sio_except together are the most, and one list of each kind. */
+ * sio_to and sio_except together are the most, and one list of each kind. A target with NULL in it is
+ * nobody's: using it fails with EINVAL. */
 #define SIO_TARGET_NAMES 5
 typedef struct sio_target {
     sio_namespace *ns;
@@ -444,7 +444,7 @@ sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
  * no GET waiting, or was sent something else since the turn began. */
 sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
-sio_target sio_local(sio_target t);              // this process only
+sio_target sio_local(sio_target t);              // this process only, as all are so far
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
@@ -577,7 +577,7 @@ int sio_ack_now(sio_later later, const char *format, ...) SIO_PRINTF(2, 3);
 /* ---- Rooms ---------------------------------------------------------------------------------- */
 
 /* Every socket is in the room of its own id until it leaves it. Joining twice is joining once.
- * sio_join: 0, or -1: ENOMEM, or E2BIG for more than max_rooms. All three look the name up, then look
+ * sio_join: 0, or -1: EINVAL for NULL, ENOMEM, or E2BIG for more than max_rooms. All three look the name up, then look
  * for the socket: O(rooms of the socket or members of the room, whichever are fewer). */
 int sio_join(sio_socket *socket, const char *room);
 void sio_leave(sio_socket *socket, const char *room);

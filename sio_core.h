@@ -289,7 +289,9 @@ typedef struct sio_found {
     bool failed;
 } sio_found;
 
-bool sio_target_overfull(const sio_target *t);  // it was given more names than it holds
+/* 0; or -1 with errno: it is nobody's (EINVAL), or was given more names than it holds (E2BIG), which the
+ * log is told as what and name. */
+int sio_target_check(const sio_target *t, const char *what, const char *name);
 /* Calls fn, which must not call back into the application, for each receiver. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
 sio_found sio_target_receivers(const sio_target *t);

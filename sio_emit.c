@@ -262,17 +262,15 @@ static int emit_to_family(sio_target t, packet *k, const char *template, sio_arg
 
 static int check_target(const sio_target *t, const char *event)
 {
-    if (t->ns == NULL || event == NULL)
+    if (event == NULL)
         return sio_fail(EINVAL);
-    const char *why = NULL;
-    if (sio_target_overfull(t))
-        why = "it has more rooms than SIO_TARGET_NAMES (name them by sio_to_list)";
-    else if (sio_packet_reserved(event, strlen(event)))
-        why = "its name is the library's own (choose another)";
-    if (why == NULL)
+    if (sio_target_check(t, "event", event) < 0)
+        return -1;
+    if (!sio_packet_reserved(event, strlen(event)))
         return 0;
-    sio_log(&t->ns->io->net, "event %.60s not sent: %s", event, why);
-    return sio_fail(sio_target_overfull(t) ? E2BIG : EINVAL);
+    sio_log(&t->ns->io->net,
+            "event %.60s: its name is one that clients do not take (choose another)", event);
+    return sio_fail(EINVAL);
 }
 
 int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)

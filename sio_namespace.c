@@ -462,7 +462,7 @@ sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
 
 sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
 {
-    return (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
+    return id == NULL ? NULL : (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
 }
 
 void *sio_data(const sio_socket *s)

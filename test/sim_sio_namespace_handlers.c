@@ -247,6 +247,21 @@ static bool accept_all(const char *name, sio_event *auth)
     return true;
 }
 
+static void join_nothing(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    assert_int_equal(sio_join(socket, NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    sio_leave(socket, NULL);
+    assert_false(sio_in_room(socket, NULL));
+    assert_int_equal(sio_room_size(sio_ns(socket), NULL), 0);
+    assert_null(sio_socket_by_id(sio_ns(socket), NULL));
+    assert_int_equal(sio_sockets_join(sio_self(socket), NULL), -1);
+    assert_int_equal(sio_sockets_leave(sio_self(NULL), "a"), -1);
+    assert_int_equal(sio_each(sio_self(socket), NULL, NULL), -1);
+    strcat(order, "joined nothing");
+}
+
 static void what_is_missing_is_refused(void **state)
 {
     static char data[] = "d";
@@ -275,6 +290,9 @@ static void what_is_missing_is_refused(void **state)
     assert_null(sio_of(io, NULL));
     assert_null(sio_find(io, NULL));
     assert_string_equal(say(&p, "42[\"e\"]"), "");
+    sio_on(ns, "e", join_nothing);
+    assert_string_equal(say(&p, "42[\"e\"]"), "joined nothing");
+    order[0] = '\0';
     assert_non_null(sio_family(io, accept_all, data));
     assert_non_null(sio_of(io, "/new"));
     assert_string_equal(order, "d");

@@ -599,6 +599,58 @@ static void counters_count(void **state)
     sim_free(io);
 }
 
+/* Nothing is too much, and nothing is ever over. Sums of what is without an end do not wrap around. */
+static void what_has_no_limit_has_none(void **state)
+{
+    sio_options o = { .ping_interval_ms = SIO_NEVER,
+                      .ping_timeout_ms = SIO_NEVER,
+                      .upgrade_timeout_ms = SIO_NEVER,
+                      .connect_timeout_ms = SIO_NEVER,
+                      .header_timeout_ms = SIO_NEVER,
+                      .request_timeout_ms = SIO_NEVER,
+                      .keep_alive_ms = SIO_NEVER,
+                      .return_timeout_ms = SIO_NEVER,
+                      .close_timeout_ms = SIO_NEVER,
+                      .stop_timeout_ms = SIO_NEVER,
+                      .max_payload = SIO_NO_LIMIT,
+                      .max_head = SIO_NO_LIMIT,
+                      .max_output = SIZE_MAX,  // more than that is the same
+                      .max_attachments = SIO_NO_LIMIT,
+                      .max_packet = SIO_NO_LIMIT,
+                      .max_depth = SIO_NO_LIMIT,
+                      .max_namespaces = SIO_NO_LIMIT,
+                      .max_rooms = SIO_NO_LIMIT,
+                      .max_connections = SIO_NO_LIMIT,
+                      .max_sessions = SIO_NO_LIMIT,
+                      .max_sessions_per_address = SIO_NO_LIMIT,
+                      .max_per_address = SIO_NO_LIMIT,
+                      .max_memory = SIO_NO_LIMIT,
+                      .max_dynamic_namespaces = SIO_NO_LIMIT };
+    const int64_t days = 86400 * (int64_t)1000;
+    sim_peer p, q, old;
+    (void)state;
+    sio_server *io = begin(&o);
+    sio_allow_v3(io);
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_open(io, &q, SIM_POLL, NULL);
+    sim_open(io, &old, SIM_WS, "3");
+    sim_run_ms(io, 20 * days);
+    sim_run_ms(io, 20 * days);  // SIO_NEVER as a number would be over by now
+    assert_int_equal(sio_get_stats(io)->sessions, 3);
+    sim_say(&p, "40");
+    sim_say(&q, "40");
+    sim_run_ms(io, 20 * days);
+    assert_int_equal(sio_get_stats(io)->sockets, 3);
+    char *big = filled(2000000, 'x');
+    memcpy(big, "42[\"e\",\"", 9);
+    memcpy(big + 2000000 - 2, "\"]", 2);
+    sim_say(&p, big);
+    free(big);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_get_stats(io)->packets_in, 3);
+    sim_free(io);
+}
+
 /* Names that can't be are refused, and errno says so. */
 static void impossible_names_are_refused(void **state)
 {
@@ -639,6 +691,7 @@ int main(void)
         cmocka_unit_test(the_log_may_do_anything),
         cmocka_unit_test(a_flood_of_lines_is_bounded),
         cmocka_unit_test(counters_count),
+        cmocka_unit_test(what_has_no_limit_has_none),
         cmocka_unit_test(impossible_names_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
