@@ -162,32 +162,35 @@ static const char *const errors[] = {
     "Bad request",       "Forbidden",          "Unsupported protocol version"
 };
 
+static sio_session *find_session(const sio_eio *eio, const query *q)
+{
+    return (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
+}
+
 /* A transport that there is not, or that may not be used. */
 static const char *transport_line(const query *q)
 {
     if (q->transport[0] == '\0')
         return "request refused: it names no transport, so it is no client of Socket.IO (have a "
-               "page "
-               "load its client from elsewhere, and connect by io())";
+               "page load its client from elsewhere, and connect by io())";
     if (strcmp(q->transport, "polling") == 0 || strcmp(q->transport, "websocket") == 0)
         return "request refused: its transport is switched off (add it to the option transports)";
     return "request refused: Transport unknown (have its client use polling and websocket)";
 }
 
 /* Where the answer to a request is only "Bad request". */
-static const char *mismatch_line(const query *q, const sio_session *s, bool upgrade)
+static const char *mismatch_line(const sio_eio *eio, const query *q, bool upgrade)
 {
     bool websocket = strcmp(q->transport, "websocket") == 0;
     if (websocket && !upgrade)
         return "request refused: it asks for a WebSocket without Connection: Upgrade (have the "
-               "proxy "
-               "forward Upgrade and Connection, by HTTP/1.1)";
+               "proxy forward Upgrade and Connection, by HTTP/1.1)";
     if (!websocket && upgrade)
         return "request refused: it upgrades to polling (have its client name transport=websocket)";
-    if (s->protocol != q->protocol)
+    const sio_session *s = find_session(eio, q);
+    if (s != NULL && s->protocol != q->protocol)
         return "request refused: its session speaks another protocol (have its client say the same "
-               "EIO "
-               "in each request)";
+               "EIO in each request)";
     return "request refused: its session is on a WebSocket already (have its client poll no more)";
 }
 
@@ -197,37 +200,34 @@ static const char *sid_line(const query *q)
     size_t n = strspn(q->sid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
     if (n != SID_BYTES / 3 * 4 || q->sid[n] != '\0')
         return "request refused: Session ID unknown, and no server like this one made it (look at "
-               "its "
-               "client or proxy)";
+               "its client or proxy)";
     return "request refused: Session ID unknown, it has ended, or is another process's, or from "
-           "before "
-           "a restart (with several processes have the proxy use sticky sessions)";
+           "before a restart (with several processes have the proxy use sticky sessions)";
 }
 
 /* What the log says of a request that is refused with that code. asked: allow_request said so. */
-static const char *line_of(const sio_http_head *head, const query *q, const sio_session *s,
-                           bool upgrade, int code, bool asked)
+static const char *line_of(const sio_eio *eio, const sio_http_head *head, bool upgrade,
+                           unsigned code, bool asked)
 {
+    query q = parse_query(head->target);
     switch (code) {
     case 0:
-        return transport_line(q);
+        return transport_line(&q);
     case 1:
-        return sid_line(q);
+        return sid_line(&q);
     case 2:
         return "request refused: Bad handshake method (have its client open sessions with GET)";
     case 3:
-        return mismatch_line(q, s, upgrade);
+        return mismatch_line(eio, &q, upgrade);
     case 4:
         if (asked)
             return "handshake refused: allow_request said so (look there, if it should not)";
-        if (q->jsonp.p != NULL)
+        if (q.jsonp.p != NULL)
             return "request refused: it is JSONP, which never passes origins (have its client not "
-                   "use "
-                   "it)";
+                   "use it)";
         if (sio_http_field_of(head, "Origin").p == NULL)
             return "request refused: a page of another site sends it and names no origin (have the "
-                   "page "
-                   "use fetch or io(), and add its origin to the option origins)";
+                   "page use fetch or io(), and add its origin to the option origins)";
         return "request refused: its origin is not one of the option origins (add it there)";
     default:
         return "request refused: Unsupported protocol version (call sio_allow_v3, if clients of "
@@ -239,6 +239,9 @@ static const char *line_of(const sio_http_head *head, const query *q, const sio_
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
+    if (eio->net->options->log != NULL)
+        sio_log_text(eio->net, sio_request_about(x->conn, x->head),
+                     line_of(eio, x->head, upgrade, code, message != NULL));
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
         message = errors[code], n = strlen(message);
@@ -500,7 +503,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     if (!polling && !websocket)
         return 0;             // E10, E22, E23
     if (q->sid[0] != '\0') {  // E09
-        *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
+        *s = find_session(eio, q);
         if (*s == NULL)
             return 1;  // E11
         bool fits = upgrade ? websocket : polling && (*s)->transport == &sio_by_polling;
@@ -614,9 +617,6 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     if (!sio_conn_answers(c))
         return;
     if (code >= 0) {
-        if (eio->net->options->log != NULL)
-            sio_log_text(eio->net, sio_request_about(c, head),
-                         line_of(head, &q, s, upgrade, code, refusal != NULL));
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
@@ -629,8 +629,8 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     }
     if (!sio_conn_answers(c))
         return;
-    if (s != NULL && s->state == SIO_SESSION_CLOSED)
-        refuse(eio, x, upgrade, 1, NULL);  // the hook ended it, and knows why
+    if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
+        refuse(eio, x, upgrade, 1, NULL);
     else if (s != NULL)
         on_session_request(s, x, head, &q, upgrade);
     else if (upgrade)

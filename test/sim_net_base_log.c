@@ -40,14 +40,12 @@ static void ask(sio_server *io, const request *r, const char *line)
 static const request requests[] = {
     { "the path without its slash", "GET /socket.io?EIO=4&transport=polling", "",
       "not found: no route takes this method and path (Socket.IO listens on /socket.io/, said by "
-      "the "
-      "option path)" CLIENT ", path \"/socket.io\"" },
+      "the option path)" CLIENT ", path \"/socket.io\"" },
     { "another path", "GET /ws/?EIO=4&transport=polling&token=secret", "",
       "not found: *Socket.IO listens on /socket.io/*path \"/ws/\"" },
     { "another path, a WebSocket", "GET /ws/", UP,
       "websocket handshake refused: its path is nobody's (Socket.IO listens on /socket.io/, said "
-      "by "
-      "the option path)" CLIENT ", path \"/ws/\"" },
+      "by the option path)" CLIENT ", path \"/ws/\"" },
     { "no transport", "GET /socket.io/", "", "request refused: it names no transport*(*)" AT },
     { "E10: none that there is", "GET /socket.io/?EIO=4&transport=foo", "",
       "request refused: Transport unknown (*)" AT },
@@ -67,8 +65,7 @@ static const request requests[] = {
       "request refused: Bad handshake method (have its client open sessions with GET)" AT },
     { "W06: a proxy drops Upgrade", "GET " WEBSOCKET, "Connection: close\r\n",
       "request refused: it asks for a WebSocket without Connection: Upgrade (have the proxy "
-      "forward "
-      "Upgrade and Connection, by HTTP/1.1)" AT },
+      "forward Upgrade and Connection, by HTTP/1.1)" AT },
     { "W06: and leaves the field", "GET " WEBSOCKET, "Upgrade: websocket\r\n",
       "request refused: it asks for a WebSocket without Connection: Upgrade (*)" AT },
     { "E14: Upgrade, and polling", "GET " POLLING, UP,
@@ -77,8 +74,7 @@ static const request requests[] = {
       "websocket handshake refused: Missing or invalid Sec-WebSocket-Key header (*)" AT },
     { "E11: a session of long ago", "GET " POLLING "&sid=abcdefghijABCDEFG-_9", "",
       "request refused: Session ID unknown, it has ended, or is another process's, or from before "
-      "a "
-      "restart (with several processes have the proxy use sticky sessions)" AT },
+      "a restart (with several processes have the proxy use sticky sessions)" AT },
     { "E11: nobody's", "GET " POLLING "&sid=abc", "",
       "request refused: Session ID unknown, and no server like this one made it (*)" AT },
     { "E11: nobody's, as long", "GET " POLLING "&sid=abcdefghijABCDEFG-_%20", "",
@@ -214,8 +210,7 @@ static const struct {
 } sessions[] = {
     { "H02", "A ws\n> 40\n< 40*\n+ 45000",
       "session closed: ping timeout, nothing came for 20000 ms (raise ping_timeout_ms, if its "
-      "network "
-      "is slow and not gone)" CLIENT ", session \"*\"" },
+      "network is slow and not gone)" CLIENT ", session \"*\"" },
     { "H04", "A ws\n> 40\n< 40*\n+ 25000\n> 42['x']\n+ 40000",
       "session closed: ping timeout, packets came but no pong for 20000 ms (*)" CLIENT
       ", session \"*\"" },
@@ -265,8 +260,7 @@ static const struct {
 } frames[] = {
     { "W27", 0x81, NULL, 101,
       "websocket closed: 1009, a message of 101 bytes or more exceeds max_payload, 100 (raise it, "
-      "or "
-      "send less at once)*" },
+      "or send less at once)*" },
     { "W28", 0x80, NULL, 61,
       "websocket closed: 1009, a message of 111 bytes or more exceeds *, 100 (*)*" },
     { "W25", 0x81, "\xff", 1, "websocket closed: 1007, a text is not UTF-8 (*)*" },
