@@ -64,7 +64,7 @@ unit: lib  ## the C tests alone; make unit T=json: those with json in their name
 	@$(TOLD) test/unit
 corpora: lib  ## what the fuzzers know, once more
 	@$(TOLD) test/corpora
-compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
+compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; our flags; what they refuse
 	@$(TOLD) test/compilers
 symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
 	@$(TOLD) test/symbols

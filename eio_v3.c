@@ -31,10 +31,9 @@ static void beat(sio_session *s)
 {
     sio_eio *eio = s->eio;
     const sio_options *o = eio->options;
-    int64_t silence = (int64_t)o->ping_interval_ms + o->ping_timeout_ms;
     if (eio->silence_fifo.expire == NULL)
         sio_fifo_init(&eio->net->clock, &eio->silence_fifo,
-                      silence < SIO_NEVER ? (int)silence : SIO_NEVER, sio_session_silent, eio);
+                      o->ping_interval_ms + o->ping_timeout_ms, sio_session_silent, eio);
     sio_deadline_set(&eio->net->clock, &eio->silence_fifo, &s->beat);
 }
 

@@ -139,6 +139,11 @@ static void run_middlewares(sio_socket *s, size_t i)
         e.next = (uint32_t)i + 1;
         e.data = b->data;
         const char *error = b->fn.middleware(s, &e);
+        if (error == SIO_LATER && e.admission == 0 && s->state == SIO_SOCKET_CONNECTING) {
+            sio_log(&io->net,
+                    "CONNECT refused: a middleware returned SIO_LATER without sio_next_later");
+            error = "internal error";  // nobody could let it in any more
+        }
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
@@ -284,6 +289,11 @@ static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
         e->error_data = NULL;
         e->data = b->data;
         const char *error = b->fn.middleware(s, e);
+        if (error == SIO_LATER) {
+            sio_log(&ns->io->net,
+                    "event dropped: a middleware of sio_use_event can't answer later");
+            error = SIO_DROP;
+        }
         if (s->state != SIO_SOCKET_CONNECTED || error == SIO_DROP)
             return -1;
         if (error != NULL) {
@@ -303,7 +313,8 @@ static void on_event(sio_socket *s, sio_event *e)
     sio_span key = e->packet->index.element[0];
     if (family != NULL)
         sio_run_list(s, &family->any, e, false);
-    sio_run_list(s, &ns->any, e, false);
+    if (ns->any.n > 0)
+        sio_run_list(s, &ns->any, e, false);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
     if (family != NULL && run_event_middlewares(family, s, e) < 0)

@@ -4,6 +4,7 @@
  * A whole server:
  *
  *     #include "sio.h"
+ *     #include <stdio.h>
  *
  *     static void on_message(sio_socket *socket, sio_event *event)
  *     {
@@ -16,7 +17,10 @@
  *     {
  *         sio_server *io = sio_new(NULL);
  *         sio_on(sio_of(io, "/"), "chat message", on_message);
- *         return sio_listen(io, "127.0.0.1", 3000) < 0 || sio_run(io) < 0;
+ *         if (sio_listen(io, "127.0.0.1", 3000) >= 0)
+ *             return sio_run(io) < 0;
+ *         perror("can't listen");
+ *         return 1;
  *     }
  *
  * Speaks Engine.IO 4 (and 3 by option) and Socket.IO 5 to the official clients.
@@ -92,8 +96,10 @@ enum { SIO_POLLING = 1, SIO_WEBSOCKET = 2 };
 /* What is on by default, and may be switched off. */
 enum sio_switch { SIO_DEFAULT, SIO_ON, SIO_OFF };
 
-#define SIO_NEVER INT_MAX             // of a time: it does not end
-#define SIO_NO_LIMIT (SIZE_MAX / 16)  // of a size or number
+/* Of a time: it does not end; of pings, twelve days, which is the most that clients can wait. Of a size or
+ * number: as much as there is. */
+#define SIO_NEVER INT_MAX
+#define SIO_NO_LIMIT (SIZE_MAX / 16)
 
 /* Options: 0, NULL and false stand for the default, everywhere. Defaults and names are the reference's. */
 typedef struct sio_options {
@@ -139,10 +145,11 @@ typedef struct sio_options {
      * max_output wait for it besides, and max_payload that is read in slices. Once it has joined a
      * namespace, so can max_packet, until the last attachment is there. When all of this together
      * exceeds max_memory, those who hold most are ended, until three quarters are left. */
-    size_t max_payload;      // 1000000: a request's body, a WebSocket message
-    size_t max_head;         // 16384: a request line with its header fields
-    size_t max_output;       // 16 MiB waiting for one client, or one longer message
-    size_t max_attachments;  // 10 in one packet
+    size_t max_payload;  // 1000000: a request's body, a WebSocket message
+    size_t max_head;     // 16384: a request line with its header fields
+    size_t max_output;   // 16 MiB waiting for one client, or one longer message; who sends much in
+                         // one turn watches sio_pending
+    size_t max_attachments;  // 10 in one packet that comes in
     size_t max_packet;       // 11 times max_payload: a packet's text with all its attachments
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
@@ -189,8 +196,8 @@ sio_server *sio_new(const sio_options *options);
  * a callback it frees nothing, for what called that goes on: then it does what sio_shutdown does. */
 void sio_free(sio_server *io);
 
-/* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
- * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
+/* Listens at host and port: an IPv4 or IPv6 address, or a name, of which the first address that
+ * works is taken; NULL: all of this machine's; port 0 for a free one; or at "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
  * EINVAL after sio_shutdown, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
@@ -221,8 +228,12 @@ int sio_wait_ms(const sio_server *io);
 void sio_shutdown(sio_server *io);
 
 /* Connection state recovery: a socket that was lost, and comes back in time with the same client, has
- * its id, rooms and data again, and gets what was sent to it meanwhile. Without a call of this nothing
- * is kept for anybody. 0 and false stand for the default; NULL is all defaults. */
+ * its id, rooms and data again, and gets what was sent to it meanwhile. "disconnect" runs when it is
+ * lost, and "connection" when it is back, where sio_recovered tells; it is another socket with another
+ * handle then, and questions that it was asked have failed. One that does not come back in time is gone
+ * for good when its data is released (sio_set_data).
+ * Without a call of this nothing is kept for anybody. 0 and false stand for the default; NULL is all
+ * defaults. */
 typedef struct sio_recovery {
     int ms;                // 120000: how long a socket may be away
     size_t bytes;          // 16 MiB of packets and lost sockets kept, over all namespaces
@@ -236,8 +247,8 @@ int sio_recover(sio_server *io, const sio_recovery *options);
 void *sio_user(const sio_server *io);
 
 /* Calls fn once, in ms from now or later, never earlier; sio_every again and again, each ms (at least 1)
- * from the first time on, without making up for what was missed. Keep data. Return an id above 0 for
- * sio_cancel, or 0: EINVAL for no fn; ENOMEM. */
+ * from the first time on, without making up for what was missed. Keep data; sio_free forgets what is
+ * still to come. Return an id above 0 for sio_cancel, or 0: EINVAL for no fn; ENOMEM. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 uint64_t sio_every(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
@@ -307,20 +318,22 @@ typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
  *   "disconnect"     the same arguments; the rooms are left
  *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
  *                    an event of that name from a client is ignored
- * sio_once: for the next one alone, whichever socket it is from. data, which may be left out: what
- * sio_handler_data returns in fn. 0, or -1: EINVAL for NULL, ENOMEM. */
+ * Set handlers once, when the program begins, and not in "connection": they are the namespace's. The
+ * same fn with the same data is set once, however often. sio_once: for the next one alone, whichever
+ * socket it is from. data, which may be left out: what sio_handler_data returns in fn. 0, or -1: EINVAL
+ * for NULL, ENOMEM. */
 int sio_on(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 int sio_once(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
-/* Forgets the handlers that were set with that fn and data; fn NULL: all of that name. Those that were
- * to run for the event under way do not. */
-void sio_off(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
+/* Forgets the handlers that were set with that fn and data (NULL where it is left out); fn NULL: all of
+ * that name. Those that were to run for the event under way do not. Returns how many. */
+int sio_off(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* Calls fn for every event that comes in, before middlewares and handlers; or for every event that
  * goes out to a socket (acknowledgements are neither). sio_off_any forgets fn in both. As sio_on. */
 int sio_on_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
 int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
-void sio_off_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
+int sio_off_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* What the handler, middleware or accept that is running was set with. */
 void *sio_handler_data(const sio_event *event);
@@ -434,14 +447,15 @@ typedef struct sio_target {
 } sio_target;
 
 sio_target sio_all(sio_namespace *ns);                                     // io.emit
-sio_target sio_self(sio_socket *socket);                                   // socket.emit
+sio_target sio_self(sio_socket *socket);                                   // socket.emit; no rooms
 sio_target sio_broadcast(sio_socket *socket);                              // socket.broadcast
 sio_target sio_to(sio_target t, const char *room);                         // the union of the rooms
 sio_target sio_except(sio_target t, const char *room);                     // without the members
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
 /* Dropped for each receiver that can't take it at once: it has not read what was sent, polls and has
- * no GET waiting, or was sent something else since the turn began. */
+ * no GET waiting, or was sent something else since the turn began. So of two in one turn the second is
+ * dropped, as with the reference: what belongs together goes in one event. */
 sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
 sio_target sio_local(sio_target t);              // this process only, as all are so far
@@ -458,8 +472,9 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
  *   %%             a percent sign, inside quotes
  * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: nothing is sent: EINVAL for a template that is not JSON, NULL for
- * %s, text that is not UTF-8, a reserved event name, no target; E2BIG for too many attachments or rooms;
- * ENOMEM. The log says which, and where in the template. */
+ * %s, text that is not UTF-8, a reserved event name, rooms of sio_self; E2BIG for more than 1000
+ * attachments (the JavaScript client takes 10) or too many rooms; ENOMEM. The log says which, and where
+ * in the template. EINVAL without a line: NULL for the event's name, or in the target. */
 int sio_emit(sio_target t, const char *event, const char *format, ...) SIO_PRINTF(3, 4);
 int sio_vemit(sio_target t, const char *event, const char *format, va_list ap);
 
@@ -490,7 +505,8 @@ sio_value sio_parse(sio_server *io, const char *json, size_t n);
 sio_value sio_array(sio_server *io);
 sio_value sio_object(sio_server *io);
 /* Adds a template's values to an array; or one value, as the member of that name, to an object (of two
- * with one name the client sees the last). As sio_emit; EINVAL for a value of another kind too. */
+ * with one name the client sees the last). As sio_emit; EINVAL too for what sio_array or sio_object has
+ * not made: other values don't grow. */
 int sio_push(sio_value array, const char *format, ...) SIO_PRINTF(2, 3);
 int sio_vpush(sio_value array, const char *format, va_list ap);
 int sio_set_member(sio_value object, const char *name, const char *format, ...) SIO_PRINTF(3, 4);

@@ -15,7 +15,7 @@ enum {
 
 /* What a sio_value points at. */
 typedef struct sio_value_data {
-    unsigned char mark[4];  // first; says that it is one
+    char mark[5];  // first; says that it is one
     unsigned char kind;
     bool kept;   // by sio_keep
     bool grows;  // sio_array's or sio_object's

@@ -139,8 +139,8 @@ static bool is_key(sio_span key)
 }
 
 /* 4.2.1. A field that is there twice is none: 11.3.1 and 11.3.5 forbid it, and who looks at the first
- * and who looks at the last must not shake different hands. Version 8 is a draft's, with the same
- * frames. */
+ * and who looks at the last must not shake different hands. Version 8 is a draft's (11.6), which the
+ * reference takes as well. */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint)
 {
     *version_hint = false;

@@ -64,6 +64,11 @@ static const char *told(sio_server *io, int result)
     return sim.log;
 }
 
+static void on_nothing(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io, (void)data, (void)error, (void)answer;
+}
+
 static void arguments_are_looked_at(void **state)
 {
     (void)state;
@@ -86,6 +91,10 @@ static void arguments_are_looked_at(void **state)
     for (int i = 0; i <= SIO_TARGET_NAMES; i++)
         t = sio_to(t, "room");
     assert_non_null(strstr(told(io, sio_emit(t, "e", "")), "event e: more than 5 rooms by name"));
+    assert_int_equal(sio_request(sio_all(ns), on_nothing, NULL, "q", ""), -1);
+    assert_int_equal(errno, EINVAL);
+    sim_run_ms(io, 2000);
+    assert_string_equal(sim.log, "event q: who asks several sockets says how long: sio_timeout");
     const sio_target nobody[] = { sio_all(NULL),
                                   sio_self(NULL),
                                   sio_broadcast(NULL),
