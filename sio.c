@@ -140,8 +140,11 @@ static void run_middlewares(sio_socket *s, size_t i)
         e.data = b->data;
         const char *error = b->fn.middleware(s, &e);
         if (error == SIO_LATER && e.admission == 0 && s->state == SIO_SOCKET_CONNECTING) {
-            sio_log(&io->net,
-                    "CONNECT refused: a middleware returned SIO_LATER without sio_next_later");
+            sio_about about = sio_session_about(s->client->session);
+            about.ns = sio_ns_span(s->ns);
+            sio_log_of(&io->net, about,
+                       "CONNECT refused: a middleware returned SIO_LATER without a handle (call "
+                       "sio_next_later before)");
             error = "internal error";  // nobody could let it in any more
         }
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
@@ -290,8 +293,8 @@ static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
         e->data = b->data;
         const char *error = b->fn.middleware(s, e);
         if (error == SIO_LATER) {
-            sio_log(&ns->io->net,
-                    "event dropped: a middleware of sio_use_event can't answer later");
+            sio_log(&ns->io->net, "event dropped: a middleware of sio_use_event returned SIO_LATER "
+                                  "(only those of sio_use can)");
             error = SIO_DROP;
         }
         if (s->state != SIO_SOCKET_CONNECTED || error == SIO_DROP)

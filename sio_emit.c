@@ -515,7 +515,7 @@ int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, con
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
     bool for_ever = !t.only_self && t.timeout_ms == 0;
     if (for_ever)
-        sio_log(&io->net, "event %.60s: who asks several sockets says how long: sio_timeout",
+        sio_log(&io->net, "event %.60s: it asks several sockets without end (use sio_timeout)",
                 event);
     if (fn == NULL || t.ns->accept != NULL || for_ever)
         return sio_fail(EINVAL);

@@ -94,7 +94,7 @@ static void arguments_are_looked_at(void **state)
     assert_int_equal(sio_request(sio_all(ns), on_nothing, NULL, "q", ""), -1);
     assert_int_equal(errno, EINVAL);
     sim_run_ms(io, 2000);
-    assert_string_equal(sim.log, "event q: who asks several sockets says how long: sio_timeout");
+    assert_string_equal(sim.log, "event q: it asks several sockets without end (use sio_timeout)");
     const sio_target nobody[] = { sio_all(NULL),
                                   sio_self(NULL),
                                   sio_broadcast(NULL),
