@@ -158,7 +158,8 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
     kept_head *k = sio_resize(&net->memory, NULL, sizeof *k + raw.n);
     if (k == NULL) {
         net->stats.refused++;
-        sio_log(net, "503: no memory for a request's head");
+        sio_log_of(net, sio_request_about(http->conn, head),
+                   "request refused: 503, there is no memory for its head (give the server more)");
         sio_respond_empty(http, 503);
         return;
     }

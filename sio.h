@@ -175,8 +175,14 @@ typedef struct sio_options {
     size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
-     * log: one line without a line end for each refusal, with its cause and remedy, when the turn
-     * ends; of each kind ten in a second, then a line with the number of the others. */
+     * log: gets a line, without a line end, when the turn ends, for each refusal, and where a session
+     * ends for its client's mistake, its silence or a limit. A line is one sentence, what happened,
+     * then in brackets the remedy, then whom it is about as far as that is known:
+     *     request refused: .. (..); client "10.0.0.1", path "/socket.io/", origin "http://a"
+     * client, path (without the query), origin, session and namespace. What stands between the quotes
+     * is the client's: at most 100 bytes, and all but plain ASCII as \xNN. Who knows the id of a session
+     * that lives can speak as its client, so the log is not for everybody. Of each kind ten lines are
+     * told in a second, then one with the number of the others. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user
@@ -306,7 +312,9 @@ typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
  * name run in the order in which they were set. The library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
- *   "disconnecting"  arguments: the reason, and details or none; the rooms are still joined
+ *   "disconnecting"  argument 0: the reason. Argument 1, with "transport error" where it is known what
+ *                    went wrong: the message of the reference's Error, like "overlap from client"; with
+ *                    all other reasons there is none. The rooms are still joined
  *   "disconnect"     the same arguments; the rooms are left
  *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
  *                    an event of that name from a client is ignored

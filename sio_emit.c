@@ -268,7 +268,8 @@ static int check_target(const sio_target *t, const char *event)
         return -1;
     if (!sio_packet_reserved(event, strlen(event)))
         return 0;
-    sio_log(&t->ns->io->net, "event %.60s: a reserved name, which clients would not take", event);
+    sio_log(&t->ns->io->net,
+            "event %.60s: its name is one that clients do not take (choose another)", event);
     return sio_fail(EINVAL);
 }
 
@@ -514,7 +515,7 @@ int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, con
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
     bool for_ever = !t.only_self && t.timeout_ms == 0;
     if (for_ever)
-        sio_log(&io->net, "event %.60s: who asks several sockets says how long: sio_timeout",
+        sio_log(&io->net, "event %.60s: it asks several sockets without end (use sio_timeout)",
                 event);
     if (fn == NULL || t.ns->accept != NULL || for_ever)
         return sio_fail(EINVAL);

@@ -61,15 +61,16 @@ int sio_target_check(const sio_target *t, const char *what, const char *name)
         return sio_fail(EINVAL);
     if (t->only_self && t->n_to + t->n_except + t->n_to_list + t->n_except_list > 0) {
         sio_log(&t->ns->io->net,
-                "rooms and sio_self: %s %.60s is sent to nobody; socket.to(room) is "
-                "sio_to(sio_broadcast(socket), room)",
+                "%s %.60s: rooms of sio_self are nobody (for socket.to(room) write "
+                "sio_to(sio_broadcast(socket), room))",
                 what, name);
         return sio_fail(EINVAL);
     }
     if (t->n_to + t->n_except <= SIO_TARGET_NAMES)
         return 0;
-    sio_log(&t->ns->io->net, "%s %.60s: more than %d rooms by name; sio_to_list takes any number",
-            what, name, SIO_TARGET_NAMES);
+    sio_log(&t->ns->io->net,
+            "%s %.60s: more than %d rooms by name (use sio_to_list, which takes any number)", what,
+            name, SIO_TARGET_NAMES);
     return sio_fail(E2BIG);
 }
 

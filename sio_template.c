@@ -446,8 +446,8 @@ int sio_template_fail(const sio_template *t, const char *what, sio_span name)
         return sio_fail(EINVAL);
     }
     if (t->many) {
-        sio_log(&t->io->net, "%s %.*s: more than %d attachments", what,
-                (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
+        sio_log(&t->io->net, "%s %.*s: it has more than %d attachments (send fewer in one packet)",
+                what, (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
         return sio_fail(E2BIG);
     }
     return sio_fail(ENOMEM);

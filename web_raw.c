@@ -76,6 +76,12 @@ static int encode(sio_net *net, unsigned char op, const char *type, const void *
     return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
 }
 
+static sio_about about(const sio_ws *ws)
+{
+    return (sio_about){ .address = { ws->handshake->text, strlen(ws->handshake->text) },
+                        .path = { ws->endpoint->path, ws->endpoint->path_n } };
+}
+
 static void set_beat(sio_ws *ws, bool pinged)
 {
     ws_endpoint *e = ws->endpoint;
@@ -101,6 +107,11 @@ static void on_ws_silence(void *owner, sio_deadline *d)
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
     e->io->net.stats.ping_timeouts++;
+    sio_log_of(
+        &e->io->net, about(ws),
+        "websocket closed: no frame came for %lld ms behind a ping (raise ping_timeout_ms, if "
+        "its network is slow and not gone)",
+        (long long)e->pong_fifo.length);
     sio_conn_end(ws->conn, false);  // which tells on_ws_close
 }
 
@@ -108,9 +119,10 @@ static void on_ws_message_late(void *owner, sio_deadline *d)
 {
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, message));
-    sio_log(&e->io->net,
-            "websocket closed: %d, a message in several frames took longer than request_timeout_ms",
-            SIO_WS_POLICY);
+    sio_log_of(&e->io->net, about(ws),
+               "websocket closed: %d, a message in several frames took longer than "
+               "request_timeout_ms, %d (raise it, or send it faster)",
+               SIO_WS_POLICY, e->io->options.request_timeout_ms);
     sio_conn_close(ws->conn, SIO_WS_POLICY);
     end_ws(ws, SIO_WS_POLICY, false);
 }
@@ -136,6 +148,11 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_scope_leave(&e->io->net);
 }
 
+static void tell_about(const void *owner, sio_about *known)
+{
+    *known = about(owner);
+}
+
 static void on_ws_close(void *owner, int code, bool clean)
 {
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
@@ -148,7 +165,7 @@ static void free_ws(const sio_memory *m, sio_ws *ws)
 }
 
 /* Asks the application. False: it refused, and x is answered, or gone. */
-static bool ask_allow(ws_endpoint *e, sio_exchange *x)
+static bool ask_allow(ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
 {
     sio_net *net = &e->io->net;
     sio_conn *c = x->conn;
@@ -159,7 +176,7 @@ static bool ask_allow(ws_endpoint *e, sio_exchange *x)
     bool answers = sio_conn_answers(c);
     if (refusal != NULL && answers) {
         const char *text = *refusal == '\0' ? "Forbidden" : refusal;
-        sio_websocket_refused(net, e->path, "its handler allow says so");
+        sio_websocket_refused(c, head, "its handler allow said so (look there, if it should not)");
         sio_respond_last(x, 403, "text/plain; charset=utf-8", SIO_NONE,
                          (sio_span){ text, strlen(text) });
     }
@@ -170,11 +187,12 @@ static bool ask_allow(ws_endpoint *e, sio_exchange *x)
 static bool may_open(ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
 {
     if (!sio_origin_allowed(&e->io->options, head)) {  // 10.2
-        sio_websocket_refused(&e->io->net, e->path, "its Origin is not one of the option origins");
+        sio_websocket_refused(x->conn, head,
+                              "its origin is not one of the option origins (add it there)");
         sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
         return false;
     }
-    return sio_websocket_check(x, head, e->path) && ask_allow(e, x);  // 4.2.1
+    return sio_websocket_check(x, head) && ask_allow(e, x, head);  // 4.2.1
 }
 
 /* The object is there before the 101 is, so that the connection has its owner at once; the handler
@@ -183,6 +201,7 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
 {
     ws_endpoint *e = owner;
     sio_net *net = &e->io->net;
+    const sio_conn *c = x->conn;
     (void)raw;
     if (!may_open(e, x, head))
         return;
@@ -191,7 +210,7 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
         ws->handshake = sio_handshake_new(x->conn, head);
     if (ws == NULL || ws->handshake == NULL) {
         sio_free_mem(&net->memory, ws);
-        sio_websocket_refused(net, e->path, "no memory");
+        sio_websocket_refused(c, head, "there is no memory for it (give the server more)");
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
@@ -199,8 +218,10 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     ws->data = e->handlers.data;
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
-        sio_websocket_refused(net, e->path,
-                              "an earlier request of its connection still waits, or no memory");
+        sio_websocket_refused(
+            c, head,
+            "an earlier request of its connection still waits, or there is no memory "
+            "(have its client wait)");
         free_ws(&net->memory, ws);
         return;
     }
@@ -270,7 +291,8 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     e->events = (sio_ws_events){ .message = on_ws_message,
                                  .close = on_ws_close,
                                  .max_message = o->max_payload,
-                                 .frame = on_ws_frame };
+                                 .frame = on_ws_frame,
+                                 .about = tell_about };
     sio_clock *clock = &io->net.clock;
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
     sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
@@ -405,9 +427,10 @@ static void on_engine_message(void *owner, sio_session *s, bool text, const char
     sio_scope_leave(&e->io->net);
 }
 
-static void on_engine_close(void *owner, sio_session *s, const char *reason)
+static void on_engine_close(void *owner, sio_session *s, const char *reason, const char *details)
 {
     engine *e = owner;
+    (void)details;
     sio_scope_enter(&e->io->net);
     if (e->handlers.close != NULL)
         e->handlers.close(s, reason);

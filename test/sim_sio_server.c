@@ -497,28 +497,6 @@ static void plain_sessions_echo(void **state)
 
 /* ---- What it says of itself ----------------------------------------------------------------- */
 
-/* Each refusal has a line with its cause, and a counter goes up. */
-static void refusals_are_explained(void **state)
-{
-    static const struct {
-        const char *target, *fields, *line;
-    } cases[] = {
-        { "/socket.io/?EIO=3&transport=polling", NULL, "sio_allow_v3" },
-        { "/socket.io/?EIO=4&transport=foo", NULL, "transport" },
-        { "/socket.io/?EIO=4&transport=polling&sid=abc", NULL, "session" },
-        { "/socket.io/?EIO=4&transport=polling", "Origin: http://evil\r\n", "origins" },
-    };
-    (void)state;
-    sio_options o = { .origins = "http://a" };
-    sio_server *io = begin(&o);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        sim_http(io, "GET", cases[i].target, cases[i].fields, NULL);
-        assert_non_null(strstr(sim.log, cases[i].line));
-        assert_int_equal(sio_get_stats(io)->refused, i + 1);
-    }
-    sim_free(io);
-}
-
 static sio_server *told;
 
 static void disconnect_whom_it_is_about(const char *line)
@@ -720,7 +698,6 @@ int main(void)
         cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
         cmocka_unit_test(plain_handlers_may_do_anything),
         cmocka_unit_test(plain_sessions_echo),
-        cmocka_unit_test(refusals_are_explained),
         cmocka_unit_test(the_log_may_do_anything),
         cmocka_unit_test(a_flood_of_lines_is_bounded),
         cmocka_unit_test(counters_count),

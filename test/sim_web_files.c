@@ -421,7 +421,7 @@ static void a_client_that_is_known_is_not_sent(void **state)
 /* F05: it is told what is missing, where Socket.IO is. */
 static void a_page_that_finds_no_client_is_told(void **state)
 {
-    static const char remedy[] = "*no client is served here: call sio_serve_client*sio_bundle*";
+    static const char remedy[] = "*no client is served here (call sio_serve_client*sio_bundle*";
     (void)state;
     sio_server *io = sim_new(NULL);
     sio_engine(io, &(sio_options){ .path = "/e" }, &(sio_engine_handlers){ .open = NULL });

@@ -53,17 +53,16 @@ static const struct {
     const char *log;  // a pattern; NULL: it is accepted
 } handshakes[] = {
     { "4.2.1: a good one", "GET " AT UP KEY V13, NULL },
-    { "4.2.1: POST", "POST " AT UP KEY V13, "*/raw refused: Invalid HTTP method" },
-    { "4.2.1: HTTP/1.0", "GET /raw HTTP/1.0\r\n" UP KEY V13,
-      "*/raw refused: Invalid HTTP version" },
-    { "4.2.1: no key", "GET " AT UP V13, "*/raw refused: *Sec-WebSocket-Key*" },
-    { "11.3.1: two keys", "GET " AT UP KEY KEY V13, "*/raw refused: *Sec-WebSocket-Key*" },
-    { "4.4: no version", "GET " AT UP KEY, "*/raw refused: *Sec-WebSocket-Version*" },
-    { "11.3.5: two versions", "GET " AT UP KEY V13 V13, "*/raw refused: *Sec-WebSocket-Version*" },
+    { "4.2.1: POST", "POST " AT UP KEY V13, "*refused: Invalid HTTP method *path \"/raw\"" },
+    { "4.2.1: HTTP/1.0", "GET /raw HTTP/1.0\r\n" UP KEY V13, "*refused: Invalid HTTP version*" },
+    { "4.2.1: no key", "GET " AT UP V13, "*refused: *Sec-WebSocket-Key*" },
+    { "11.3.1: two keys", "GET " AT UP KEY KEY V13, "*refused: *Sec-WebSocket-Key*" },
+    { "4.4: no version", "GET " AT UP KEY, "*refused: *Sec-WebSocket-Version*" },
+    { "11.3.5: two versions", "GET " AT UP KEY V13 V13, "*refused: *Sec-WebSocket-Version*" },
     { "4.2.1: h2c", "GET " AT "Connection: Upgrade\r\nUpgrade: h2c\r\n" KEY V13,
-      "*/raw refused: Invalid Upgrade header" },
+      "*refused: Invalid Upgrade header*" },
     { "10.2: a foreign origin", "GET " AT UP KEY V13 "Origin: http://evil\r\n",
-      "*/raw refused: *Origin*option origins*" },
+      "*refused: *option origins*origin \"http://evil\"" },
     { "10.2: a good one", "GET " AT UP KEY V13 "Origin: http://a\r\n", NULL },
 };
 
@@ -89,7 +88,7 @@ static void refused_handshakes_are_told_and_counted(void **state)
     assert_int_equal(sio_websocket(io, "raw", &handlers), -1);
     assert_null(sim_ws_open(io, "/other", NULL));  // nobody's
     assert_int_equal(sio_get_stats(io)->refused, refused + 1);
-    assert_true(sim_like("*refused*listens on /socket.io/", sim.log));
+    assert_true(sim_like("*refused*listens on /socket.io/*path \"/other\"", sim.log));
     sim_free(io);
 }
 
@@ -149,8 +148,8 @@ static void a_handshake_can_be_refused(void **state)
         assert_string_equal(sim_field(a, "X-Added"), good ? "yes" : "");
         if (!good) {
             assert_string_equal(sim_field(a, "Content-Type"), "text/plain; charset=utf-8");
-            assert_string_equal(sim.log,
-                                "websocket handshake for /a refused: its handler allow says so");
+            assert_true(sim_like(
+                "websocket handshake refused: its handler allow said so*path \"/a\"", sim.log));
         }
         assert_int_equal(allow_asked, 1);
         assert_int_equal(
