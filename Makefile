@@ -19,12 +19,14 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
-	tutorial_request tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
+	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
 	valgrind compilers symbols extras package interop steady differential rows bench size format \
 	help clean
 
-chat: lib  ## the chat room, build/chat
-	@$(TOLD) test/program $(B)/chat chat.c
+chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
+	@$(TOLD) test/program $(B)/chat chat.c $(B)/pages.c -DCHAT_CARRIES
+$(B)/pages.c: chat.html sio.js test/arrays
+	@test/arrays chat.html sio.js >$@
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
 shared:  ## the same to be loaded, build/libsio.so
@@ -37,13 +39,15 @@ uninstall:  ## removes what install put there
 	@$(TOLD) test/install remove
 dist:  ## a release: build/sio-X.Y.Z.tar.gz, and as two files build/dist/sio_all.c and sio.h
 	@$(TOLD) test/dist
-examples: tutorial_chat tutorial_private tutorial_request tutorial_websocket  ## what tutorials show
+examples: tutorial_chat tutorial_private tutorial_request tutorial_token tutorial_websocket  ## what tutorials show
 tutorial_chat: lib
 	@$(TOLD) test/program $(B)/tutorial_chat test/tutorial_chat.c
 tutorial_private: lib
 	@$(TOLD) test/program $(B)/tutorial_private test/tutorial_private.c
 tutorial_request: lib
 	@$(TOLD) test/program $(B)/tutorial_request test/tutorial_request.c
+tutorial_token: lib
+	@$(TOLD) test/program $(B)/tutorial_token test/tutorial_token.c
 tutorial_websocket: lib
 	@$(TOLD) test/program $(B)/tutorial_websocket test/tutorial_websocket.c
 bench-server: lib  ## the server of the benchmarks, build/bench-server
@@ -62,7 +66,7 @@ unit: lib  ## the C tests alone; make unit T=json: those with json in their name
 	@$(TOLD) test/unit
 corpora: lib  ## what the fuzzers know, once more
 	@$(TOLD) test/corpora
-compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; and our flags
+compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; our flags; what they refuse
 	@$(TOLD) test/compilers
 symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
 	@$(TOLD) test/symbols

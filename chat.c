@@ -305,9 +305,10 @@ static void on_typing(sio_socket *socket, sio_event *event)
 /* ---- The program ----------------------------------------------------------------------------- */
 
 static const char usage[] =
-    "usage: chat [--port 3000] [--host 127.0.0.1] [--client sio.js]\n"
+    "usage: chat [--port 3000] [--host 127.0.0.1] [--page chat.html] [--client sio.js]\n"
     "  --port    0 takes a free one\n"
     "  --host    the address to listen at; 0.0.0.0 or :: for all\n"
+    "  --page    the file to serve as the page\n"
     "  --client  the file to serve as socket.io.js, such as the official one\n";
 
 static void on_signal(int number)
@@ -333,13 +334,43 @@ static void print_log(void *user, const char *text)
     n_dropped = is_taken ? 0 : n_dropped + 1;
 }
 
-/* Serves a file that is beside the program, or here. */
-static bool serve(const char *path, const char *program, const char *name)
+/* Where a file is: beside the program, or here. Good until the next call. */
+static const char *locate(const char *program, const char *name)
 {
+    static char file[4096];
     const char *slash = strrchr(program, '/');
-    char file[4096];
     snprintf(file, sizeof file, "%.*s%s", slash ? (int)(slash - program) + 1 : 0, program, name);
-    return sio_file(io, path, file) == 0 || sio_file(io, path, name) == 0;
+    return access(file, R_OK) == 0 ? file : name;
+}
+
+static int fail(const char *what)
+{
+    fprintf(stderr, "chat: %s: %s\n", what, strerror(errno));
+    return 1;
+}
+
+/* make puts both into the program; compiled otherwise, it reads them. */
+static int serve_pages(const char *program, const char *page, const char *client)
+{
+#ifdef CHAT_CARRIES
+    extern const unsigned char chat_html[], sio_js[];
+    extern const size_t chat_html_size, sio_js_size;
+    static const char html[] = "text/html; charset=utf-8",
+                      script[] = "application/javascript; charset=utf-8";
+    if (page == NULL && sio_bundle(io, "/", html, chat_html, chat_html_size) < 0)
+        return fail("no memory");
+    if (client == NULL &&
+        sio_bundle(io, "/socket.io/socket.io.js", script, sio_js, sio_js_size) < 0)
+        return fail("no memory");
+#else
+    page = page == NULL ? "chat.html" : page;
+    client = client == NULL ? "sio.js" : client;
+#endif
+    if (page != NULL && sio_file(io, "/", locate(program, page)) < 0)
+        return fail(page);
+    if (client != NULL && sio_serve_client(io, locate(program, client)) < 0)
+        return fail(client);
+    return 0;
 }
 
 /* An address that a browser on this machine can open. */
@@ -357,15 +388,9 @@ static void print_address(const char *host, int port)
     fflush(stdout);
 }
 
-static int fail(const char *what)
-{
-    fprintf(stderr, "chat: %s: %s\n", what, strerror(errno));
-    return 1;
-}
-
 int main(int argc, char **argv)
 {
-    const char *port = "3000", *host = "127.0.0.1", *client = "sio.js";
+    const char *port = "3000", *host = "127.0.0.1", *page = NULL, *client = NULL;
     int number;
     char rest;
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
@@ -373,6 +398,7 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i += 2) {
         const char **value = strcmp(argv[i], "--port") == 0     ? &port
                              : strcmp(argv[i], "--host") == 0   ? &host
+                             : strcmp(argv[i], "--page") == 0   ? &page
                              : strcmp(argv[i], "--client") == 0 ? &client
                                                                 : NULL;
         if (!value || i + 1 == argc) {
@@ -394,10 +420,8 @@ int main(int argc, char **argv)
     sio_on(ns, "line", on_request);
     sio_on(ns, "typing", on_typing);
     sio_on(ns, "disconnecting", on_disconnecting);
-    if (!serve("/", argv[0], "chat.html"))
-        return fail("chat.html");
-    if (!serve("/socket.io/socket.io.js", argv[0], client))
-        return fail(client);
+    if (serve_pages(argv[0], page, client) != 0)
+        return 1;
     number = sio_listen(io, host, number);
     if (number < 0)
         return fail("can't listen there");

@@ -261,12 +261,12 @@ enum {
 };
 
 /* The header of one frame, as a client sent it. */
-typedef struct sio_ws_header {
+typedef struct sio_ws_head {
     bool fin;              // 5.2  the last frame of its message
     unsigned char op;      // 5.2  opcode
     unsigned char key[4];  // 5.3  masking key
     uint64_t len;          // 5.2  payload bytes that follow the header
-} sio_ws_header;
+} sio_ws_head;
 
 #define SIO_WS_HEADER 14  // bytes of a client's frame header, at the most
 
@@ -274,7 +274,7 @@ typedef struct sio_ws_header {
  *   > 0  its length; *out is filled
  *     0  need more bytes
  *   < 0  refuse: the close code to send (7.4.1), negated */
-int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out);
+int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_head *out);
 
 /* Unmasks a payload of n bytes in place (5.3). */
 void sio_ws_unmask(unsigned char *p, size_t n, const unsigned char key[4]);

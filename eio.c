@@ -28,6 +28,15 @@ bool sio_session_open(const sio_session *s)
     return s->state == SIO_SESSION_OPEN;
 }
 
+sio_about sio_session_about(const sio_session *s)
+{
+    const char *address = s->handshake->text;
+    bool known = address[0] != '\0';
+    return (sio_about){ .address =
+                            known ? (sio_span){ address, strlen(address) } : SIO_SPAN("unix"),
+                        .session = { s->sid, s->node.n } };
+}
+
 /* ---- Who makes room ------------------------------------------------------------------------------- */
 
 /* Closes the gaps of the list, when at least every second place is one; otherwise lets it grow. */
@@ -67,8 +76,13 @@ static bool make_room(sio_eio *eio)
         eio->first_unsettled++;
     if (eio->first_unsettled == eio->n_unsettled)
         return false;
-    sio_log(eio->net, "session closed: max_sessions is reached, and it has not been used yet");
-    sio_session_abort(eio->unsettled[eio->first_unsettled], "forced close");
+    sio_session *oldest = eio->unsettled[eio->first_unsettled];
+    sio_log_of(
+        eio->net, sio_session_about(oldest),
+        "session closed: max_sessions, %zu, is reached, and it was not used yet (raise it, or "
+        "lower max_sessions_per_address)",
+        eio->options->max_sessions);
+    sio_session_abort(oldest, "forced close");
     return eio->sessions.count < eio->options->max_sessions;
 }
 
@@ -105,20 +119,47 @@ void sio_session_forget(sio_session *s)
     eio->dead = s;
 }
 
-void sio_session_closed(sio_session *s, const char *reason)
+void sio_session_closed(sio_session *s, const char *reason, const char *details)
 {
     bool was_open = sio_session_open(s);
     sio_session_forget(s);
     if (was_open)
-        s->eio->events->close(s->eio->owner, s, reason);
+        s->eio->events->close(s->eio->owner, s, reason, details);
 }
 
-void sio_session_abort(sio_session *s, const char *reason)
+/* details: what went wrong, where the reason is "transport error" and that is known. */
+static void end_now(sio_session *s, const char *reason, const char *details)
 {
     if (s->state == SIO_SESSION_CLOSED)
         return;
     s->transport->close(s, false);
-    sio_session_closed(s, reason);
+    sio_session_closed(s, reason, details);
+}
+
+void sio_session_abort(sio_session *s, const char *reason)
+{
+    end_now(s, reason, NULL);
+}
+
+void sio_session_lost(sio_session *s, const char *details)
+{
+    end_now(s, "transport error", details);
+}
+
+void sio_session_error(sio_session *s, const char *details, const char *remedy)
+{
+    sio_log_of(s->eio->net, sio_session_about(s), "session closed: transport error, %s (%s)",
+               details, remedy);
+    end_now(s, "transport error", details);
+}
+
+void sio_session_malformed(sio_session *s)
+{
+    sio_log_of(
+        s->eio->net, sio_session_about(s),
+        "session closed: parse error, a packet is none of Engine.IO, or there is no memory for "
+        "it (look at its client)");
+    end_now(s, "parse error", NULL);
 }
 
 bool sio_session_reachable(const sio_session *s)
@@ -137,7 +178,7 @@ void sio_session_end(sio_session *s, const char *reason)
     }
     s->state = SIO_SESSION_CLOSING;
     sio_deadline_set(&s->eio->net->clock, &s->eio->closing_fifo, &s->beat);
-    s->eio->events->close(s->eio->owner, s, reason);
+    s->eio->events->close(s->eio->owner, s, reason, NULL);
 }
 
 /* ---- Heartbeat ------------------------------------------------------------------------------------ */
@@ -160,8 +201,15 @@ static void on_ping_due(void *owner, sio_deadline *d)
 void sio_session_silent(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
+    sio_session *s = session_of(d);
+    const sio_fifo *f = s->protocol == 3 ? &eio->silence_fifo : &eio->pong_fifo;
     eio->net->stats.ping_timeouts++;
-    sio_session_abort(session_of(d), "ping timeout");  // H02, H07, H08
+    sio_log_of(
+        eio->net, sio_session_about(s),
+        "session closed: ping timeout, %s for %lld ms (raise ping_timeout_ms, if its network is "
+        "slow and not gone)",
+        s->refreshed ? "packets came but no pong" : "nothing came", (long long)f->length);
+    sio_session_abort(s, "ping timeout");  // H02, H07, H08
 }
 
 static void on_closing_over(void *owner, sio_deadline *d)
@@ -189,7 +237,7 @@ void sio_session_base64(sio_session *s, const char *p, size_t n)
     char *bytes = sio_resize(&net->memory, NULL, n / 4 * 3 + 3);
     ptrdiff_t size = bytes == NULL ? -1 : sio_base64_decode(p, n, bytes);
     if (size < 0)
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     else
         s->eio->events->message(s->eio->owner, s, false, bytes, (size_t)size);
     sio_free_mem(&net->memory, bytes);
@@ -204,11 +252,11 @@ void sio_session_control(sio_session *s, char type)
         break;  // P13, W36
     case '1':   // P14, W37
         s->transport->close(s, true);
-        sio_session_closed(s, "transport close");
+        sio_session_closed(s, "transport close", NULL);
         break;
     default:  // P09, P32, W34
         s->eio->net->stats.parse_errors++;
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     }
 }
 
@@ -225,13 +273,13 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
     else if (!text)
         s->eio->events->message(s->eio->owner, s, false, p, n);
     else if (n == 0)
-        sio_session_abort(s, "parse error");  // P07, P08, W34
+        sio_session_malformed(s);  // P07, P08, W34
     else if (p[0] == 'b')
         sio_session_base64(s, p + 1, n - 1);
     else if (p[0] == '3')
         sio_session_beat(s);  // H03, H06, P12, W36
     else if (p[0] == '2')
-        sio_session_abort(s, "transport error");  // P11, W35: the wrong direction
+        sio_session_error(s, "invalid heartbeat direction", "look at its client");  // P11, W35
     else
         sio_session_control(s, p[0]);
 }
@@ -275,11 +323,30 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_session_packet(owner, text, p, n);  // it is open: a close takes the connection's owner away
 }
 
+/* What the reference tells the application of who broke a rule of WebSocket, as far as its code says. */
+static const char *details_of(int code)
+{
+    switch (code) {
+    case SIO_WS_PROTOCOL_ERROR:
+        return "RangeError: Invalid WebSocket frame";
+    case SIO_WS_INVALID_DATA:
+        return "Error: Invalid WebSocket frame: invalid UTF-8 sequence";
+    case SIO_WS_POLICY:
+        return "RangeError: Too many message fragments";
+    case SIO_WS_TOO_BIG:
+        return "RangeError: Max payload size exceeded";
+    default:
+        return NULL;
+    }
+}
+
 /* W21, W42; who broke a rule of WebSocket was told which, and is a transport error. */
 static void on_ws_close(void *owner, int code, bool clean)
 {
-    (void)code;
-    sio_session_closed(owner, clean ? "transport close" : "transport error");
+    if (clean)
+        sio_session_closed(owner, "transport close", NULL);
+    else
+        sio_session_closed(owner, "transport error", details_of(code));
 }
 
 static size_t held_for_ws(const void *owner)
@@ -289,9 +356,16 @@ static size_t held_for_ws(const void *owner)
     return events->held == NULL ? 0 : events->held(s);
 }
 
+static void tell_about(const void *owner, sio_about *about)
+{
+    *about = sio_session_about(owner);
+}
+
 void sio_session_break(sio_session *s)
 {
-    sio_log(s->eio->net, "session closed: no memory for what its client is to get");
+    sio_log_of(s->eio->net, sio_session_about(s),
+               "session closed: there is no memory for what its client is to get (give the server "
+               "more)");
     if (sio_session_open(s))
         s->transport->fail(s);
 }
@@ -375,7 +449,8 @@ void sio_session_init(sio_eio *eio)
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
                                       .max_message = o->max_payload,  // W27, W28, W29
-                                      .held = held_for_ws };
+                                      .held = held_for_ws,
+                                      .about = tell_about };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);
     if (o->ping_interval_ms >= LONG_INTERVAL_MS)
         eio->ping_fifo.early = o->ping_interval_ms / 256;  // ten thousand pings in 256 turns

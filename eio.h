@@ -14,13 +14,14 @@ typedef struct sio_eio_events {
     void (*open)(void *owner, sio_session *s);
     /* A message; the session may be closed by it. Lends p for the call. */
     void (*message)(void *owner, sio_session *s, bool text, const char *p, size_t n);
-    /* The session is over. It stays valid until the turn ends. */
-    void (*close)(void *owner, sio_session *s, const char *reason);
+    /* The session is over. It stays valid until the turn ends. details: what exactly; NULL: nothing
+     * more is known. */
+    void (*close)(void *owner, sio_session *s, const char *reason, const char *details);
     size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
 } sio_eio_events;
 
-/* The request that opened a session: texts that end with NUL, one behind the other: address,
- * target, then names (in lower case) and values of header fields. */
+/* The request that opened a session or a plain WebSocket: texts that end with NUL, one behind the
+ * other: address, target, then names (in lower case) and values of header fields. */
 typedef struct sio_handshake {
     int64_t issued;
     sio_crowd *from;  // where the session is counted; NULL: nowhere
@@ -152,6 +153,7 @@ struct sio_eio {
     sio_fifo ping_fifo, pong_fifo, return_fifo, closing_fifo, upgrade_fifo, tick_fifo;
     sio_fifo silence_fifo;  // eio_v3.c's, from its first session on
     size_t n_rests;         // payloads that are read in slices
+    bool told_cors;         // the log was, that there are pages that could do with it
     sio_ws_events ws_events, upgrade_events;
     sio_holder holder;
     sio_mount mount;
@@ -163,10 +165,11 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
 /* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
  * what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
-/* Whether the handshake of a WebSocket for that path is as it must be; if not, x is answered 400, and
+/* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400, and
  * the log is told. */
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path);
-void sio_websocket_refused(sio_net *net, const char *path, const char *why);  // tells the log
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);
+/* Tells the log; why: with the remedy. */
+void sio_websocket_refused(const sio_conn *c, const sio_http_head *head, const char *why);
 void sio_eio_mount(sio_eio *eio);  // requests for its path are answered from here on
 void sio_eio_flush(sio_eio *eio);  // the turn's end, before sio_net_flush: answers waiting GETs
 void sio_eio_bury(sio_eio *eio);   // then: frees what is over
@@ -186,7 +189,16 @@ size_t sio_session_pending(const sio_session *s);
 void sio_session_end(sio_session *s, const char *reason);
 /* Closes at once, for a violation or a timeout. */
 void sio_session_abort(sio_session *s, const char *reason);
-bool sio_session_reachable(const sio_session *s);  // a close can be delivered now
+/* The same for what its client did, which the log is told with the remedy. */
+void sio_session_error(sio_session *s, const char *details, const char *remedy);
+void sio_session_malformed(sio_session *s);  // a packet is none
+/* The same for a request whose connection is gone. */
+void sio_session_lost(sio_session *s, const char *details);
+bool sio_session_reachable(const sio_session *s);   // a close can be delivered now
+sio_about sio_session_about(const sio_session *s);  // for the log
+/* Keeps the request of a head, counted nowhere; to be freed as memory. NULL: no memory. */
+sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head);
+const char *sio_handshake_url(const sio_handshake *h);
 /* The i-th field that was kept. False: there are fewer. */
 bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value);
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
@@ -202,7 +214,8 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n);  //
 /* Neither message nor heartbeat, in either protocol. */
 void sio_session_control(sio_session *s, char type);
 void sio_session_base64(sio_session *s, const char *p, size_t n);  // a message, as Base64
-void sio_session_closed(sio_session *s, const char *reason);       // the end of it
+/* The end of it. */
+void sio_session_closed(sio_session *s, const char *reason, const char *details);
 void sio_session_forget(sio_session *s);  // takes it out of everything, without a word
 void sio_session_beat(sio_session *s);    // the heartbeat begins anew
 void sio_session_silent(void *eio, sio_deadline *beat);  // nothing was heard for too long

@@ -151,6 +151,23 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     sio_text_free(&t);
 }
 
+/* A page of another origin than the server's can't read what it gets: that is told once, for it may be
+ * nobody's page that anybody cares for. A WebSocket needs no CORS. */
+static void tell_cors(sio_eio *eio, const sio_exchange *x, const sio_http_head *head)
+{
+    sio_span origin = sio_http_field_of(head, "Origin"), host = sio_http_field_of(head, "Host");
+    size_t at = origin.n - (host.n < origin.n ? host.n : origin.n);
+    bool same = at > 0 && host.n > 0 && origin.p[at - 1] == '/' &&
+                memcmp(origin.p + at, host.p, host.n) == 0;
+    if (origin.p == NULL || same || head->upgrade)
+        return;
+    eio->told_cors = true;
+    sio_log_text(
+        eio->net, sio_request_about(x->conn, head),
+        "CORS: a page of another origin asks, and its browser hides the answers from it (set "
+        "the option cors to its origin; told once)");
+}
+
 /* CORS fields are on every answer, a 101 too (O08); those of the application are not on errors. */
 static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
@@ -165,25 +182,108 @@ static void add_cors(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 
 /* ---- Errors -------------------------------------------------------------------------------------- */
 
-static const struct {
-    const char *message, *remedy;
-} errors[] = {
-    { "Transport unknown", "the transport is misspelt or disabled" },
-    { "Session ID unknown", "the session timed out, or belongs to another server" },
-    { "Bad handshake method", "a session opens with GET" },
-    { "Bad request", "transport or protocol differ from the session's, or a proxy drops Upgrade" },
-    { "Forbidden", "refused by allow_request, or by origins, which JSONP never passes" },
-    { "Unsupported protocol version", "a client of Socket.IO 1 or 2 needs sio_allow_v3" },
+static const char *const errors[] = {
+    "Transport unknown", "Session ID unknown", "Bad handshake method",
+    "Bad request",       "Forbidden",          "Unsupported protocol version"
 };
+
+/* F05: whether a page asks for Socket.IO's own client, which is a route's to answer. */
+static bool asks_for_client(const sio_eio *eio, const sio_http_head *head)
+{
+    static const char name[] = "/socket.io.js";
+    sio_span path = sio_http_target_path(head->target);
+    size_t n = sizeof name - 1;
+    return eio->options == eio->net->options && path.n >= n &&
+           memcmp(path.p + path.n - n, name, n) == 0;
+}
+
+static sio_session *find_session(const sio_eio *eio, const query *q)
+{
+    return (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
+}
+
+/* A transport that there is not, or that may not be used. */
+static const char *transport_line(const query *q)
+{
+    if (q->transport[0] == '\0')
+        return "request refused: it names no transport, so it is no client of Socket.IO (have a "
+               "page load its client from elsewhere, and connect by io())";
+    if (strcmp(q->transport, "polling") == 0 || strcmp(q->transport, "websocket") == 0)
+        return "request refused: its transport is switched off (add it to the option transports)";
+    return "request refused: Transport unknown (have its client use polling and websocket)";
+}
+
+/* Where the answer to a request is only "Bad request". */
+static const char *mismatch_line(const sio_eio *eio, const query *q, bool upgrade)
+{
+    bool websocket = strcmp(q->transport, "websocket") == 0;
+    if (websocket && !upgrade)
+        return "request refused: it asks for a WebSocket without Connection: Upgrade (have the "
+               "proxy forward Upgrade and Connection, by HTTP/1.1)";
+    if (!websocket && upgrade)
+        return "request refused: it upgrades to polling (have its client name transport=websocket)";
+    const sio_session *s = find_session(eio, q);
+    if (s != NULL && s->protocol != q->protocol)
+        return "request refused: its session speaks another protocol (have its client say the same "
+               "EIO in each request)";
+    return "request refused: its session is on a WebSocket already (have its client poll no more)";
+}
+
+/* A session's id is 20 letters of base64url. Which process made one it does not say. */
+static const char *sid_line(const query *q)
+{
+    size_t n = strspn(q->sid, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_");
+    if (n != SID_BYTES / 3 * 4 || q->sid[n] != '\0')
+        return "request refused: Session ID unknown, and no server like this one made it (look at "
+               "its client or proxy)";
+    return "request refused: Session ID unknown, it has ended, or is another process's, or from "
+           "before a restart (with several processes have the proxy use sticky sessions)";
+}
+
+/* What the log says of a request that is refused with that code. asked: allow_request said so. */
+static const char *line_of(const sio_eio *eio, const sio_http_head *head, bool upgrade,
+                           unsigned code, bool asked)
+{
+    query q = parse_query(head->target);
+    switch (code) {
+    case 0:
+        if (asks_for_client(eio, head))
+            return "request refused: no client is served here (call sio_serve_client, or "
+                   "sio_bundle "
+                   "for this path)";
+        return transport_line(&q);
+    case 1:
+        return sid_line(&q);
+    case 2:
+        return "request refused: Bad handshake method (have its client open sessions with GET)";
+    case 3:
+        return mismatch_line(eio, &q, upgrade);
+    case 4:
+        if (asked)
+            return "handshake refused: allow_request said so (look there, if it should not)";
+        if (q.jsonp.p != NULL)
+            return "request refused: it is JSONP, which never passes origins (have its client not "
+                   "use it)";
+        if (sio_http_field_of(head, "Origin").p == NULL)
+            return "request refused: a page of another site sends it and names no origin (have the "
+                   "page use fetch or io(), and add its origin to the option origins)";
+        return "request refused: its origin is not one of the option origins (add it there)";
+    default:
+        return "request refused: Unsupported protocol version (call sio_allow_v3, if clients of "
+               "Socket.IO 1 and 2 may come)";
+    }
+}
 
 /* E19, E20, E21. message: NULL, or what is no UTF-8: the code's own. */
 static void refuse(sio_eio *eio, sio_exchange *x, bool upgrade, unsigned code, const char *message)
 {
     eio->net->stats.refused++;
-    sio_log(eio->net, "request refused: %s (%s)", errors[code].message, errors[code].remedy);
+    if (eio->net->options->log != NULL)
+        sio_log_text(eio->net, sio_request_about(x->conn, x->head),
+                     line_of(eio, x->head, upgrade, code, message != NULL));
     size_t n = message == NULL ? 0 : strlen(message);
     if (n == 0 || sio_utf8_prefix(message, n) != n)
-        message = errors[code].message, n = strlen(message);
+        message = errors[code], n = strlen(message);
     if (upgrade) {  // W09, W10, W11
         sio_respond_last(x, 400, "text/html", SIO_NONE, (sio_span){ message, n });
         return;
@@ -233,29 +333,21 @@ static char *put_copy(char *to, sio_span s)
     return to + s.n + 1;
 }
 
-/* NULL: its client may have no more sessions, or no memory. */
-static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head)
 {
+    const sio_net *net = c->net;
     char address[64];
-    sio_client_address(x->conn, head, address);
+    sio_client_address(c, head, address);
     size_t size = strlen(address) + head->target.n + 2;
     for (size_t i = 0; i < head->n_fields; i++)
         if (is_kept(head->field[i].name))
             size += head->field[i].name.n + head->field[i].value.n + 2;
-    sio_handshake *h = sio_resize(&eio->net->memory, NULL, sizeof *h + size);
+    sio_handshake *h = sio_resize(&net->memory, NULL, sizeof *h + size);
     if (h == NULL)
         return NULL;
-    sio_ip ip = sio_client_ip(x->conn, head);
     h->from = NULL;
-    if (ip.n > 0) {
-        h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
-        if (h->from == NULL) {
-            sio_free_mem(&eio->net->memory, h);
-            return NULL;
-        }
-    }
-    h->issued = sio_loop_wall(eio->net->loop);
-    h->secure = eio->net->options->trust_proxy &&
+    h->issued = sio_loop_wall(net->loop);
+    h->secure = net->options->trust_proxy &&
                 sio_span_is_nocase(sio_http_field_of(head, "X-Forwarded-Proto"), "https");
     h->n = (uint32_t)size;
     char *p = put_copy(h->text, (sio_span){ address, strlen(address) });
@@ -269,6 +361,20 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
         p = put_copy(value, head->field[i].value);
     }
     return h;
+}
+
+/* NULL: its client may have no more sessions, or no memory. */
+static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
+{
+    sio_handshake *h = sio_handshake_new(x->conn, head);
+    sio_ip ip = sio_client_ip(x->conn, head);
+    if (h == NULL || ip.n == 0)
+        return h;
+    h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
+    if (h->from != NULL)
+        return h;
+    sio_free_mem(&eio->net->memory, h);
+    return NULL;
 }
 
 /* Of these a request has one; of a repetition nobody may make a list (RFC 9110, 5.3). */
@@ -297,11 +403,15 @@ static const char *join(const char *a, const char *separator, const char *b, sio
     return both;
 }
 
+const char *sio_handshake_url(const sio_handshake *h)
+{
+    return h->text + strlen(h->text) + 1;
+}
+
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena)
 {
-    const char *p = h->text, *end = h->text + h->n, *found = NULL;
-    sio_span wanted = { name, strlen(name) };
-    p += strlen(p) + 1;
+    const char *p = sio_handshake_url(h), *end = h->text + h->n, *found = NULL;
+    sio_span wanted = { name, name == NULL ? 0 : strlen(name) };  // no field has an empty name
     p += strlen(p) + 1;
     while (p < end) {
         const char *value = p + strlen(p) + 1;
@@ -356,8 +466,11 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     sio_free_mem(m, h);
     sio_free_mem(m, s);
     eio->net->stats.refused++;
-    sio_log(eio->net, "handshake refused: max_sessions or max_sessions_per_address is reached, "
-                      "there is no memory, or the server stops");
+    sio_log_of(
+        eio->net, sio_request_about(x->conn, head),
+        "handshake refused: max_sessions, %zu, or max_sessions_per_address, %zu, is reached, "
+        "there is no memory, or the server stops (raise them; behind a proxy set trust_proxy)",
+        eio->options->max_sessions, eio->options->max_sessions_per_address);
     return NULL;
 }
 
@@ -454,7 +567,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
     if (!polling && !websocket)
         return 0;             // E10, E22, E23
     if (q->sid[0] != '\0') {  // E09
-        *s = (sio_session *)sio_table_find(&eio->sessions, q->sid, strlen(q->sid));
+        *s = find_session(eio, q);
         if (*s == NULL)
             return 1;  // E11
         bool fits = upgrade ? websocket : polling && (*s)->transport == &sio_by_polling;
@@ -492,21 +605,23 @@ static void on_session_request(sio_session *s, sio_exchange *x, const sio_http_h
         sio_respond_empty(x, 500);  // E28, O02
 }
 
-void sio_websocket_refused(sio_net *net, const char *path, const char *why)
+void sio_websocket_refused(const sio_conn *c, const sio_http_head *head, const char *why)
 {
-    net->stats.refused++;
-    sio_log(net, "websocket handshake for %.200s refused: %s", path, why);
+    c->net->stats.refused++;
+    sio_log_of(c->net, sio_request_about(c, head), "websocket handshake refused: %s", why);
 }
 
 /* W02, W03, W04, W05, W43 */
-bool sio_websocket_check(sio_exchange *x, const sio_http_head *head, const char *path)
+bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
 {
     static const char versions[] = "Sec-WebSocket-Version: 13, 8\r\n";
     bool hint;
     const char *text = sio_ws_check(head, &hint);
     if (text == NULL)
         return true;
-    sio_websocket_refused(x->conn->net, path, text);
+    x->conn->net->stats.refused++;
+    sio_log_of(x->conn->net, sio_request_about(x->conn, head),
+               "websocket handshake refused: %s (look at its client or proxy)", text);
     sio_respond_last(x, 400, "text/html", hint ? SIO_SPAN(versions) : SIO_NONE,
                      (sio_span){ text, strlen(text) });
     return false;
@@ -548,9 +663,9 @@ static int check(sio_eio *eio, const sio_http_head *head, const query *q, bool u
 static void give_up(sio_eio *eio, sio_exchange *x, bool upgrade)
 {
     eio->net->stats.refused++;
-    sio_log(eio->net,
-            "handshake refused: allow_request says SIO_LATER and has not kept the request, "
-            "perhaps for want of memory");
+    sio_log_of(eio->net, sio_request_about(x->conn, x->head),
+               "handshake refused: allow_request answers later, and has not kept the request (call "
+               "sio_http_keep before SIO_LATER; it returns 0 without memory)");
     if (upgrade)
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
     else
@@ -570,7 +685,7 @@ static void go_on(sio_eio *eio, sio_exchange *x, const sio_http_head *head, cons
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
-    if (upgrade && !sio_websocket_check(x, head, eio->prefix))
+    if (upgrade && !sio_websocket_check(x, head))
         return;
     if (o->headers != NULL) {
         sio_scope_enter(eio->net);
@@ -606,6 +721,8 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         return;
     }
     add_cors(eio, x, head);
+    if (o->cors == NULL && !eio->told_cors && eio->net->options->log != NULL && q.sid[0] == '\0')
+        tell_cors(eio, x, head);
     int code = check(eio, head, &q, upgrade, &s);
     if (code >= 0) {
         refuse(eio, x, upgrade, (unsigned)code, NULL);
@@ -650,6 +767,7 @@ int sio_http_allow(sio_http *http, const char *refusal)
     query q = parse_query(head->target);
     sio_scope_enter(eio->net);
     sio_exchange_forget(http);
+    http->head = head;
     http->extra.n = http->extra_always;
     go_on(eio, http, head, &q, NULL, refusal);
     sio_scope_leave(eio->net);

@@ -114,11 +114,14 @@ static void release(sio_session *s, const char *packets)
     flush(s);
 }
 
+static const char overlap_remedy[] =
+    "look for a proxy that repeats requests, or two clients with one session";
+
 void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL) {  // P16: the first is told that it is over
-        sio_session_abort(s, "transport error");
+        sio_session_error(s, "overlap from client", overlap_remedy);
         sio_respond_empty(x, 400);
         return;
     }
@@ -130,7 +133,7 @@ void sio_poll_get(sio_session *s, sio_exchange *x, sio_span jsonp)
         flush(s);
     } else if (s->state == SIO_SESSION_CLOSING) {
         release(s, "61");  // P34, P35
-        sio_session_closed(s, "forced close");
+        sio_session_closed(s, "forced close", NULL);
     }
 }
 
@@ -145,11 +148,13 @@ static void respond_ok(sio_exchange *x)
 /* P17: another POST comes while one is under way: the first one's connection goes, and the session. */
 static void end_overlap(sio_session *s, sio_exchange *x)
 {
-    const sio_exchange *post = s->on.polling->post;
+    sio_exchange *post = s->on.polling->post;
     sio_conn *first = post == NULL ? NULL : post->conn, *second = x->conn;
-    if (first != NULL)
+    if (first != NULL) {
+        post->user = s->on.polling->post = NULL;  // its end is not what ends the session
         sio_conn_end(first, false);
-    sio_session_abort(s, "transport error");
+    }
+    sio_session_error(s, "data request overlap from client", overlap_remedy);
     if (first != second)
         sio_respond_empty(x, 400);
 }
@@ -163,7 +168,7 @@ void sio_poll_post(sio_session *s, sio_exchange *x, const sio_http_head *head, b
     } else if (k->post != NULL || k->rest != NULL) {
         end_overlap(s, x);
     } else if (bytes && s->protocol == 4) {  // P25
-        sio_session_abort(s, "transport error");
+        sio_session_error(s, "invalid content", "have its client post text");
         sio_respond_empty(x, 400);
     } else {  // P26
         x->wants_body = true;
@@ -187,7 +192,7 @@ static bool read_slice(sio_session *s, sio_payload *p)
         int got = s->protocol == 3 ? v3->next(p, &text, &packet)  // lengths stand before packets
                                    : sio_payload_next(p->bytes, &p->at, &packet);
         if (got < 0)
-            sio_session_abort(s, "parse error");
+            sio_session_malformed(s);
         if (got <= 0)
             break;
         if (packet.n == 0 && s->protocol == 3)  // clients of protocol 3 may send "0:"
@@ -263,7 +268,7 @@ bool sio_poll_payload(sio_session *s, sio_span bytes, bool binary)
 {
     sio_payload p = { bytes, 0, binary };
     if (!binary && sio_utf8_prefix(bytes.p, bytes.n) != bytes.n) {
-        sio_session_abort(s, "parse error");  // P31; letters are whole, as the body is (P30)
+        sio_session_malformed(s);  // P31; letters are whole, as the body is (P30)
         return true;
     }
     return read_slice(s, &p) || keep_rest(s, &p);
@@ -291,13 +296,15 @@ void sio_poll_lost(sio_session *s, sio_exchange *x, int status)
 {
     sio_polling *k = s->on.polling;
     bool read_whole = x == k->post && k->rest != NULL;
+    const char *lost = x == k->get ? "poll connection closed prematurely"
+                                   : "data request connection closed prematurely";
     x->user = NULL;
     if (x == k->get)
         k->get = NULL;
     if (x == k->post)
         k->post = NULL;
-    if (status != 413 && !read_whole)             // P21, P24
-        sio_session_abort(s, "transport error");  // P18, P19, P40, T07
+    if (status != 413 && !read_whole)  // P21, P24
+        sio_session_lost(s, lost);     // P18, P19, P40, T07
 }
 
 /* ---- From polling to WebSocket ------------------------------------------------------------------- */
@@ -346,7 +353,9 @@ void sio_upgrade_begin(sio_session *s, sio_exchange *x, const sio_http_head *hea
         return;
     }
     if (u == NULL) {  // U09
-        sio_log(eio->net, "websocket closed: its session has one already or closes, or no memory");
+        sio_log_of(eio->net, sio_session_about(s),
+                   "websocket closed: its session has one already or closes, or there is no memory "
+                   "(have its client upgrade once)");
         sio_conn_close(c, SIO_WS_NO_CODE);
         return;
     }
@@ -408,6 +417,13 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
     }
 }
 
+static void tell_about(const void *owner, sio_about *about)
+{
+    const sio_upgrade *u = owner;
+    if (u != NULL && u->session != NULL)  // it may not have begun, or be over
+        *about = sio_session_about(u->session);
+}
+
 static void on_upgrade_close(void *owner, int code, bool clean)
 {
     (void)code, (void)clean;
@@ -419,7 +435,11 @@ static void on_upgrade_timeout(void *owner, sio_deadline *d)
 {
     sio_eio *eio = owner;
     sio_upgrade *u = (sio_upgrade *)(void *)((char *)d - offsetof(sio_upgrade, timeout));
-    sio_log(eio->net, "upgrade given up: not completed within upgrade_timeout");
+    sio_log_of(
+        eio->net, sio_session_about(u->session),
+        "upgrade given up: it was not completed within upgrade_timeout_ms, %d (look for a proxy "
+        "that takes the handshake but no frames, or raise it)",
+        eio->options->upgrade_timeout_ms);
     abandon(u);
 }
 
@@ -440,7 +460,11 @@ static void on_no_return(void *owner, sio_deadline *d)
     sio_polling *k = (sio_polling *)(void *)((char *)d - offsetof(sio_polling, returned));
     sio_eio *eio = owner;
     eio->net->stats.ping_timeouts++;
-    sio_log(eio->net, "session closed: its client has not come back within return_timeout");
+    sio_log_of(
+        eio->net, sio_session_about(k->session),
+        "session closed: its client did not come back within return_timeout_ms, %d (look for a "
+        "proxy that sends its requests to other servers, or raise it)",
+        eio->options->return_timeout_ms);
     sio_session_abort(k->session, "ping timeout");
 }
 
@@ -471,7 +495,11 @@ static void poll_send(sio_session *s, sio_ref frames)
     if (k->queue.n > 0 && k->queue.n + frames.n > net->options->max_output) {
         if (!k->overflow) {
             net->stats.overflows++;
-            sio_log(net, "session closed: the client does not poll, max_output is reached");
+            sio_log_of(
+                net, sio_session_about(s),
+                "session closed: more than max_output, %zu bytes, waits for its client to poll "
+                "(send less or with sio_volatile, or raise it)",
+                net->options->max_output);
         }
         k->overflow = true;
     } else if (!sio_queue_add(&net->memory, &k->queue, frames)) {
@@ -562,7 +590,11 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             eio->net->stats.overflows++;
-            sio_log(eio->net, "session closed: max_memory is reached, and it holds most of it");
+            sio_log_of(
+                eio->net, sio_session_about(s),
+                "session closed: max_memory is reached, and it holds %zu bytes of it (raise it, "
+                "or have max_payload and max_output smaller)",
+                held);
             poll_fail(s);
         } else if (held > most) {
             most = held;
@@ -597,7 +629,8 @@ void sio_poll_init(sio_eio *eio)
     sio_clock *clock = &eio->net->clock;
     eio->upgrade_events = (sio_ws_events){ .message = on_upgrade_message,
                                            .close = on_upgrade_close,
-                                           .max_message = o->max_payload };
+                                           .max_message = o->max_payload,
+                                           .about = tell_about };
     eio->holder.weigh = weigh;
     sio_holder_add(eio->net, &eio->holder);
     sio_fifo_init(clock, &eio->return_fifo, o->return_timeout_ms, on_no_return, eio);

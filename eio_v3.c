@@ -42,14 +42,14 @@ static void on_packet(sio_session *s, bool text, const char *p, size_t n)
     if (!text && n > 0 && p[0] == message_type) {
         s->eio->events->message(s->eio->owner, s, false, p + 1, n - 1);  // V10
     } else if (!text || n == 0) {
-        sio_session_abort(s, "parse error");
+        sio_session_malformed(s);
     } else if (p[0] == 'b' && n > 1 && p[1] == '4') {
         sio_session_base64(s, p + 2, n - 2);  // V08
     } else if (p[0] == '2') {
         beat(s);
         sio_session_frames(s, sio_eio_word('3'));  // V03
     } else if (p[0] == '3') {
-        sio_session_abort(s, "transport error");  // V04: the wrong direction
+        sio_session_error(s, "invalid heartbeat direction", "look at its client");  // V04
     } else {
         sio_session_control(s, p[0]);
     }

@@ -350,6 +350,7 @@ typedef struct sio_mount {
     void (*free)(sio_net *net, struct sio_mount *m);  // NULL: its owner lives on
     const sio_endpoint *endpoint;
     void *owner;
+    void *data;  // what the application set it with
     struct sio_mount *next;
 } sio_mount;
 
@@ -388,6 +389,12 @@ typedef struct sio_kept {
     char bytes[];  // of the head, then of the body
 } sio_kept;
 
+/* Whom a line of the log is about: what is not known has p NULL. All of it is lent for the call. */
+typedef struct sio_about {
+    const sio_ip *ip;  // of the connection, unless there is an address; NULL: not known
+    sio_span address, path, origin, session, ns;
+} sio_about;
+
 /* Who receives a WebSocket's messages. */
 typedef struct sio_ws_events {
     void (*message)(void *owner, bool text, const char *p, size_t n);
@@ -400,6 +407,8 @@ typedef struct sio_ws_events {
      * on. It must do no more than note that. */
     void (*frame)(void *owner, bool part);
     size_t (*held)(const void *owner);  // what it holds of input for it; NULL: nothing
+    /* Adds what it knows of the client, for the log. NULL: nothing. */
+    void (*about)(const void *owner, sio_about *about);
 } sio_ws_events;
 
 /* Somebody above who holds what is on its way for clients beside their connections. */
@@ -419,7 +428,7 @@ typedef struct sio_listener {
     sio_deadline pause;
 } sio_listener;
 
-#define SIO_LOG_KINDS 32  // of lines: more than there are
+#define SIO_LOG_KINDS 64  // of lines: more than there are
 
 /* Lines of one format in the current second. */
 typedef struct sio_log_kind {
@@ -502,9 +511,14 @@ void sio_net_watch_weight(sio_net *net);
 
 void sio_log_init(sio_net *net);
 /* Keeps a line for options->log, which gets it when the turn ends: it may call the library, and this
- * is said in the middle of everything. format is a literal: ten lines of each are told in a second,
- * then how many there were besides. */
+ * is said in the middle of everything. A line is one sentence, what happened, and in brackets the
+ * remedy. format is a literal: ten lines of each are told in a second, then how many there were
+ * besides. */
 void sio_log(sio_net *net, const char *format, ...) SIO_PRINTF(2, 3);
+/* The same, followed by whom it is about. */
+void sio_log_of(sio_net *net, sio_about about, const char *format, ...) SIO_PRINTF(3, 4);
+/* The same with a line, a literal too, that has no conversions: it may come from a table. */
+void sio_log_text(sio_net *net, sio_about about, const char *text);
 
 /* ---- net_requests.c: answers, and upgrades ----------------------------------------------------- */
 
@@ -547,6 +561,8 @@ struct sio_conn_protocol {
      * client ended it in order. NULL: all that it has is u.http.deadline. */
     void (*end)(sio_conn *c, bool clean);
     size_t (*held)(const sio_conn *c);  // bytes that it keeps for the connection; NULL: none
+    /* Adds what it knows of the client, for the log. NULL: nothing but the address. */
+    void (*about)(const sio_conn *c, sio_about *about);
 };
 
 /* An incomplete head or frame. stuck: the last read completed nothing. */
@@ -596,6 +612,7 @@ struct sio_conn {
 
 sio_net *sio_conn_net(const sio_conn *c);
 size_t sio_conn_pending(const sio_conn *c);  // bytes that wait to be sent
+sio_about sio_conn_about(const sio_conn *c);
 /* Ends a connection at once, without another byte; its owner is told. clean: the client ended it. */
 void sio_conn_end(sio_conn *c, bool clean);
 /* Sends what is queued, then ends; what comes is not looked at any more. */
@@ -636,6 +653,8 @@ void sio_date_text(int64_t second, char out[30]);
 void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64]);
 /* The same as bytes; the peer's where the proxy names none. n == 0: nobody knows. */
 sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
+/* Whom a line about its request is about. Looks for nothing where there is no log. */
+sio_about sio_request_about(const sio_conn *c, const sio_http_head *head);
 
 /* ---- net_routes.c: requests as the application sees them ------------------------------------------ */
 
@@ -643,7 +662,6 @@ sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head);
 typedef struct sio_route {
     sio_mount mount;  // first
     sio_http_handler fn;
-    void *data;  // what the application set it with
     const char *method, *path;
     size_t path_n;  // of a prefix: without the "*"
     bool prefix;

@@ -23,7 +23,8 @@
  *  - Memory that can't be had changes nothing: NULL, false or -1, and all is as it was.
  *  - A deadline or timer that is expired or cleared is in no list, and may be set again or freed at
  *    once, from inside its own callback too.
- *  - No client makes the server write more than LINES_A_SECOND of a kind of line. */
+ *  - No client makes the server write more than LINES_A_SECOND of a kind of line, nor a line end, nor
+ *    what looks like another part of a line. */
 #include "net.h"
 
 #include <arpa/inet.h>
@@ -37,7 +38,10 @@ enum {
     MAX_BYTES = 1 << 30,     // of one text or one value
     ARENA_BYTES = 4000,
     ALIGN = 16,
-    LINES_A_SECOND = 10  // of one kind; the others are counted
+    LINES_A_SECOND = 10,  // of one kind; the others are counted
+    TEXT_BYTES = 500,     // of what a line says
+    FIELD_BYTES = 100,    // of one thing that it names, which is the client's
+    LINE_BYTES = 4 * TEXT_BYTES + 5 * (4 * FIELD_BYTES + 20)  // with each byte as \xNN
 };
 
 /* ---- Memory ----------------------------------------------------------------------------------- */
@@ -442,7 +446,7 @@ void sio_fifo_init(sio_clock *clock, sio_fifo *f, int length,
                    void (*expire)(void *, sio_deadline *), void *owner)
 {
     f->head.prev = f->head.next = &f->head;
-    f->length = length > 0 ? length : 1;
+    f->length = length == SIO_NEVER ? INT64_MAX / 4 : length > 0 ? length : 1;
     f->early = 0;
     f->expire = expire;
     f->owner = owner;
@@ -579,9 +583,54 @@ void sio_clock_free(sio_clock *clock)
 
 /* ---- The log ------------------------------------------------------------------------------------- */
 
-static void put_line(sio_net *net, const char *line)
+/* Control bytes as \xNN, as a line is one; field: and all else that is not plain text, for it is between
+ * quotes. */
+static void put_escaped(sio_sink *line, const char *p, size_t n, bool field)
 {
-    sio_put(&net->lines.sink, line, strlen(line) + 1);
+    static const char hex[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        unsigned char b = (unsigned char)p[i];
+        bool plain = b >= ' ' && b != 0x7f && !(field && (b == '"' || b == '\\' || b > 0x7f));
+        char code[4] = { '\\', 'x', hex[b >> 4], hex[b & 15] };
+        sio_put(line, plain ? &p[i] : code, plain ? 1 : sizeof code);
+    }
+}
+
+static void put_field(sio_sink *line, const char *name, sio_span value)
+{
+    if (value.p == NULL)
+        return;
+    sio_put_text(line, name);
+    sio_put(line, " \"", 2);
+    put_escaped(line, value.p, value.n < FIELD_BYTES ? value.n : FIELD_BYTES, true);
+    sio_put_text(line, value.n > FIELD_BYTES ? "\"..." : "\"");
+}
+
+static void put_about(sio_sink *line, const sio_about *a)
+{
+    char text[46];
+    sio_span address = a->address;
+    if (address.p == NULL && a->ip != NULL) {
+        sio_ip_text(a->ip, text);
+        address = a->ip->n == 0 ? SIO_SPAN("unix") : (sio_span){ text, strlen(text) };
+    }
+    put_field(line, "; client", address);
+    put_field(line, ", path", a->path);
+    put_field(line, ", origin", a->origin);
+    put_field(line, ", session", a->session);
+    put_field(line, ", namespace", a->ns);
+}
+
+/* about NULL: nobody. */
+static void put_line(sio_net *net, const char *text, const sio_about *about)
+{
+    char bytes[LINE_BYTES];
+    sio_sink line = { .p = bytes, .cap = sizeof bytes };
+    put_escaped(&line, text, strlen(text), false);
+    if (about != NULL)
+        put_about(&line, about);
+    sio_put(&line, "", 1);
+    sio_put(&net->lines.sink, line.p, line.n);
 }
 
 /* The kind of lines with that format, counted from now on; when all places are taken, the last one. */
@@ -601,16 +650,40 @@ static sio_log_kind *kind_of(sio_net *net, const char *format)
     return k;
 }
 
+/* Counts a line. Whether it is to be told. */
+static bool counts(sio_net *net, const char *format)
+{
+    return net->options->log != NULL && kind_of(net, format)->count++ < LINES_A_SECOND;
+}
+
 void sio_log(sio_net *net, const char *format, ...)
 {
-    char line[512];
-    if (net->options->log == NULL || kind_of(net, format)->count++ >= LINES_A_SECOND)
+    char text[TEXT_BYTES];
+    if (!counts(net, format))
         return;
     va_list ap;
     va_start(ap, format);
-    vsnprintf(line, sizeof line, format, ap);
+    vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    put_line(net, line);
+    put_line(net, text, NULL);
+}
+
+void sio_log_of(sio_net *net, sio_about about, const char *format, ...)
+{
+    char text[TEXT_BYTES];
+    if (!counts(net, format))
+        return;
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    put_line(net, text, &about);
+}
+
+void sio_log_text(sio_net *net, sio_about about, const char *text)
+{
+    if (counts(net, text))
+        put_line(net, text, &about);
 }
 
 /* A second is over: tells how many lines of a kind were left out. */
@@ -618,12 +691,12 @@ static void on_second(void *owner, sio_deadline *d)
 {
     sio_net *net = owner;
     sio_log_kind *k = (sio_log_kind *)(void *)d;
-    char line[512];
+    char text[TEXT_BYTES];
     if (k->count > LINES_A_SECOND) {
-        snprintf(line, sizeof line, "... and %llu more like it: %.*s",
+        snprintf(text, sizeof text, "... and %llu more like it: %.*s",
                  (unsigned long long)k->count - LINES_A_SECOND, (int)strcspn(k->format, "%"),
                  k->format);
-        put_line(net, line);
+        put_line(net, text, NULL);
     }
     k->format = NULL, k->count = 0;
 }

@@ -127,6 +127,14 @@ void sio_conn_drain(sio_conn *c)
     mark(c);
 }
 
+sio_about sio_conn_about(const sio_conn *c)
+{
+    sio_about about = { .ip = &c->ip };
+    if (c->protocol->about != NULL && c->net->options->log != NULL)
+        c->protocol->about(c, &about);
+    return about;
+}
+
 static void on_timeout(void *owner, sio_deadline *d)
 {
     (void)owner;
@@ -156,7 +164,8 @@ static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
         }
         sio_free_mem(&net->memory, c);
     }
-    sio_log(net, "connection closed: no memory for it");
+    sio_log_of(net, (sio_about){ .ip = ip },
+               "connection refused: there is no memory for it (give the server more)");
     count_address(net, ip, -1);
     sio_loop_refuse(net->loop, fd);
 }
@@ -171,9 +180,8 @@ static void on_acceptable(sio_listener *l)
         sio_ip ip;
         int got = sio_loop_accept(net->loop, &l->watch, &fd, &ip);
         if (got < 0) {  // out of descriptors: asking again at once would spin
-            sio_log(
-                net,
-                "accepting pauses: no descriptors or memory left; raise the limit of open files");
+            sio_log(net, "accepting pauses: no descriptors or memory are left (raise the limit of "
+                         "open files)");
             sio_loop_unwatch(net->loop, &l->watch);
             sio_deadline_set(&net->clock, &net->pause_fifo, &l->pause);
         }
@@ -182,7 +190,9 @@ static void on_acceptable(sio_listener *l)
         size_t most = net->options->max_connections;
         if ((most > 0 && net->n_conns >= most) || !count_address(net, &ip, +1)) {
             net->stats.refused++;
-            sio_log(net, "connection closed: max_connections or max_per_address is reached");
+            sio_log_of(net, (sio_about){ .ip = &ip },
+                       "connection refused: max_connections, or max_per_address of its address, is "
+                       "reached (raise it, if these are clients you want)");
             sio_loop_refuse(net->loop, fd);
             continue;
         }
@@ -247,7 +257,11 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
     bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
     if ((over || !sio_queue_add(&c->net->memory, &c->out, piece)) && !c->broken) {
         c->net->stats.overflows++;
-        sio_log(c->net, "connection closed: the client does not read, max_output is reached");
+        sio_log_of(
+            c->net, sio_conn_about(c),
+            "connection closed: more than max_output, %zu bytes, waits for its client to read "
+            "(send less or with sio_volatile, or raise it)",
+            most);
         c->broken = true;
     }
     if (c->out.n > EARLY_BYTES && !c->watch.want_write)
@@ -444,7 +458,11 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             net->stats.overflows++;
-            sio_log(net, "connection closed: max_memory is reached, and it holds most of it");
+            sio_log_of(
+                net, sio_conn_about(c),
+                "connection closed: max_memory is reached, and it holds %zu bytes of it (raise "
+                "it, or have max_payload and max_output smaller)",
+                held);
             sio_conn_break(c);
         } else if (held > most) {
             most = held;

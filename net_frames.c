@@ -62,11 +62,11 @@ static void fail(sio_conn *c, int code)
 {
     const sio_ws_events *events = c->u.ws.events;
     void *owner = c->u.ws.owner;
-    sio_log(c->net, "websocket closed: %d, %s", code,
-            code == SIO_WS_TOO_BIG        ? "a message is longer than max_payload"
-            : code == SIO_WS_INVALID_DATA ? "a text is not UTF-8"
-            : code == SIO_WS_POLICY       ? "too many fragments"
-                                          : "a frame breaks the protocol");
+    if (code != SIO_WS_TOO_BIG)  // which on_frame has told, with its numbers
+        sio_log_of(c->net, sio_conn_about(c), "websocket closed: %d, %s", code,
+                   code == SIO_WS_INVALID_DATA ? "a text is not UTF-8 (send such bytes as binary)"
+                   : code == SIO_WS_POLICY     ? "a message has too many fragments (send fewer)"
+                                               : "a frame breaks RFC 6455 (look at its client)");
     c->net->stats.parse_errors++;
     send_close(c, code);
     forget_owner(c);
@@ -85,7 +85,7 @@ static void on_message(sio_conn *c, unsigned op, const char *p, size_t n)
 }
 
 /* 5.4: a frame of a message that has several. */
-static void on_fragment(sio_conn *c, const sio_ws_header *h, const char *p, size_t n)
+static void on_fragment(sio_conn *c, const sio_ws_head *h, const char *p, size_t n)
 {
     const sio_memory *m = &c->net->memory;
     sio_fragments *f = c->u.ws.fragments;
@@ -143,7 +143,7 @@ static void on_control(sio_conn *c, unsigned op, const unsigned char *p, size_t 
 }
 
 /* The code to refuse a frame with for its header alone, or 0. */
-static int check_frame(const sio_conn *c, const sio_ws_header *h)
+static int check_frame(const sio_conn *c, const sio_ws_head *h)
 {
     const sio_fragments *f = c->u.ws.fragments;
     size_t most = c->u.ws.events->max_message;
@@ -159,20 +159,34 @@ static int check_frame(const sio_conn *c, const sio_ws_header *h)
 /* Bytes that the incomplete frame at p will have; 0: its header is incomplete as well. */
 static size_t frame_size(const char *p, size_t n)
 {
-    sio_ws_header h;
+    sio_ws_head h;
     int used = sio_ws_parse_header((const unsigned char *)p, n, &h);
     return used <= 0 ? 0 : (size_t)used + (size_t)h.len;
+}
+
+/* The client is told the code alone, as by the reference. size: with what came before. */
+static void tell_too_big(const sio_conn *c, uint64_t size)
+{
+    const sio_fragments *f = c->u.ws.fragments;
+    sio_log_of(
+        c->net, sio_conn_about(c),
+        "websocket closed: %d, a message of %llu bytes or more exceeds max_payload, %zu (raise "
+        "it, or send less at once)",
+        SIO_WS_TOO_BIG, (unsigned long long)size + (f == NULL ? 0 : f->n),
+        c->u.ws.events->max_message);
 }
 
 /* 5.2: a frame is refused by its header alone, and handled when it has come whole. */
 static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
-    sio_ws_header h;
+    sio_ws_head h = { .len = (uint64_t)1 << 63 };  // which no parsed one has
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
         return 0;
     int code = used < 0 ? -used : check_frame(c, &h);
+    if (code == SIO_WS_TOO_BIG)
+        tell_too_big(c, h.len);
     if (code != 0) {
         fail(c, code);
         return n;
@@ -198,7 +212,7 @@ static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
 static size_t on_last_frame(sio_conn *c, char *p, size_t n, size_t seen)
 {
     (void)seen;
-    sio_ws_header h;
+    sio_ws_head h;
     int used = sio_ws_parse_header((unsigned char *)p, n, &h);
     if (used == 0)
         return 0;
@@ -229,8 +243,14 @@ static size_t held(const sio_conn *c)
     return (f == NULL ? 0 : f->cap) + (events->held == NULL ? 0 : events->held(c->u.ws.owner));
 }
 
+static void tell_about(const sio_conn *c, sio_about *about)
+{
+    if (c->u.ws.events->about != NULL)
+        c->u.ws.events->about(c->u.ws.owner, about);
+}
+
 static const sio_conn_protocol messages = {
-    .take = on_frame, .want = frame_size, .end = end, .held = held
+    .take = on_frame, .want = frame_size, .end = end, .held = held, .about = tell_about
 };
 
 /* Our close frame is sent. */

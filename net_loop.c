@@ -598,7 +598,7 @@ int sio_loop_file(sio_loop *loop, const char *name, size_t *size, int64_t *chang
 int sio_loop_file_read(sio_loop *loop, const char *name, void *p, size_t n)
 {
     (void)loop;
-    int fd = open(name, O_RDONLY | O_CLOEXEC);
+    int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);  // it may have become a FIFO meanwhile
     if (fd < 0)
         return -1;
     size_t have = 0;

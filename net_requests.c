@@ -43,7 +43,10 @@ static void on_kept_expired(void *owner, sio_deadline *d)
     sio_net *net = owner;
     sio_kept *k = (sio_kept *)(void *)((char *)d - offsetof(sio_kept, deadline));
     net->stats.refused++;
-    sio_log(net, "503: the application has not answered within request_timeout");
+    sio_log_of(net, sio_request_about(k->exchange->conn, &k->head),
+               "request refused: 503, it was kept, and nobody has answered it within "
+               "request_timeout_ms, %d (call sio_http_reply or sio_http_allow)",
+               net->options->request_timeout_ms);
     if (k->head.upgrade)
         sio_respond_last(k->exchange, 503, NULL, SIO_NONE, SIO_NONE);
     else
@@ -323,11 +326,19 @@ static void on_lost_head(void *owner, sio_exchange *x, const sio_http_head *head
     (void)owner, (void)raw;
     if (sio_asks_for_websocket(head)) {
         net->stats.refused++;
-        sio_log(net, "websocket handshake refused: its path is nobody's; Socket.IO listens on %s/",
-                path);
+        sio_log_of(
+            net, sio_request_about(x->conn, head),
+            "websocket handshake refused: its path is nobody's (Socket.IO listens on %s/, said "
+            "by the option path)",
+            path);
         sio_conn_end(x->conn, false);
         return;
     }
+    sio_log_of(
+        net, sio_request_about(x->conn, head),
+        "not found: no route takes this method and path (Socket.IO listens on %s/, said by the "
+        "option path)",
+        path);
     char text[256];
     int n = snprintf(text, sizeof text, "not found; Socket.IO listens on %s/\n", path);
     sio_respond(x, 404, "text/plain", SIO_NONE, (sio_span){ text, n < 256 ? (size_t)n : 255 });
@@ -383,7 +394,9 @@ static sio_exchange *new_exchange(sio_conn *c)
     if (c->waiting < MAX_PIPELINED)
         x = sio_alloc(&c->net->memory, sizeof *x);
     if (x == NULL) {
-        sio_log(c->net, "connection closed: no memory, or too many requests without an answer");
+        sio_log_of(c->net, sio_conn_about(c),
+                   "connection closed: there is no memory, or it has too many requests without an "
+                   "answer (have its client send fewer at once)");
         sio_conn_end(c, false);
         return NULL;
     }
@@ -399,13 +412,26 @@ static sio_exchange *new_exchange(sio_conn *c)
     return x;
 }
 
-/* Answers what is no request, and ends the connection. */
-static void refuse(sio_conn *c, int status)
+/* Answers the n bytes at p, which are no request, and ends the connection. A handshake of TLS begins with
+ * the byte 22 (RFC 8446, 5.1). */
+static void refuse(sio_conn *c, int status, const char *p, size_t n)
 {
     sio_exchange *x = new_exchange(c);
     c->last = true;
     c->net->stats.bad_requests++;
-    sio_log(c->net, "request refused: %d %s", status, sio_http_reason(status));
+    if (status == 431)
+        sio_log_of(c->net, sio_conn_about(c),
+                   "request refused: 431, its head is longer than max_head, %zu (raise it, or have "
+                   "cookies smaller)",
+                   c->net->options->max_head);
+    else if (n > 0 && p[0] == 22)
+        sio_log_of(c->net, sio_conn_about(c),
+                   "request refused: %d, it is TLS (have a proxy end https, or ask by http)",
+                   status);
+    else
+        sio_log_of(c->net, sio_conn_about(c),
+                   "request refused: %d %s, it breaks RFC 9112 (look at its client or proxy)",
+                   status, sio_http_reason(status));
     if (x != NULL)
         sio_respond_last(x, status, NULL, SIO_NONE, SIO_NONE);
 }
@@ -488,7 +514,7 @@ static size_t on_head(sio_conn *c, char *p, size_t n, size_t seen)
         return 0;
     }
     if (used <= 0 || (size_t)used > max_head) {
-        refuse(c, used < 0 ? -used : 431);
+        refuse(c, used < 0 ? -used : 431, p, n);
         return n;
     }
     on_request(c, &head, (sio_span){ p, (size_t)used });
@@ -504,7 +530,11 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
     if (data.n > x->max_body - x->body_n) {
         x->busy = true;
         tell_gone(x, 413);
-        sio_log(c->net, "413: a body is longer than max_payload, %zu bytes", x->max_body);
+        sio_log_of(
+            c->net, sio_conn_about(c),
+            "request refused: 413, a body is longer than max_payload, %zu (raise it, or send "
+            "less at once)",
+            x->max_body);
         c->net->stats.refused++;
         x->mount = &no_mount;
         x->wants_body = false;
@@ -535,6 +565,8 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
 static void refuse_body(sio_conn *c, sio_exchange *x)
 {
     c->net->stats.bad_requests++;
+    sio_log_of(c->net, sio_conn_about(c),
+               "request refused: 400, its chunks break RFC 9112 (look at its client or proxy)");
     c->in_body = false;
     c->last = true;
     x->reading = false;
@@ -647,14 +679,32 @@ static sio_span forwarded(const sio_http_head *head)
     return at == last.n ? SIO_NONE : (sio_span){ last.p + at, last.n - at };
 }
 
-void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64])
+/* What the proxy says instead of the peer's address; p NULL: nothing. */
+static sio_span other_address(const sio_conn *c, const sio_http_head *head)
 {
     sio_span entry = c->net->options->trust_proxy ? forwarded(head) : SIO_NONE;
+    return entry.n > 0 && entry.n < 46 ? entry : SIO_NONE;
+}
+
+void sio_client_address(const sio_conn *c, const sio_http_head *head, char out[64])
+{
+    sio_span entry = other_address(c, head);
     sio_ip_text(&c->ip, out);
-    if (entry.n > 0 && entry.n < 46) {
+    if (entry.p != NULL) {
         memcpy(out, entry.p, entry.n);
         out[entry.n] = '\0';
     }
+}
+
+sio_about sio_request_about(const sio_conn *c, const sio_http_head *head)
+{
+    sio_about about = { .ip = &c->ip };
+    if (c->net->options->log == NULL)
+        return about;
+    about.address = other_address(c, head);
+    about.path = sio_http_target_path(head->target);  // without the query, which may have passwords
+    about.origin = sio_http_field_of(head, "Origin");
+    return about;
 }
 
 sio_ip sio_client_ip(const sio_conn *c, const sio_http_head *head)

@@ -222,7 +222,8 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
     kept_head *k = sio_resize(&net->memory, NULL, sizeof *k + raw.n);
     if (k == NULL) {
         net->stats.refused++;
-        sio_log(net, "503: no memory for a request's head");
+        sio_log_of(net, sio_request_about(http->conn, head),
+                   "request refused: 503, there is no memory for its head (give the server more)");
         sio_respond_empty(http, 503);
         return;
     }
@@ -268,9 +269,7 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 void *sio_http_data(const sio_http *http)
 {
-    if (http == NULL || http->mount->endpoint != &endpoint)
-        return NULL;
-    return ((const sio_route_data *)(const void *)http->mount)->data;
+    return http == NULL ? NULL : http->mount->data;
 }
 
 /* Comparing the path first sorts out most routes. RFC 9110, 9.3.2: who answers GET answers HEAD. */
@@ -321,7 +320,7 @@ int(sio_route)(sio_server *io, const char *method, const char *path, sio_http_ha
     sio_route_data *r = sio_route_new(net, sizeof *r, method, path, fn);
     if (r == NULL)
         return -1;
-    r->data = data;
+    r->mount.data = data;
     sio_mount_add(net, &r->mount);
     return 0;
 }

@@ -16,7 +16,7 @@
  * the payload or in the id, and a count of attachments with a sign or a leading zero are refused. */
 #include "codec.h"
 
-/* Takes "N-" from p: N is 1 to max, without a leading zero. Returns the bytes, 0: refuse. */
+/* B07, B08: takes "N-" from p: N is 1 to max, without a leading zero. Returns the bytes, 0: refuse. */
 static size_t take_attachments(const char *p, size_t n, size_t max, unsigned *out)
 {
     size_t i = 0, v = 0;
@@ -39,7 +39,7 @@ static size_t take_namespace(const char *p, size_t n, sio_span *out)
     return comma == NULL ? n : out->n + 1;
 }
 
-/* Takes digits. Returns how many; -1: more than 64 bits hold. */
+/* S25: takes digits. Returns how many; -1: more than 64 bits hold. */
 static ptrdiff_t take_id(const char *p, size_t n, uint64_t *out)
 {
     size_t i = 0;
@@ -67,7 +67,7 @@ bool sio_packet_reserved(const char *name, size_t n)
     return false;
 }
 
-/* An event's name is a number, or a string that is not reserved. */
+/* An event's name is a number, or a string (S17, S18) that is not reserved (S19). */
 static bool check_event_name(sio_packet *k)
 {
     sio_span s = k->index.element[0];
@@ -86,24 +86,24 @@ static bool fits_type(sio_packet *k)
     char first = k->json.n > 0 ? k->json.p[0] : '\0';
     switch (k->type) {
     case SIO_CONNECT:
-        return first == '\0' || first == '{';
+        return first == '\0' || first == '{';  // S05
     case SIO_DISCONNECT:
-        return first == '\0';
+        return first == '\0';  // S13
     case SIO_EVENT:
     case SIO_BINARY_EVENT:
         return first == '[' && k->index.count > 0 && check_event_name(k);
     case SIO_ACK:
-        return first == '\0' || first == '[';
+        return first == '\0' || first == '[';  // S30
     case SIO_BINARY_ACK:
         return first == '[';
     default:
-        return false;  // CONNECT_ERROR comes from servers only
+        return false;  // S28: CONNECT_ERROR comes from servers only
     }
 }
 
 int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t depth, sio_packet *k)
 {
-    if (n == 0 || p[0] < '0' || p[0] > '6')
+    if (n == 0 || p[0] < '0' || p[0] > '6')  // S23
         return -1;
     k->type = (unsigned char)(p[0] - '0');
     k->escaped = false;
@@ -124,6 +124,7 @@ int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t dep
     k->has_id = digits > 0;
     k->json = (sio_span){ p + digits, n - (size_t)digits };
 
+    /* S21, S22, S24: what is behind the id is JSON, with nothing in front of it. */
     if (k->json.n > 0 && ((unsigned char)k->json.p[0] <= ' ' ||
                           !sio_json_check(k->json.p, k->json.n, depth, &k->index)))
         return -1;
@@ -132,7 +133,7 @@ int sio_packet_parse(const char *p, size_t n, size_t max_attachments, size_t dep
 
 /* ---- Attachments --------------------------------------------------------------------------------- */
 
-/* Whether the object that begins at p is a placeholder; its number then. */
+/* B05: whether the object that begins at p is a placeholder; its number then. */
 static bool is_placeholder(const char *p, const char *end, int64_t *num)
 {
     bool found = false;

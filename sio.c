@@ -67,13 +67,15 @@ static void connected(sio_socket *s)
     sio_server *io = ns->io;
     sio_client *c = s->client;
     if (io->keeper != NULL && !io->keeper->replay(io->keeper, s)) {  // R04; a hole would be silent
-        sio_client_violate(c, true, "what it missed has left the log, or no memory");
+        sio_client_violate(
+            c, true,
+            "what it missed has left the log, or there is no memory (raise bytes of sio_recover)");
         return;
     }
     if (!sio_reserve(&io->net.memory, &ns->sockets, ns->n_sockets, &ns->cap_sockets,
                      sizeof *ns->sockets) ||
         !sio_table_add(&ns->ids, &s->node)) {
-        sio_client_violate(c, true, "no memory");
+        sio_client_violate(c, true, "there is no memory (give the server more)");
         return;
     }
     s->place = (uint32_t)ns->n_sockets;
@@ -113,7 +115,7 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
         v = sio_make(io, "{'message': 'error'}");  // its text was not UTF-8
     const char *json = sio_json(v, &n);
     sio_client_send(s->client, SIO_CONNECT_ERROR, sio_ns_span(s->ns), json, n);
-    sio_socket_leave(s, "server namespace disconnect");
+    sio_socket_leave(s, "server namespace disconnect", NULL);
 }
 
 /* Whether the rest is left to sio_next. A middleware that took a handle and returns anything but
@@ -136,6 +138,14 @@ static void run_middlewares(sio_socket *s, size_t i)
         e.next = (uint32_t)i + 1;
         e.data = b->data;
         const char *error = b->fn.middleware(s, &e);
+        if (error == SIO_LATER && e.admission == 0 && s->state == SIO_SOCKET_CONNECTING) {
+            sio_about about = sio_session_about(s->client->session);
+            about.ns = sio_ns_span(s->ns);
+            sio_log_of(&io->net, about,
+                       "CONNECT refused: a middleware returned SIO_LATER without a handle (call "
+                       "sio_next_later before)");
+            error = "internal error";  // nobody could let it in any more
+        }
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
@@ -178,7 +188,7 @@ sio_admission sio_next_later(sio_event *event)
     a.socket = sio_handle(s);
     a.serial = event->admission = sio_owed_new(s, SIO_OWED_ADMISSION, event->next);
     if (a.serial == 0 && s->state != SIO_SOCKET_GONE)  // nobody could let it in any more
-        sio_client_violate(s->client, true, "no memory");
+        sio_client_violate(s->client, true, "there is no memory (give the server more)");
     return a;
 }
 
@@ -208,17 +218,19 @@ static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span pa
     static const char error[] = "{\"message\":\"Invalid namespace\"}";
     sio_server *io = sio_client_server(c);
     sio_namespace *ns = sio_namespace_find(io, name);
-    const char *why = "no such namespace; call sio_of or sio_family";
+    const char *why = "there is no such namespace (call sio_of or sio_family)";
     if (c->n_sockets >= io->options.max_namespaces)
-        why = "max_namespaces is reached", ns = NULL;
+        why = "its client has joined max_namespaces (raise it)", ns = NULL;
     else if (ns == NULL && io->n_dynamic >= io->options.max_dynamic_namespaces)
-        why = "max_dynamic_namespaces is reached; raise it, or set cleanup_empty_namespaces";
+        why = "max_dynamic_namespaces is reached (raise it, or set cleanup_empty_namespaces)";
     else if (ns == NULL)
         sio_families_ask(io, name, payload, &ns);
     if (ns != NULL)
         return ns;
     io->net.stats.refused++;
-    sio_log(&io->net, "CONNECT refused: %s", why);
+    sio_about about = sio_session_about(c->session);
+    about.ns = name;
+    sio_log_of(&io->net, about, "CONNECT refused: %s", why);
     sio_client_send(c, SIO_CONNECT_ERROR, name, error, sizeof error - 1);
     return NULL;
 }
@@ -228,11 +240,12 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
 {
     sio_keeper *keeper = sio_client_server(c)->keeper;
     if (name.n > SIO_NS_NAME) {  // S36
-        sio_client_violate(c, false, "the name of a namespace is too long");
+        sio_client_violate(
+            c, false, "the name of a namespace is too long (have it at most SIO_NS_NAME bytes)");
         return;
     }
     if (sio_client_socket(c, name) != NULL) {  // S07, V13; who has left may join again: S14
-        sio_client_violate(c, true, "CONNECT for a namespace that is joined");
+        sio_client_violate(c, true, "it joins a namespace twice (have its client do it once)");
         return;
     }
     sio_namespace *ns = wanted_namespace(c, name, auth.n > 0 ? auth : SIO_SPAN("{}"));
@@ -241,12 +254,12 @@ static void on_connect(sio_client *c, sio_span name, sio_span auth)
     sio_socket *s = c->over ? NULL : sio_socket_new(c, ns, auth);
     if (s == NULL) {
         sio_namespace_unused(ns);  // first: what ends with the client may do the same
-        sio_client_violate(c, true, "no memory");
+        sio_client_violate(c, true, "there is no memory (give the server more)");
         return;
     }
     int welcome = keeper == NULL ? 0 : keeper->welcome(keeper, s);
     if (welcome < 0)
-        sio_client_violate(c, true, "no memory");
+        sio_client_violate(c, true, "there is no memory (give the server more)");
     else if (welcome > 0)  // R10
         connected(s);
     else
@@ -278,6 +291,11 @@ static int run_event_middlewares(sio_namespace *ns, sio_socket *s, sio_event *e)
         e->error_data = NULL;
         e->data = b->data;
         const char *error = b->fn.middleware(s, e);
+        if (error == SIO_LATER) {
+            sio_log(&ns->io->net, "event dropped: a middleware of sio_use_event returned SIO_LATER "
+                                  "(only those of sio_use can)");
+            error = SIO_DROP;
+        }
         if (s->state != SIO_SOCKET_CONNECTED || error == SIO_DROP)
             return -1;
         if (error != NULL) {
@@ -297,7 +315,8 @@ static void on_event(sio_socket *s, sio_event *e)
     sio_span key = e->packet->index.element[0];
     if (family != NULL)
         sio_run_list(s, &family->any, e, false);
-    sio_run_list(s, &ns->any, e, false);
+    if (ns->any.n > 0)
+        sio_run_list(s, &ns->any, e, false);
     if (s->state != SIO_SOCKET_CONNECTED)
         return;
     if (family != NULL && run_event_middlewares(family, s, e) < 0)
@@ -321,7 +340,9 @@ static sio_socket *joined_socket(sio_client *c, sio_span ns)
     sio_socket *s = sio_client_socket(c, ns);
     if (s != NULL && s->state == SIO_SOCKET_CONNECTED)
         return s;
-    sio_client_violate(c, true, "a packet for a namespace that is not joined");
+    sio_client_violate(c, true,
+                       "a packet is for a namespace that is not joined (have its client wait for "
+                       "CONNECT's answer)");
     return NULL;
 }
 
@@ -342,7 +363,7 @@ static void on_packet(sio_client *c, const sio_packet *k, const sio_span *blobs,
         .io = s->ns->io, .socket = s, .packet = k, .blobs = blobs, .n_blobs = (uint32_t)n_blobs
     };
     if (k->type == SIO_DISCONNECT)
-        sio_socket_leave(s, "client namespace disconnect");  // S12
+        sio_socket_leave(s, "client namespace disconnect", NULL);  // S12
     else if (k->type == SIO_EVENT || k->type == SIO_BINARY_EVENT)
         on_event(s, &e);
     else if (k->has_id)  // S29: an ACK without one is ignored
@@ -375,7 +396,7 @@ static void begin_partial(sio_client *c, const sio_packet *k, const char *p, siz
     if (joined_socket(c, k->ns) == NULL)
         return;
     if (n > io->options.max_packet) {
-        sio_client_violate(c, false, "max_packet is reached");
+        sio_client_violate(c, false, "a packet with its attachments exceeds max_packet (raise it)");
         return;
     }
     partial *b = sio_resize(m, NULL, sizeof *b + n);
@@ -383,7 +404,7 @@ static void begin_partial(sio_client *c, const sio_packet *k, const char *p, siz
     if (b == NULL || blobs == NULL) {
         sio_free_mem(m, b);
         sio_free_mem(m, blobs);
-        sio_client_violate(c, true, "no memory");
+        sio_client_violate(c, true, "there is no memory (give the server more)");
         return;
     }
     *b = (partial){ .client = c, .n = n, .wanted = k->attachments, .size = n, .blobs = blobs };
@@ -398,7 +419,7 @@ void sio_partial_expired(void *owner, sio_deadline *d)
 {
     (void)owner;
     sio_client_violate(((partial *)(void *)d)->client, true,
-                       "attachments did not come within request_timeout");
+                       "attachments did not come within request_timeout_ms (raise it)");
 }
 
 /* B03, B04, B16: whether each placeholder stands for an attachment that there is, and none for another's:
@@ -431,7 +452,8 @@ static void end_partial(sio_client *c)
     int bad =
         sio_packet_parse(b->text, b->n, io->options.max_attachments, io->options.max_depth, &k);
     if (bad < 0 || !check_placeholders(io, k.json, b->wanted))
-        sio_client_violate(c, false, "illegal attachments");
+        sio_client_violate(
+            c, false, "a packet's placeholders don't fit its attachments (look at its client)");
     else
         on_packet(c, &k, b->blobs, b->wanted);
     free_partial(&io->net.memory, b);
@@ -443,16 +465,16 @@ static void on_attachment(sio_client *c, const char *p, size_t n)
     sio_server *io = sio_client_server(c);
     partial *b = c->partial;
     if (b == NULL) {  // B10
-        sio_client_violate(c, false, "an attachment without a packet");
+        sio_client_violate(c, false, "an attachment comes without a packet (look at its client)");
         return;
     }
     if (n > io->options.max_packet - b->size) {
-        sio_client_violate(c, false, "max_packet is reached");
+        sio_client_violate(c, false, "a packet with its attachments exceeds max_packet (raise it)");
         return;
     }
     char *copy = sio_resize(&io->net.memory, NULL, n + 1);
     if (copy == NULL) {
-        sio_client_violate(c, true, "no memory");
+        sio_client_violate(c, true, "there is no memory (give the server more)");
         return;
     }
     memcpy(copy, p, n);
@@ -468,9 +490,12 @@ static void on_text(sio_client *c, const char *p, size_t n)
     const sio_options *o = &sio_client_server(c)->options;
     sio_packet k;
     if (c->partial != NULL) {  // B09
-        sio_client_violate(c, false, "a packet while attachments are due");
+        sio_client_violate(c, false,
+                           "a packet comes while attachments are due (look at its client)");
     } else if (sio_packet_parse(p, n, o->max_attachments, o->max_depth, &k) < 0) {  // S23
-        sio_client_violate(c, false, "a packet is malformed");
+        sio_client_violate(
+            c, false,
+            "a packet is malformed, or beyond max_attachments or max_depth (look at its client)");
     } else if (k.attachments > 0) {
         begin_partial(c, &k, p, n);
     } else {
@@ -521,7 +546,7 @@ static void on_open(void *owner, sio_session *session)
     }
 }
 
-static void on_close(void *owner, sio_session *session, const char *reason)
+static void on_close(void *owner, sio_session *session, const char *reason, const char *details)
 {
     sio_server *io = owner;
     sio_client *c = session->user;
@@ -530,7 +555,7 @@ static void on_close(void *owner, sio_session *session, const char *reason)
     stop_joining(c);
     c->over = true;
     session->user = NULL;
-    sio_client_leave_all(c, reason, false);
+    sio_client_leave_all(c, reason, details, false);
     free_partial(&io->net.memory, c->partial);
     c->partial = NULL;
     c->u.next = io->dead_clients;
@@ -552,7 +577,11 @@ void sio_connect_expired(void *owner, sio_deadline *d)
 {
     sio_server *io = owner;
     sio_client *c = ((sio_joining *)(void *)d)->client;
-    sio_log(&io->net, "connection closed: no namespace joined within connect_timeout");
+    sio_log_of(
+        &io->net, sio_session_about(c->session),
+        "connection closed: it joined no namespace within connect_timeout_ms, %d (have its client "
+        "send CONNECT, or raise it)",
+        io->options.connect_timeout_ms);
     sio_session_end(c->session, "forced close");
 }
 

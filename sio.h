@@ -4,6 +4,7 @@
  * A whole server:
  *
  *     #include "sio.h"
+ *     #include <stdio.h>
  *
  *     static void on_message(sio_socket *socket, sio_event *event)
  *     {
@@ -16,7 +17,10 @@
  *     {
  *         sio_server *io = sio_new(NULL);
  *         sio_on(sio_of(io, "/"), "chat message", on_message);
- *         return sio_listen(io, "127.0.0.1", 3000) < 0 || sio_run(io) < 0;
+ *         if (sio_listen(io, "127.0.0.1", 3000) >= 0)
+ *             return sio_run(io) < 0;
+ *         perror("can't listen");
+ *         return 1;
  *     }
  *
  * Speaks Engine.IO 4 (and 3 by option) and Socket.IO 5 to the official clients.
@@ -92,8 +96,10 @@ enum { SIO_POLLING = 1, SIO_WEBSOCKET = 2 };
 /* What is on by default, and may be switched off. */
 enum sio_switch { SIO_DEFAULT, SIO_ON, SIO_OFF };
 
-#define SIO_NEVER INT_MAX             // of a time: it does not end
-#define SIO_NO_LIMIT (SIZE_MAX / 16)  // of a size or number
+/* Of a time: it does not end; of pings, twelve days, which is the most that clients can wait. Of a size or
+ * number: as much as there is. */
+#define SIO_NEVER INT_MAX
+#define SIO_NO_LIMIT (SIZE_MAX / 16)
 
 /* Options: 0, NULL and false stand for the default, everywhere. Defaults and names are the reference's. */
 typedef struct sio_options {
@@ -146,10 +152,11 @@ typedef struct sio_options {
      * namespace, so can max_packet, until the last attachment is there; and what the application keeps
      * of it with sio_http_keep, 16 requests of max_head and max_payload at the most. When all of this
      * together exceeds max_memory, those who hold most are ended, until three quarters are left. */
-    size_t max_payload;      // 1000000: a request's body, a WebSocket message
-    size_t max_head;         // 16384: a request line with its header fields
-    size_t max_output;       // 16 MiB waiting for one client, or one longer message
-    size_t max_attachments;  // 10 in one packet
+    size_t max_payload;  // 1000000: a request's body, a WebSocket message
+    size_t max_head;     // 16384: a request line with its header fields
+    size_t max_output;   // 16 MiB waiting for one client, or one longer message; who sends much in
+                         // one turn watches sio_pending
+    size_t max_attachments;  // 10 in one packet that comes in
     size_t max_packet;       // 11 times max_payload: a packet's text with all its attachments
     size_t max_depth;        // 1024 levels of JSON
     size_t max_namespaces;   // 100 joined over one connection
@@ -175,8 +182,14 @@ typedef struct sio_options {
     size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
-     * log: one line without a line end for each refusal, with its cause and remedy, when the turn
-     * ends; of each kind ten in a second, then a line with the number of the others. */
+     * log: gets a line, without a line end, when the turn ends, for each refusal, and where a session
+     * ends for its client's mistake, its silence or a limit. A line is one sentence, what happened,
+     * then in brackets the remedy, then whom it is about as far as that is known:
+     *     request refused: .. (..); client "10.0.0.1", path "/socket.io/", origin "http://a"
+     * client, path (without the query), origin, session and namespace. What stands between the quotes
+     * is the client's: at most 100 bytes, and all but plain ASCII as \xNN. Who knows the id of a session
+     * that lives can speak as its client, so the log is not for everybody. Of each kind ten lines are
+     * told in a second, then one with the number of the others. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
     void *user;  // handed to memory and log, and returned by sio_user
@@ -190,8 +203,8 @@ sio_server *sio_new(const sio_options *options);
  * a callback it frees nothing, for what called that goes on: then it does what sio_shutdown does. */
 void sio_free(sio_server *io);
 
-/* Listens at host and port: an IPv4 or IPv6 address or a name, port 0 for a free one; or at
- * "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
+/* Listens at host and port: an IPv4 or IPv6 address, or a name, of which the first address that
+ * works is taken; NULL: all of this machine's; port 0 for a free one; or at "unix:/path", port ignored. May be called several times. Returns the port (0 for unix), or -1:
  * EINVAL after sio_shutdown, since a server that was stopped serves no more. */
 int sio_listen(sio_server *io, const char *host, int port);
 
@@ -222,8 +235,12 @@ int sio_wait_ms(const sio_server *io);
 void sio_shutdown(sio_server *io);
 
 /* Connection state recovery: a socket that was lost, and comes back in time with the same client, has
- * its id, rooms and data again, and gets what was sent to it meanwhile. Without a call of this nothing
- * is kept for anybody. 0 and false stand for the default; NULL is all defaults. */
+ * its id, rooms and data again, and gets what was sent to it meanwhile. "disconnect" runs when it is
+ * lost, and "connection" when it is back, where sio_recovered tells; it is another socket with another
+ * handle then, and questions that it was asked have failed. One that does not come back in time is gone
+ * for good when its data is released (sio_set_data).
+ * Without a call of this nothing is kept for anybody. 0 and false stand for the default; NULL is all
+ * defaults. */
 typedef struct sio_recovery {
     int ms;                // 120000: how long a socket may be away
     size_t bytes;          // 16 MiB of packets and lost sockets kept, over all namespaces
@@ -237,8 +254,8 @@ int sio_recover(sio_server *io, const sio_recovery *options);
 void *sio_user(const sio_server *io);
 
 /* Calls fn once, in ms from now or later, never earlier; sio_every again and again, each ms (at least 1)
- * from the first time on, without making up for what was missed. Keep data. Return an id above 0 for
- * sio_cancel, or 0: EINVAL for no fn; ENOMEM. */
+ * from the first time on, without making up for what was missed. Keep data; sio_free forgets what is
+ * still to come. Return an id above 0 for sio_cancel, or 0: EINVAL for no fn; ENOMEM. */
 uint64_t sio_after(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 uint64_t sio_every(sio_server *io, int ms, void (*fn)(sio_server *io, void *data), void *data);
 
@@ -271,10 +288,10 @@ const sio_stats *sio_get_stats(const sio_server *io);
 
 /* ---- Namespaces ----------------------------------------------------------------------------- */
 
-/* The namespace of that name ("chat" is "/chat"); made when there is none, in the first family that takes the name, whose
- * accept gets {} as its argument. It stays until sio_free; for names that come from clients there is
- * sio_find. NULL: ENOMEM; EINVAL for a name that is NULL, has a comma, or is longer than SIO_NS_NAME
- * bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
+/* The namespace of that name ("chat" is "/chat"); made when there is none, in the first family that
+ * takes the name, whose accept gets {} as its argument. It stays until sio_free; for names that come
+ * from clients there is sio_find. NULL: ENOMEM; EINVAL for a name that is NULL, has a comma, or is
+ * longer than SIO_NS_NAME bytes; ELOOP for an accept that calls sio_of from inside itself too often. */
 #define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
@@ -303,24 +320,28 @@ typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
  * name run in the order in which they were set. The library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
- *   "disconnecting"  arguments: the reason, and details or none; the rooms are still joined
+ *   "disconnecting"  argument 0: the reason. Argument 1, with "transport error" where it is known what
+ *                    went wrong: the message of the reference's Error, like "overlap from client"; with
+ *                    all other reasons there is none. The rooms are still joined
  *   "disconnect"     the same arguments; the rooms are left
  *   "error"          a middleware of sio_use_event failed: its message, and its data or null;
  *                    an event of that name from a client is ignored
- * sio_once: for the next one alone, whichever socket it is from. data, which may be left out: what
- * sio_handler_data returns in fn. 0, or -1: EINVAL for NULL, ENOMEM. */
+ * Set handlers once, when the program begins, and not in "connection": they are the namespace's. The
+ * same fn with the same data is set once, however often. sio_once: for the next one alone, whichever
+ * socket it is from. data, which may be left out: what sio_handler_data returns in fn. 0, or -1: EINVAL
+ * for NULL, ENOMEM. */
 int sio_on(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 int sio_once(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
-/* Forgets the handlers that were set with that fn and data; fn NULL: all of that name. Those that were
- * to run for the event under way do not. */
-void sio_off(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
+/* Forgets the handlers that were set with that fn and data (NULL where it is left out); fn NULL: all of
+ * that name. Those that were to run for the event under way do not. Returns how many. */
+int sio_off(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* Calls fn for every event that comes in, before middlewares and handlers; or for every event that
  * goes out to a socket (acknowledgements are neither). sio_off_any forgets fn in both. As sio_on. */
 int sio_on_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
 int sio_on_any_outgoing(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
-void sio_off_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
+int sio_off_any(sio_namespace *ns, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* What the handler, middleware or accept that is running was set with. */
 void *sio_handler_data(const sio_event *event);
@@ -392,11 +413,10 @@ void *sio_data(const sio_socket *socket);
  * what sio_shutdown does. When a socket has left already, the first two do nothing; sio_end_connection
  * does as long as its connection is there. */
 
-/* Leaves the namespace ("server namespace disconnect"); close: ends the whole connection, with all
- * its namespaces. Handlers of "disconnecting" and "disconnect" run before it returns. */
+/* Leaves the namespace; close: ends the whole connection, with all its namespaces. */
 void sio_disconnect(sio_socket *socket, bool close);
 
-/* Ends the Engine.IO connection without a Socket.IO packet ("forced close"). */
+/* Ends the Engine.IO connection without a Socket.IO packet. */
 void sio_end_connection(sio_socket *socket);
 
 /* Bytes that wait for the client to read them. */
@@ -423,7 +443,8 @@ bool sio_field(const sio_socket *socket, size_t i, const char **name, const char
  *     sio_emit(sio_except(sio_to(sio_broadcast(socket), "a"), "b"), "hi", "%d", 7);
  *
  * Room names and lists are borrowed until the call that uses the target. SIO_TARGET_NAMES of
- * sio_to and sio_except together are the most, and one list of each kind. */
+ * sio_to and sio_except together are the most, and one list of each kind. A target with NULL in it is
+ * nobody's: using it fails with EINVAL. */
 #define SIO_TARGET_NAMES 5
 typedef struct sio_target {
     sio_namespace *ns;
@@ -437,17 +458,18 @@ typedef struct sio_target {
 } sio_target;
 
 sio_target sio_all(sio_namespace *ns);                                     // io.emit
-sio_target sio_self(sio_socket *socket);                                   // socket.emit
+sio_target sio_self(sio_socket *socket);                                   // socket.emit; no rooms
 sio_target sio_broadcast(sio_socket *socket);                              // socket.broadcast
 sio_target sio_to(sio_target t, const char *room);                         // the union of the rooms
 sio_target sio_except(sio_target t, const char *room);                     // without the members
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n);  // any number of names
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
 /* Dropped for each receiver that can't take it at once: it has not read what was sent, polls and has
- * no GET waiting, or was sent something else since the turn began. */
+ * no GET waiting, or was sent something else since the turn began. So of two in one turn the second is
+ * dropped, as with the reference: what belongs together goes in one event. */
 sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
-sio_target sio_local(sio_target t);              // this process only
+sio_target sio_local(sio_target t);              // this process only, as all are so far
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
@@ -461,8 +483,9 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
  *   %%             a percent sign, inside quotes
  * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: nothing is sent: EINVAL for a template that is not JSON, NULL for
- * %s, text that is not UTF-8, a reserved event name, no target; E2BIG for too many attachments or rooms;
- * ENOMEM. The log says which, and where in the template. */
+ * %s, text that is not UTF-8, a reserved event name, rooms of sio_self; E2BIG for more than 1000
+ * attachments (the JavaScript client takes 10) or too many rooms; ENOMEM. The log says which, and where
+ * in the template. EINVAL without a line: NULL for the event's name, or in the target. */
 int sio_emit(sio_target t, const char *event, const char *format, ...) SIO_PRINTF(3, 4);
 int sio_vemit(sio_target t, const char *event, const char *format, va_list ap);
 
@@ -493,7 +516,8 @@ sio_value sio_parse(sio_server *io, const char *json, size_t n);
 sio_value sio_array(sio_server *io);
 sio_value sio_object(sio_server *io);
 /* Adds a template's values to an array; or one value, as the member of that name, to an object (of two
- * with one name the client sees the last). As sio_emit; EINVAL for a value of another kind too. */
+ * with one name the client sees the last). As sio_emit; EINVAL too for what sio_array or sio_object has
+ * not made: other values don't grow. */
 int sio_push(sio_value array, const char *format, ...) SIO_PRINTF(2, 3);
 int sio_vpush(sio_value array, const char *format, va_list ap);
 int sio_set_member(sio_value object, const char *name, const char *format, ...) SIO_PRINTF(3, 4);
@@ -580,7 +604,7 @@ int sio_ack_now(sio_later later, const char *format, ...) SIO_PRINTF(2, 3);
 /* ---- Rooms ---------------------------------------------------------------------------------- */
 
 /* Every socket is in the room of its own id until it leaves it. Joining twice is joining once.
- * sio_join: 0, or -1: ENOMEM, or E2BIG for more than max_rooms. All three look the name up, then look
+ * sio_join: 0, or -1: EINVAL for NULL, ENOMEM, or E2BIG for more than max_rooms. All three look the name up, then look
  * for the socket: O(rooms of the socket or members of the room, whichever are fewer). */
 int sio_join(sio_socket *socket, const char *room);
 void sio_leave(sio_socket *socket, const char *room);
@@ -618,7 +642,7 @@ typedef void (*sio_http_handler)(sio_http *http);
  * in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
-void *sio_http_data(const sio_http *http);  // what the route was set with
+void *sio_http_data(const sio_http *http);  // what the route was set with; NULL in hooks of options
 
 /* Serves one file, with ETag, HEAD and the Content-Type of its name's ending; read again when it
  * changes. -1: it can't be read now, or as sio_route. */
@@ -627,6 +651,21 @@ int sio_file(sio_server *io, const char *path, const char *file);
 /* The same with bytes from memory, of that type (copied; NULL: no Content-Type). Keeps p, whose bytes
  * may not change: their tag is made once, from what they are. -1: EINVAL, ENOMEM. */
 int sio_bundle(sio_server *io, const char *path, const char *type, const void *p, size_t n);
+
+/* Serves the files below a folder, with what sio_file adds, at a path that ends in a slash and a star. The
+ * rest of a request's path, decoded once, is the file's name; it is read when it is asked for, in the
+ * turn; a longer one than max_output is answered 500, which the log is told. A path that ends in a slash
+ * gets the index.html there; a folder's name without the slash leads there by 301. 404: what is not
+ * there, is no plain file, or has a dot in front of its name or of a folder's on the way, so that nobody
+ * comes out of the folder; and a backslash, U+0000, an escaped slash, two slashes in a row. Symbolic
+ * links are followed, wherever they lead. -1: EINVAL, ENOMEM; whether the folder is there is not asked. */
+int sio_folder(sio_server *io, const char *path, const char *folder);
+
+/* Serves a client for browsers, sio.js or an official one, as socket.io.js below Socket.IO's path: pages
+ * find it at "/socket.io/socket.io.js", as with sio_file. socket.io.min.js is the same; their source maps
+ * are the file of that name with ".map" behind it, if there is one at the call. From memory: sio_bundle at
+ * that path. Without either it is answered 400, which the log is told. -1: as sio_file. */
+int sio_serve_client(sio_server *io, const char *file);
 
 sio_server *sio_http_server(const sio_http *http);
 const char *sio_http_method(const sio_http *http);
@@ -666,20 +705,27 @@ int sio_http_allow(sio_http *http, const char *refusal);
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than
- * request_timeout_ms. text: a message of UTF-8 text, not binary. close: the client's code; 1005: it
- * sent none; 1006: it went without a close frame; or the code that was sent to it (1005: none was).
- * clean: it said goodbye, or sio_ws_close did. */
+ * request_timeout_ms.
+ * allow is asked for each handshake: NULL accepts it; a message, which must stay as it is until the
+ * callback ends, refuses it with 403 ("" is the standard one, "Forbidden"). It can't answer later. Lends
+ * the request for the call; sio_http_add_header adds to the answer that accepts.
+ * text: a message of UTF-8 text, not binary. close: the client's code; 1005: it sent none; 1006: it
+ * went without a close frame; or the code that was sent to it (1005: none was). clean: it said
+ * goodbye, or sio_ws_close did. */
 typedef struct sio_ws sio_ws;
 typedef struct sio_ws_handlers {
     void (*open)(sio_ws *ws);
     void (*message)(sio_ws *ws, bool text, const void *p, size_t n);
     void (*close)(sio_ws *ws, int code, bool clean);
+    const char *(*allow)(sio_http *http);
+    void *data;  // kept: what sio_ws_data returns until it is set, and sio_http_data in allow
 } sio_ws_handlers;
-/* Copies handlers; each may be NULL. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+/* Copies handlers; each may be NULL. Lends a ws until its close handler returns. -1: EINVAL for no
+ * handlers, no path, and one without a '/' in front; ENOMEM. */
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers);
-/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8; ENOMEM; EPIPE where the client
- * is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a path
- * that is nobody's. */
+/* Both copy p. -1: nothing is sent: EINVAL for text that is not UTF-8, and no path; ENOMEM; EPIPE where
+ * the client is gone, or will be when the turn ends because it does not read (max_output); ENOENT for a
+ * path that is nobody's. */
 int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n);
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n);
 /* The handler of close runs before it returns; closing twice is closing once. code 0: a close frame
@@ -687,7 +733,12 @@ int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p,
  * and 1006, and 3000 to 4999 may). */
 int sio_ws_close(sio_ws *ws, int code);
 sio_server *sio_ws_server(const sio_ws *ws);
+/* The request that opened it, as sio_url and its kin: each client's is kept, which takes the memory of
+ * its text, some 300 bytes of a browser without cookies. */
+const char *sio_ws_url(const sio_ws *ws);
 const char *sio_ws_address(const sio_ws *ws);
+const char *sio_ws_header(sio_ws *ws, const char *name);
+sio_value sio_ws_query(sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
@@ -699,12 +750,19 @@ typedef struct sio_engine_handlers {
     void (*open)(sio_session *s);
     void (*message)(sio_session *s, bool text, const void *p, size_t n);
     void (*close)(sio_session *s, const char *reason);
+    void *data;  // kept: what sio_session_data returns until it is set
 } sio_engine_handlers;
+/* Copies handlers; each may be NULL. -1: EINVAL for no handlers; ENOMEM. */
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers);
 int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // copies p
 void sio_session_close(sio_session *s);
 sio_server *sio_session_server(const sio_session *s);
 const char *sio_session_id(const sio_session *s);
+/* The request that opened it, as sio_url and its kin. */
+const char *sio_session_url(const sio_session *s);
+const char *sio_session_address(const sio_session *s);
+const char *sio_session_header(sio_session *s, const char *name);
+sio_value sio_session_query(sio_session *s);
 void sio_session_set_data(sio_session *s, void *data);
 void *sio_session_data(const sio_session *s);
 

@@ -227,7 +227,9 @@ class Engine extends Emitter {
   }
   close() { // once everything and a goodbye is out
     if (this.readyState !== "open") return this.#closed("forced close");
-    this.once("drain", () => this.#closed("forced close"));
+    const closed = () => this.#closed("forced close");
+    this.once("drain", closed);
+    this.transport.off("close").on("close", closed); // as a GET that comes too late for the session
     this.transport.resting = true;
     this.send("close");
   }

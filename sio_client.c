@@ -61,7 +61,8 @@ void sio_client_violate(sio_client *c, bool state, const char *what)
     if (c->over)
         return;
     sio_client_server(c)->net.stats.parse_errors++;
-    sio_log(&sio_client_server(c)->net, "connection closed: %s", what);
+    sio_log_of(&sio_client_server(c)->net, sio_session_about(c->session), "connection closed: %s",
+               what);
     bool told = !state || sio_session_reachable(c->session);  // D05
     sio_session_end(c->session, told ? "forced close" : "forced server close");
 }
@@ -90,7 +91,7 @@ static void bury_socket(sio_socket *s)
 }
 
 /* D04: rooms and answers go between the two events. */
-void sio_socket_leave(sio_socket *s, const char *reason)
+void sio_socket_leave(sio_socket *s, const char *reason, const char *details)
 {
     sio_server *io = s->ns->io;
     sio_namespace *ns = s->ns;
@@ -100,21 +101,22 @@ void sio_socket_leave(sio_socket *s, const char *reason)
     bool was_connected = s->state == SIO_SOCKET_CONNECTED;
     sio_scope_enter(&io->net);
     sio_value why = sio_make(io, "%s", reason);
+    sio_value what = details == NULL ? NULL : sio_make(io, "%s", details);
     if (was_connected)
-        sio_run_event(s, "disconnecting", why, NULL);
+        sio_run_event(s, "disconnecting", why, what);
     if (was_connected && io->keeper != NULL)
         io->keeper->save(io->keeper, s, reason);
     bury_socket(s);
     sio_awaited_cancel(s);
     if (was_connected)
-        sio_run_event(s, "disconnect", why, NULL);
+        sio_run_event(s, "disconnect", why, what);
     ns->users--;
     sio_namespace_unused(ns);
     sio_scope_leave(&io->net);
 }
 
 /* One that is leaving goes when its handlers of "disconnecting", one of which called, have returned. */
-void sio_client_leave_all(sio_client *c, const char *reason, bool told)
+void sio_client_leave_all(sio_client *c, const char *reason, const char *details, bool told)
 {
     sio_socket *s = c->sockets;
     while (s != NULL) {
@@ -124,7 +126,7 @@ void sio_client_leave_all(sio_client *c, const char *reason, bool told)
         }
         if (told)
             sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
-        sio_socket_leave(s, reason);
+        sio_socket_leave(s, reason, details);
         s = c->sockets;
     }
 }
@@ -142,10 +144,10 @@ void sio_disconnect(sio_socket *s, bool close)
         return;
     if (!close) {  // D01
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
-        sio_socket_leave(s, "server namespace disconnect");
+        sio_socket_leave(s, "server namespace disconnect", NULL);
         return;
     }
-    sio_client_leave_all(c, "server namespace disconnect", true);  // D02
+    sio_client_leave_all(c, "server namespace disconnect", NULL, true);  // D02
     sio_end_connection(s);
 }
 

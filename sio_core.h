@@ -15,7 +15,7 @@ enum {
 
 /* What a sio_value points at. */
 typedef struct sio_value_data {
-    unsigned char mark[4];  // first; says that it is one
+    char mark[5];  // first; says that it is one
     unsigned char kind;
     bool kept;   // by sio_keep
     bool grows;  // sio_array's or sio_object's
@@ -289,7 +289,9 @@ typedef struct sio_found {
     bool failed;
 } sio_found;
 
-bool sio_target_overfull(const sio_target *t);  // it was given more names than it holds
+/* 0; or -1 with errno: it is nobody's (EINVAL), or was given more names than it holds (E2BIG), which the
+ * log is told as what and name. */
+int sio_target_check(const sio_target *t, const char *what, const char *name);
 /* Calls fn, which must not call back into the application, for each receiver. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
 sio_found sio_target_receivers(const sio_target *t);
@@ -345,7 +347,8 @@ bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned ki
 /* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
-void sio_socket_leave(sio_socket *s, const char *reason);
+/* details: what the event "disconnect" is told besides; NULL: nothing. */
+void sio_socket_leave(sio_socket *s, const char *reason, const char *details);
 /* Frees sockets that left, and dynamic namespaces without any; releases the data of the former. Nobody
  * up the stack may have one. */
 void sio_sockets_bury(sio_server *io);
@@ -359,7 +362,7 @@ void sio_client_send(sio_client *c, unsigned type, sio_span ns, const char *json
  * otherwise the packet is malformed. */
 void sio_client_violate(sio_client *c, bool state, const char *what);
 /* Has all of them leave, in the order in which they joined; told: each with a DISCONNECT. */
-void sio_client_leave_all(sio_client *c, const char *reason, bool told);
+void sio_client_leave_all(sio_client *c, const char *reason, const char *details, bool told);
 
 /* ---- sio.c: the packets of a client ----------------------------------------------------------------------- */
 

@@ -262,41 +262,45 @@ static int emit_to_family(sio_target t, packet *k, const char *template, sio_arg
 
 static int check_target(const sio_target *t, const char *event)
 {
-    if (t->ns == NULL || event == NULL)
+    if (event == NULL)
         return sio_fail(EINVAL);
-    const char *why = NULL;
-    if (sio_target_overfull(t))
-        why = "more rooms than SIO_TARGET_NAMES";
-    else if (sio_packet_reserved(event, strlen(event)))
-        why = "a reserved name";
-    if (why == NULL)
+    if (sio_target_check(t, "event", event) < 0)
+        return -1;
+    if (!sio_packet_reserved(event, strlen(event)))
         return 0;
-    sio_log(&t->ns->io->net, "event %.60s: not sent: %s", event, why);
-    return sio_fail(sio_target_overfull(t) ? E2BIG : EINVAL);
+    sio_log(&t->ns->io->net,
+            "event %.60s: its name is one that clients do not take (choose another)", event);
+    return sio_fail(EINVAL);
 }
 
-int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)
+static int emit(const sio_target *t, const char *event, const char *template, sio_arguments *args)
 {
-    if (check_target(&t, event) < 0)
+    if (check_target(t, event) < 0)
         return -1;
-    sio_server *io = t.ns->io;
+    sio_server *io = t->ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) } };
-    sio_arguments args;
     sio_scope_enter(&io->net);
-    va_copy(args.ap, ap);
-    int result = t.ns->accept == NULL ? emit_to_one(&t, &k, template, &args)
-                                      : emit_to_family(t, &k, template, &args);
-    va_end(args.ap);
+    int result = t->ns->accept == NULL ? emit_to_one(t, &k, template, args)
+                                       : emit_to_family(*t, &k, template, args);
     sio_scope_leave(&io->net);
     return result;
 }
 
 int(sio_emit)(sio_target t, const char *event, const char *template, ...)
 {
-    va_list ap;
-    va_start(ap, template);
-    int result = sio_vemit(t, event, template, ap);
-    va_end(ap);
+    sio_arguments args;
+    va_start(args.ap, template);
+    int result = emit(&t, event, template, &args);
+    va_end(args.ap);
+    return result;
+}
+
+int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)
+{
+    sio_arguments args;
+    va_copy(args.ap, ap);
+    int result = emit(&t, event, template, &args);
+    va_end(args.ap);
     return result;
 }
 
@@ -509,7 +513,11 @@ int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, con
         return -1;
     sio_server *io = t.ns->io;
     packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
-    if (fn == NULL || t.ns->accept != NULL || (!t.only_self && t.timeout_ms == 0))
+    bool for_ever = !t.only_self && t.timeout_ms == 0;
+    if (for_ever)
+        sio_log(&io->net, "event %.60s: it asks several sockets without end (use sio_timeout)",
+                event);
+    if (fn == NULL || t.ns->accept != NULL || for_ever)
         return sio_fail(EINVAL);
     if (io->freeing)  // the questions that are open end now; each could ask again for ever
         return sio_fail(ECANCELED);

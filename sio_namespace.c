@@ -162,7 +162,7 @@ sio_namespace *sio_of(sio_server *io, const char *name)
 {
     char text[SIO_NS_NAME + 2];
     sio_span span = full_name(name, text);
-    if (span.n == 0 || memchr(span.p, ',', span.n) != NULL) {
+    if (io == NULL || span.n == 0 || memchr(span.p, ',', span.n) != NULL) {
         errno = EINVAL;
         return NULL;
     }
@@ -250,6 +250,11 @@ static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
             return sio_fail(ENOMEM);
         }
     }
+    for (size_t i = 0; !b.once && i < h->list.n; i++) {
+        const sio_bound *other = &h->list.at[i];
+        if (other->fn.handler == b.fn.handler && other->data == b.data && !other->once)
+            return 0;  // as it is when a program calls sio_on for each connection
+    }
     return add(ns, &h->list, b);
 }
 
@@ -273,24 +278,29 @@ static void close_holes(sio_bound_list *l)
     l->holes = false;
 }
 
-/* fn NULL: all of them. */
-static void take_away(sio_bound_list *l, sio_handler fn, const void *data)
+/* fn NULL: all of them. Returns how many. */
+static int take_away(sio_bound_list *l, sio_handler fn, const void *data)
 {
-    for (size_t i = 0; i < l->n; i++)
-        if (fn == NULL || (l->at[i].fn.handler == fn && l->at[i].data == data))
-            l->at[i].fn.handler = NULL;
-    l->holes = true;
+    int n = 0;
+    for (size_t i = 0; i < l->n; i++) {
+        sio_bound *b = &l->at[i];
+        if (b->fn.handler == NULL || (fn != NULL && (b->fn.handler != fn || b->data != data)))
+            continue;
+        b->fn.handler = NULL;
+        n++;
+    }
+    l->holes |= n > 0;
     if (l->running == 0)
         close_holes(l);
+    return n;
 }
 
-void(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
+int(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
     sio_handlers *h = NULL;
     if (ns != NULL && event != NULL)
         h = (sio_handlers *)sio_table_find(table_of(ns, event), event, strlen(event));
-    if (h != NULL)
-        take_away(&h->list, fn, data);
+    return h == NULL ? 0 : take_away(&h->list, fn, data);
 }
 
 int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
@@ -307,12 +317,11 @@ int(sio_on_any_outgoing)(sio_namespace *ns, sio_handler fn, void *data)
     return add(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
-void(sio_off_any)(sio_namespace *ns, sio_handler fn, void *data)
+int(sio_off_any)(sio_namespace *ns, sio_handler fn, void *data)
 {
     if (ns == NULL)
-        return;
-    take_away(&ns->any, fn, data);
-    take_away(&ns->any_outgoing, fn, data);
+        return 0;
+    return take_away(&ns->any, fn, data) + take_away(&ns->any_outgoing, fn, data);
 }
 
 int(sio_use)(sio_namespace *ns, sio_middleware fn, void *data)
@@ -462,7 +471,7 @@ sio_socket *sio_socket_of(sio_server *io, uint64_t handle)
 
 sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
 {
-    return (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
+    return id == NULL ? NULL : (sio_socket *)sio_table_find(&ns->ids, id, strlen(id));
 }
 
 void *sio_data(const sio_socket *s)

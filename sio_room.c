@@ -28,12 +28,12 @@ sio_target sio_all(sio_namespace *ns)
 
 sio_target sio_self(sio_socket *s)
 {
-    return (sio_target){ .ns = s->ns, .self = s, .only_self = true };
+    return (sio_target){ .ns = s == NULL ? NULL : s->ns, .self = s, .only_self = true };
 }
 
 sio_target sio_broadcast(sio_socket *s)
 {
-    return (sio_target){ .ns = s->ns, .self = s };
+    return (sio_target){ .ns = s == NULL ? NULL : s->ns, .self = s };
 }
 
 static bool is_full(const sio_target *t)
@@ -48,13 +48,36 @@ static sio_target overfull(sio_target t)
     return t;
 }
 
-bool sio_target_overfull(const sio_target *t)
+/* A room without a name: it would be everybody, where somebody was meant. */
+static sio_target nobodys(sio_target t)
 {
-    return t->n_to + t->n_except > SIO_TARGET_NAMES;
+    t.ns = NULL;
+    return t;
+}
+
+int sio_target_check(const sio_target *t, const char *what, const char *name)
+{
+    if (t->ns == NULL)
+        return sio_fail(EINVAL);
+    if (t->only_self && t->n_to + t->n_except + t->n_to_list + t->n_except_list > 0) {
+        sio_log(&t->ns->io->net,
+                "%s %.60s: rooms of sio_self are nobody (for socket.to(room) write "
+                "sio_to(sio_broadcast(socket), room))",
+                what, name);
+        return sio_fail(EINVAL);
+    }
+    if (t->n_to + t->n_except <= SIO_TARGET_NAMES)
+        return 0;
+    sio_log(&t->ns->io->net,
+            "%s %.60s: more than %d rooms by name (use sio_to_list, which takes any number)", what,
+            name, SIO_TARGET_NAMES);
+    return sio_fail(E2BIG);
 }
 
 sio_target sio_to(sio_target t, const char *room)
 {
+    if (room == NULL)
+        return nobodys(t);
     if (is_full(&t))
         return overfull(t);
     t.name[t.n_to++] = room;
@@ -63,6 +86,8 @@ sio_target sio_to(sio_target t, const char *room)
 
 sio_target sio_except(sio_target t, const char *room)
 {
+    if (room == NULL)
+        return nobodys(t);
     if (is_full(&t))
         return overfull(t);
     t.name[SIO_TARGET_NAMES - ++t.n_except] = room;
@@ -71,6 +96,8 @@ sio_target sio_except(sio_target t, const char *room)
 
 sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n)
 {
+    if (rooms == NULL && n > 0)
+        return nobodys(t);
     if ((t.n_to_list > 0 && n > 0) || n > UINT_MAX)
         return overfull(t);
     if (n > 0)
@@ -80,6 +107,8 @@ sio_target sio_to_list(sio_target t, const char *const *rooms, size_t n)
 
 sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n)
 {
+    if (rooms == NULL && n > 0)
+        return nobodys(t);
     if ((t.n_except_list > 0 && n > 0) || n > UINT_MAX)
         return overfull(t);
     if (n > 0)
@@ -271,9 +300,11 @@ static int each_of_family(sio_target t, sio_visitor fn, void *data)
 
 int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data)
 {
+    if (fn == NULL)
+        return sio_fail(EINVAL);
+    if (sio_target_check(&t, "a visit of", "sockets") < 0)
+        return -1;
     sio_server *io = t.ns->io;
-    if (sio_target_overfull(&t))
-        return sio_fail(E2BIG);
     sio_scope_enter(&io->net);
     int result = t.ns->accept == NULL ? each_of_one(&t, fn, data) : each_of_family(t, fn, data);
     sio_scope_leave(&io->net);
@@ -293,6 +324,8 @@ static void leave_visitor(sio_socket *s, void *data)
 /* With a copy of the room's name, which may be that of a room that the last one leaves. */
 static int each_with_room(sio_target t, sio_visitor fn, const char *room)
 {
+    if (t.ns == NULL || room == NULL)
+        return sio_fail(EINVAL);
     sio_server *io = t.ns->io;
     sio_scope_enter(&io->net);
     char *copy = keep_name(&io->net.arena, room);
@@ -316,7 +349,7 @@ int sio_sockets_leave(sio_target t, const char *room)
 /* Whether it is the room of the socket's id (M02). */
 static bool is_own(const sio_socket *s, const char *room)
 {
-    return strcmp(room, s->node.key) == 0;
+    return room != NULL && strcmp(room, s->node.key) == 0;
 }
 
 static sio_room_data *make_room(sio_namespace *ns, const char *name)
@@ -367,9 +400,10 @@ static bool reserve_rooms(sio_socket *s)
     return true;
 }
 
+/* NULL: there is none, nor one of the name NULL. */
 static sio_room_data *find_room(const sio_namespace *ns, const char *name)
 {
-    return (sio_room_data *)sio_table_find(&ns->rooms, name, strlen(name));
+    return name == NULL ? NULL : (sio_room_data *)sio_table_find(&ns->rooms, name, strlen(name));
 }
 
 /* Where the room is in the socket's list, looked for in the shorter one of that and the room's; the
@@ -395,6 +429,8 @@ int sio_join(sio_socket *s, const char *room)
 {
     sio_namespace *ns = s->ns;
     const sio_memory *m = &ns->io->net.memory;
+    if (room == NULL)
+        return sio_fail(EINVAL);
     if (s->state == SIO_SOCKET_GONE)
         return 0;
     if (is_own(s, room)) {
@@ -494,8 +530,8 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
 
 size_t sio_room_size(const sio_namespace *ns, const char *room)
 {
-    size_t n = strlen(room);
-    const sio_room_data *r = (sio_room_data *)sio_table_find(&ns->rooms, room, n);
-    const sio_socket *own = (sio_socket *)sio_table_find(&ns->ids, room, n);
+    const sio_room_data *r = find_room(ns, room);
+    const sio_socket *own =
+        room == NULL ? NULL : (sio_socket *)sio_table_find(&ns->ids, room, strlen(room));
     return (r == NULL ? 0 : r->n) + (own != NULL && !own->left_own_room);
 }

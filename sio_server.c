@@ -24,7 +24,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_TICK_MS = 20 };
+enum {
+    STOP_TICK_MS = 20,
+    MAX_PING_MS = INT_MAX / 2  // clients wait for interval and timeout together, in 31 bits
+};
 
 /* ---- Options ------------------------------------------------------------------------------------- */
 
@@ -32,6 +35,12 @@ static void complete_int(int *option, int value)
 {
     if (*option <= 0)
         *option = value;
+}
+
+static void limit_int(int *option, int most)
+{
+    if (*option > most)
+        *option = most;
 }
 
 static void complete_size(size_t *option, size_t value)
@@ -49,6 +58,8 @@ static void complete_options(sio_options *o)
         o->path = "/socket.io";
     complete_int(&o->ping_interval_ms, 25000);
     complete_int(&o->ping_timeout_ms, 20000);
+    limit_int(&o->ping_interval_ms, MAX_PING_MS);
+    limit_int(&o->ping_timeout_ms, MAX_PING_MS);
     complete_int(&o->upgrade_timeout_ms, 10000);
     complete_int(&o->transports, SIO_POLLING | SIO_WEBSOCKET);
     complete_int(&o->connect_timeout_ms, 45000);
@@ -208,7 +219,7 @@ sio_server *sio_new(const sio_options *options)
 
 int sio_listen(sio_server *io, const char *host, int port)
 {
-    if (io->stop)
+    if (io == NULL || io->stop)
         return sio_fail(EINVAL);
     return sio_net_listen(&io->net, &sio_requests, host, port);
 }
@@ -277,6 +288,8 @@ static void close_all(sio_server *io, bool in_order)
 
 void sio_free(sio_server *io)
 {
+    if (io == NULL)
+        return;
     sio_memory m = io->net.memory;
     if (in_callback(io)) {  // the stack is full of pointers into it
         sio_shutdown(io);
@@ -371,6 +384,8 @@ static int turn(sio_server *io, int timeout_ms)
 
 int sio_turn(sio_server *io, int timeout_ms)
 {
+    if (io == NULL)
+        return sio_fail(EINVAL);
     if (in_callback(io))
         return sio_fail(EDEADLK);
     io->turning = true;

@@ -423,15 +423,15 @@ static const char *put_token(sio_template *t, grammar *g, const char *p, va_list
 void sio_template_write(sio_template *t, const char *template, sio_arguments *args)
 {
     grammar g = { .comma = t->comma };
-    const char *p = template;
-    while (*p != '\0' && t->wrong == NULL) {
+    const char *p = template + (*template == ' ');  // the macros put one in front
+    t->at = p;
+    while (*p != '\0' && t->wrong == NULL && !t->sink->failed) {
         t->at = p;
         p = put_token(t, &g, p, &args->ap);
-        wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     }
+    wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     if (t->wrong == NULL)
         t->at = p;
-    wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     wrong_if(t, g.level > 0, "a bracket that is not closed");
     wrong_if(t, g.state == NEXT, "a comma without a value behind it");
     t->sink->failed |= t->wrong != NULL || t->many;
@@ -446,8 +446,8 @@ int sio_template_fail(const sio_template *t, const char *what, sio_span name)
         return sio_fail(EINVAL);
     }
     if (t->many) {
-        sio_log(&t->io->net, "%s %.*s: more than %d attachments", what,
-                (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
+        sio_log(&t->io->net, "%s %.*s: it has more than %d attachments (send fewer in one packet)",
+                what, (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
         return sio_fail(E2BIG);
     }
     return sio_fail(ENOMEM);

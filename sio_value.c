@@ -15,23 +15,20 @@
 
 /* ---- Values -------------------------------------------------------------------------------------- */
 
-static const unsigned char mark[4] = { 0xff, 's', 'i', 'o' };
+#define MARK "\xffsio"
 
 /* What is not a value is often text, where a mark's first byte can't be: nothing behind that is read. */
 bool sio_value_is(const void *p)
 {
-    const unsigned char *byte = p;
-    size_t i = 0;
-    while (i < sizeof mark && byte[i] == mark[i])
-        i++;
-    return i == sizeof mark;
+    const char *bytes = p, *mark = MARK;
+    while (*mark != '\0' && *bytes == *mark)
+        bytes++, mark++;
+    return *mark == '\0';
 }
 
 sio_value_data sio_value_of(sio_server *io, sio_span json)
 {
-    sio_value_data v = { .io = io, .p = json.p, .n = json.n, .kind = SIO_VALUE_JSON };
-    memcpy(v.mark, mark, sizeof mark);
-    return v;
+    return (sio_value_data){ .mark = MARK, .io = io, .p = json.p, .n = json.n };
 }
 
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
@@ -40,9 +37,13 @@ sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, cons
     sio_value_data *v = sio_arena_get(&io->net.arena, sizeof *v);
     if (v == NULL)
         return NULL;
-    *v = sio_value_of(io, bytes);
-    v->blobs = blobs, v->n_blobs = n_blobs;
-    v->kind = kind;
+    *v = (sio_value_data){ .mark = MARK,
+                           .kind = kind,
+                           .io = io,
+                           .p = bytes.p,
+                           .n = bytes.n,
+                           .blobs = blobs,
+                           .n_blobs = n_blobs };
     return v;
 }
 

@@ -34,7 +34,7 @@ struct sio_ws {
     sio_deadline beat;     // of the next ping; pinged: of the answer
     sio_deadline message;  // of one that has begun
     bool over, pinged;
-    char address[64];
+    sio_handshake *handshake;
 };
 
 /* Ends it: its handler hears of it, and it is freed when the turn ends. */
@@ -76,6 +76,12 @@ static int encode(sio_net *net, unsigned char op, const char *type, const void *
     return sio_out_end(out, ref) ? 0 : sio_fail(ENOMEM);
 }
 
+static sio_about about(const sio_ws *ws)
+{
+    return (sio_about){ .address = { ws->handshake->text, strlen(ws->handshake->text) },
+                        .path = { ws->endpoint->path, ws->endpoint->path_n } };
+}
+
 static void set_beat(sio_ws *ws, bool pinged)
 {
     ws_endpoint *e = ws->endpoint;
@@ -101,6 +107,11 @@ static void on_ws_silence(void *owner, sio_deadline *d)
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, beat));
     e->io->net.stats.ping_timeouts++;
+    sio_log_of(
+        &e->io->net, about(ws),
+        "websocket closed: no frame came for %lld ms behind a ping (raise ping_timeout_ms, if "
+        "its network is slow and not gone)",
+        (long long)e->pong_fifo.length);
     sio_conn_end(ws->conn, false);  // which tells on_ws_close
 }
 
@@ -108,9 +119,10 @@ static void on_ws_message_late(void *owner, sio_deadline *d)
 {
     ws_endpoint *e = owner;
     sio_ws *ws = (sio_ws *)(void *)((char *)d - offsetof(sio_ws, message));
-    sio_log(&e->io->net,
-            "websocket closed: %d, a message in several frames took longer than request_timeout_ms",
-            SIO_WS_POLICY);
+    sio_log_of(&e->io->net, about(ws),
+               "websocket closed: %d, a message in several frames took longer than "
+               "request_timeout_ms, %d (raise it, or send it faster)",
+               SIO_WS_POLICY, e->io->options.request_timeout_ms);
     sio_conn_close(ws->conn, SIO_WS_POLICY);
     end_ws(ws, SIO_WS_POLICY, false);
 }
@@ -136,9 +148,51 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_scope_leave(&e->io->net);
 }
 
+static void tell_about(const void *owner, sio_about *known)
+{
+    *known = about(owner);
+}
+
 static void on_ws_close(void *owner, int code, bool clean)
 {
     end_ws(owner, code, clean && code != SIO_WS_ABNORMAL);
+}
+
+static void free_ws(const sio_memory *m, sio_ws *ws)
+{
+    sio_free_mem(m, ws->handshake);
+    sio_free_mem(m, ws);
+}
+
+/* Asks the application. False: it refused, and x is answered, or gone. */
+static bool ask_allow(ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
+{
+    sio_net *net = &e->io->net;
+    sio_conn *c = x->conn;
+    if (e->handlers.allow == NULL)
+        return true;
+    sio_scope_enter(net);
+    const char *refusal = e->handlers.allow(x);
+    bool answers = sio_conn_answers(c);
+    if (refusal != NULL && answers) {
+        const char *text = *refusal == '\0' ? "Forbidden" : refusal;
+        sio_websocket_refused(c, head, "its handler allow said so (look there, if it should not)");
+        sio_respond_last(x, 403, "text/plain; charset=utf-8", SIO_NONE,
+                         (sio_span){ text, strlen(text) });
+    }
+    sio_scope_leave(net);  // behind the answer: the message may be in the arena
+    return refusal == NULL && answers;
+}
+
+static bool may_open(ws_endpoint *e, sio_exchange *x, const sio_http_head *head)
+{
+    if (!sio_origin_allowed(&e->io->options, head)) {  // 10.2
+        sio_websocket_refused(x->conn, head,
+                              "its origin is not one of the option origins (add it there)");
+        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
+        return false;
+    }
+    return sio_websocket_check(x, head) && ask_allow(e, x, head);  // 4.2.1
 }
 
 /* The object is there before the 101 is, so that the connection has its owner at once; the handler
@@ -147,27 +201,28 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
 {
     ws_endpoint *e = owner;
     sio_net *net = &e->io->net;
+    const sio_conn *c = x->conn;
     (void)raw;
-    if (!sio_origin_allowed(&e->io->options, head)) {  // 10.2
-        sio_websocket_refused(net, e->path, "its Origin is not one of the option origins");
-        sio_respond_last(x, 400, "text/html", SIO_NONE, SIO_SPAN("Forbidden"));
-        return;
-    }
-    if (!sio_websocket_check(x, head, e->path))  // 4.2.1
+    if (!may_open(e, x, head))
         return;
     sio_ws *ws = sio_alloc(&net->memory, sizeof *ws);
-    if (ws == NULL) {
-        sio_websocket_refused(net, e->path, "no memory");
+    if (ws != NULL)
+        ws->handshake = sio_handshake_new(x->conn, head);
+    if (ws == NULL || ws->handshake == NULL) {
+        sio_free_mem(&net->memory, ws);
+        sio_websocket_refused(c, head, "there is no memory for it (give the server more)");
         sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
         return;
     }
     ws->endpoint = e;
-    sio_client_address(x->conn, head, ws->address);
+    ws->data = e->handlers.data;
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
-        sio_websocket_refused(net, e->path,
-                              "an earlier request of its connection still waits, or no memory");
-        sio_free_mem(&net->memory, ws);
+        sio_websocket_refused(
+            c, head,
+            "an earlier request of its connection still waits, or there is no memory "
+            "(have its client wait)");
+        free_ws(&net->memory, ws);
         return;
     }
     ws->next = e->sockets;
@@ -198,7 +253,7 @@ static void bury_dead(sio_part *p)
     while (e->dead != NULL) {
         sio_ws *ws = e->dead;
         e->dead = ws->next;
-        sio_free_mem(&e->io->net.memory, ws);
+        free_ws(&e->io->net.memory, ws);
     }
 }
 
@@ -222,10 +277,10 @@ static void free_ws_endpoint(sio_part *p)
 
 int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handlers)
 {
-    size_t n = strlen(path);
     const sio_options *o = &io->options;
-    if (path[0] != '/')
+    if (path == NULL || path[0] != '/' || handlers == NULL)
         return sio_fail(EINVAL);
+    size_t n = strlen(path);
     ws_endpoint *e = sio_alloc(&io->net.memory, sizeof *e + n + 1);
     if (e == NULL)
         return sio_fail(ENOMEM);
@@ -236,7 +291,8 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
     e->events = (sio_ws_events){ .message = on_ws_message,
                                  .close = on_ws_close,
                                  .max_message = o->max_payload,
-                                 .frame = on_ws_frame };
+                                 .frame = on_ws_frame,
+                                 .about = tell_about };
     sio_clock *clock = &io->net.clock;
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);
     sio_fifo_init(clock, &e->pong_fifo, o->ping_timeout_ms, on_ws_silence, e);
@@ -245,7 +301,9 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
         .bury = bury_dead, .stop = close_sockets, .close = close_sockets, .free = free_ws_endpoint
     };
     sio_part_add(io, &e->part);
-    e->mount = (sio_mount){ .fits = fits, .endpoint = &ws_http_endpoint, .owner = e };
+    e->mount = (sio_mount){
+        .fits = fits, .endpoint = &ws_http_endpoint, .owner = e, .data = handlers->data
+    };
     sio_mount_add(&io->net, &e->mount);
     return 0;
 }
@@ -274,10 +332,10 @@ int sio_ws_send(sio_ws *ws, bool text, const void *p, size_t n)
 
 int sio_ws_broadcast(sio_server *io, const char *path, bool text, const void *p, size_t n)
 {
-    const ws_endpoint *e = find_ws(io, path);
+    const ws_endpoint *e = path == NULL ? NULL : find_ws(io, path);
     sio_ref ref;
     if (e == NULL)
-        return sio_fail(ENOENT);
+        return sio_fail(path == NULL ? EINVAL : ENOENT);
     if (encode(&io->net, text ? SIO_WS_TEXT : SIO_WS_BINARY, "", p, n, &ref) < 0)
         return -1;
     for (sio_ws *ws = e->sockets; ws != NULL; ws = ws->next)
@@ -302,9 +360,31 @@ sio_server *sio_ws_server(const sio_ws *ws)
     return ws->endpoint->io;
 }
 
+const char *sio_ws_url(const sio_ws *ws)
+{
+    return sio_handshake_url(ws->handshake);
+}
+
 const char *sio_ws_address(const sio_ws *ws)
 {
-    return ws->address;
+    return ws->handshake->text;
+}
+
+const char *sio_ws_header(sio_ws *ws, const char *name)
+{
+    return sio_handshake_header(ws->handshake, name, &ws->endpoint->io->net.arena);
+}
+
+/* The query of a request that was kept, as an object. */
+static sio_value query_of(sio_server *io, const sio_handshake *h)
+{
+    const char *url = sio_handshake_url(h);
+    return sio_query_object(io, sio_http_target_query((sio_span){ url, strlen(url) }));
+}
+
+sio_value sio_ws_query(sio_ws *ws)
+{
+    return query_of(ws->endpoint->io, ws->handshake);
 }
 
 void sio_ws_set_data(sio_ws *ws, void *data)
@@ -330,6 +410,7 @@ typedef struct engine {
 static void on_engine_open(void *owner, sio_session *s)
 {
     engine *e = owner;
+    s->user = e->handlers.data;
     sio_scope_enter(&e->io->net);
     if (e->handlers.open != NULL)
         e->handlers.open(s);
@@ -346,9 +427,10 @@ static void on_engine_message(void *owner, sio_session *s, bool text, const char
     sio_scope_leave(&e->io->net);
 }
 
-static void on_engine_close(void *owner, sio_session *s, const char *reason)
+static void on_engine_close(void *owner, sio_session *s, const char *reason, const char *details)
 {
     engine *e = owner;
+    (void)details;
     sio_scope_enter(&e->io->net);
     if (e->handlers.close != NULL)
         e->handlers.close(s, reason);
@@ -371,6 +453,8 @@ static void free_engine(sio_part *p)
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers)
 {
     const sio_memory *m = &io->net.memory;
+    if (handlers == NULL)
+        return sio_fail(EINVAL);
     engine *e = sio_alloc(m, sizeof *e);
     if (e == NULL)
         return sio_fail(ENOMEM);
@@ -412,6 +496,26 @@ sio_server *sio_session_server(const sio_session *s)
 const char *sio_session_id(const sio_session *s)
 {
     return s->sid;
+}
+
+const char *sio_session_url(const sio_session *s)
+{
+    return sio_handshake_url(s->handshake);
+}
+
+const char *sio_session_address(const sio_session *s)
+{
+    return s->handshake->text;
+}
+
+const char *sio_session_header(sio_session *s, const char *name)
+{
+    return sio_handshake_header(s->handshake, name, &s->eio->net->arena);
+}
+
+sio_value sio_session_query(sio_session *s)
+{
+    return query_of(sio_session_server(s), s->handshake);
 }
 
 void sio_session_set_data(sio_session *s, void *data)

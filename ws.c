@@ -28,11 +28,11 @@ static uint64_t load_be(const unsigned char *p, size_t n)
     return v;
 }
 
-int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_header *out)
+int sio_ws_parse_header(const unsigned char *p, size_t n, sio_ws_head *out)
 {
     if (n < 2)
         return 0;
-    sio_ws_header h = { .fin = p[0] & 0x80, .op = p[0] & 0x0f, .len = p[1] & 0x7f };
+    sio_ws_head h = { .fin = p[0] & 0x80, .op = p[0] & 0x0f, .len = p[1] & 0x7f };
 
     if (p[0] & 0x70)  // 5.2: no extension was negotiated, so RSV1-3 are 0
         return -SIO_WS_PROTOCOL_ERROR;
@@ -139,8 +139,8 @@ static bool is_key(sio_span key)
 }
 
 /* 4.2.1. A field that is there twice is none: 11.3.1 and 11.3.5 forbid it, and who looks at the first
- * and who looks at the last must not shake different hands. Version 8 is a draft's, with the same
- * frames. */
+ * and who looks at the last must not shake different hands. Version 8 is a draft's (11.6), which the
+ * reference takes as well. */
 const char *sio_ws_check(const sio_http_head *head, bool *version_hint)
 {
     *version_hint = false;

@@ -8,7 +8,7 @@
  *  - Our own headers read back. A close code that is accepted is one of 7.4's. */
 #include "fuzz.h"
 
-static int parse(const uint8_t *data, size_t n, sio_ws_header *h)
+static int parse(const uint8_t *data, size_t n, sio_ws_head *h)
 {
     char *copy = exact(data, n);
     int got = sio_ws_parse_header((unsigned char *)copy, n, h);
@@ -18,7 +18,7 @@ static int parse(const uint8_t *data, size_t n, sio_ws_header *h)
 
 static void check_header(const uint8_t *data, size_t n)
 {
-    sio_ws_header h, cut;
+    sio_ws_head h, cut;
     int whole = parse(data, n, &h);
     for (size_t i = 0; i < n && i <= SIO_WS_HEADER; i++) {
         int early = parse(data, i, &cut);

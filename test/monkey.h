@@ -537,6 +537,8 @@ static void on_ws_close(sio_ws *ws, int code, bool clean)
 {
     (void)code, (void)clean;
     act(NULL, NULL);
+    sio_ws_header(ws, "host");  // the request stays as long as it
+    sio_ws_query(ws);
     for (size_t i = 0; i < PLAIN; i++)
         if (m.ws[i] == ws)
             m.ws[i] = NULL;
@@ -558,6 +560,8 @@ static void on_session_close(sio_session *s, const char *reason)
 {
     (void)reason;
     act(NULL, NULL);
+    sio_session_header(s, "host");
+    sio_session_query(s);
     for (size_t i = 0; i < PLAIN; i++)
         if (m.session[i] == s)
             m.session[i] = NULL;
@@ -846,9 +850,12 @@ static bool take_step(mate *g)
 
 static void begin_play(void)
 {
-    static const sio_ws_handlers raw = { on_ws_open, on_ws_message, on_ws_close };
-    static const sio_engine_handlers engine = { on_session_open, on_session_message,
-                                                on_session_close };
+    static const sio_ws_handlers raw = {
+        .open = on_ws_open, .message = on_ws_message, .close = on_ws_close, .allow = allow
+    };
+    static const sio_engine_handlers engine = { .open = on_session_open,
+                                                .message = on_session_message,
+                                                .close = on_session_close };
     static const sio_options engine_options = { .path = "/engine.io",
                                                 .ping_interval_ms = 500,
                                                 .ping_timeout_ms = 300 };

@@ -46,7 +46,7 @@ typedef struct sim_world {
     unsigned long given_back;           // how often free memory was given to the system
     unsigned long turns;                // of the loop
     unsigned long logged;               // lines
-    char log[512];                      // the last one
+    char log[1024];                     // the last one
     void (*on_line)(const char *line);  // the application's part of the log
 
     // What counts as a call: one that can fail in this way, and has this name, like "read", if any.

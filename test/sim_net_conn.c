@@ -110,7 +110,7 @@ static void what_a_turn_reads_is_bounded(void **state)
 
 /* ---- The log -------------------------------------------------------------------------------- */
 
-static char lines[100][100];
+static char lines[100][200];
 static size_t n_lines;
 
 static void keep_line(const char *line)
@@ -129,8 +129,8 @@ static void lines_of_a_kind_are_counted_after_the_tenth(void **state)
         size_t lines;
         const char *last;
     } cases[] = {
-        { 9, 9, "request refused: 400 Bad Request" },
-        { 10, 10, "request refused: 400 Bad Request" },
+        { 9, 9, "request refused: 400 Bad Request, it breaks RFC 9112 (*); client \"127.0.0.1\"" },
+        { 10, 10, "request refused: 400 Bad Request, *" },
         { 11, 11, "... and 1 more like it: request refused: " },
         { 5000, 11, "... and 4990 more like it: request refused: " },
     };
@@ -146,7 +146,7 @@ static void lines_of_a_kind_are_counted_after_the_tenth(void **state)
             assert_true(n_lines <= 10);
             sim_run_ms(io, 1000);
             assert_int_equal(n_lines, cases[i].lines);
-            assert_string_equal(lines[n_lines - 1], cases[i].last);
+            assert_true(sim_like(cases[i].last, lines[n_lines - 1]));
         }
         for (int k = 0; k < 20; k++) {
             sim_sendf(sim_connect(), "\1\r\n\r\n");
@@ -177,7 +177,7 @@ static void the_second_of_one_kind_does_not_end_anothers(void **state)
     assert_int_equal(n_lines, 11);
     sim_run_ms(io, 600);
     assert_int_equal(n_lines, 12);
-    assert_string_equal(lines[11], "... and 30 more like it: request refused: ");
+    assert_true(sim_like("... and 30 more like it: request refused: it names no *", lines[11]));
     sim_free(io);
 }
 

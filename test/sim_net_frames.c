@@ -463,7 +463,9 @@ static void on_raw_close(sio_ws *ws, int code, bool clean)
 
 static void plain_websockets_stand_beside(void **state)
 {
-    static const sio_ws_handlers handlers = { on_raw_open, on_raw, on_raw_close };
+    static const sio_ws_handlers handlers = { .open = on_raw_open,
+                                              .message = on_raw,
+                                              .close = on_raw_close };
     (void)state;
     opened = closed = 0;
     sio_server *io = sim_new(NULL);

@@ -362,7 +362,7 @@ static void who_holds_memory_is_ended_and_not_who_is_owed_bytes(void **state)
  * the server goes. */
 static void the_limit_is_about_clients(void **state)
 {
-    static const sio_engine_handlers none = { NULL, NULL, NULL };
+    static const sio_engine_handlers none = { .open = NULL };
     sim_peer p, slow;
     (void)state;
     app_options()->max_memory = 10000;

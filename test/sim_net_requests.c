@@ -664,7 +664,7 @@ static void forgetful(sio_http *http)
     (void)http;
 }
 
-/* F01, as far as it is built: files and bundles have tags, and HEAD. */
+/* Files and bundles have tags, and HEAD. */
 static void files_and_bundles_are_served(void **state)
 {
     (void)state;

@@ -266,7 +266,7 @@ static void the_nearest_answers_and_the_first_of_equals(void **state)
     static const sio_options closed = { .path = "/e", .allow_request = refuse };
     static const sio_options open = { .path = "/f" },
                              second = { .path = "/f", .allow_request = refuse };
-    static const sio_engine_handlers deaf = { NULL, NULL, NULL };
+    static const sio_engine_handlers deaf = { .open = NULL };
     sio_server *io = sim_new(NULL);
     sio_route(io, "GET", "*", three);
     sio_route(io, "GET", "/e*", two);

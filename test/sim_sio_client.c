@@ -375,6 +375,136 @@ static void a_leaving_socket_may_end_the_connection(void **state)
     sim_free(io);
 }
 
+static char endings[200];
+
+static void note_ending(sio_socket *s, sio_event *e)
+{
+    (void)s;
+    size_t n = strlen(endings);
+    const char *details = sio_argc(e) > 1 ? sio_text(sio_arg(e, 1), NULL) : "none";
+    snprintf(endings + n, sizeof endings - n, "%s|%s||", sio_text(sio_arg(e, 0), NULL), details);
+}
+
+/* Whether both events were told that, since the last time. */
+static bool ended(const char *rule, const char *told)
+{
+    char twice[200];
+    snprintf(twice, sizeof twice, "%s||%s||", told, told);
+    bool good = strcmp(endings, twice) == 0;
+    if (!good)
+        print_error("%s: %s\n", rule, endings);
+    endings[0] = '\0';
+    return good;
+}
+
+static const struct {
+    const char *rule;
+    unsigned first;  // byte of a frame
+    const char *payload;
+    size_t n;
+    const char *told;  // the reason, and the details
+} frames[] = {
+    { "W20", 0x88, "\3", 1, "transport error|RangeError: Invalid WebSocket frame" },
+    { "W14", 0xc1, "x", 1, "transport error|RangeError: Invalid WebSocket frame" },
+    { "W25", 0x81, "\xff", 1,
+      "transport error|Error: Invalid WebSocket frame: invalid UTF-8 sequence" },
+    { "W27", 0x81, NULL, 101, "transport error|RangeError: Max payload size exceeded" },
+    { "W35", 0x81, "2", 1, "transport error|invalid heartbeat direction" },
+    { "W21", 0x88, "\3\350", 2, "transport close|none" },
+    { "W34", 0x81, "9", 1, "parse error|none" },
+    { "S12", 0x81, "41", 2, "client namespace disconnect|none" },
+    { "S07", 0x81, "40", 2, "forced close|none" },
+};
+
+static const struct {
+    const char *rule, *requests, *told;  // each "$" is the query of the session
+} polls[] = {
+    { "P16", "GET $\r\n\r\nGET $\r\n\r\n", "transport error|overlap from client" },
+    { "P17", "POST $\r\nContent-Length: 1\r\n\r\n",
+      "transport error|data request overlap from client" },
+    { "P18", "GET $\r\n\r\n^", "transport error|poll connection closed prematurely" },
+    { "P19", "POST $\r\nContent-Length: 2\r\n\r\n4^",
+      "transport error|data request connection closed prematurely" },
+    { "P25", "POST $\r\nContent-Length: 1\r\nContent-Type: application/octet-stream\r\n\r\n4",
+      "transport error|invalid content" },
+    { "P11", "POST $\r\nContent-Length: 1\r\n\r\n2",
+      "transport error|invalid heartbeat direction" },
+    { "P14", "POST $\r\nContent-Length: 1\r\n\r\n1", "transport close|none" },
+    { "P09", "POST $\r\nContent-Length: 1\r\n\r\n9", "parse error|none" },
+};
+
+static void send_requests(const sim_peer *p, const char *text)
+{
+    sim_client *c = sim_connect();
+    for (; *text != '\0'; text++) {
+        if (*text == '$')
+            sim_sendf(c, "/socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x", p->sid);
+        else if (*text == '^')
+            sim_abort(c);
+        else
+            sim_send(c, text, 1);
+        if (text[1] == '^')
+            sim_run_ms(io, 0);  // what was sent is read before
+    }
+    sim_run_ms(io, 0);
+}
+
+/* What the reference's handlers get as a second argument, by the same violations: an Error, of which
+ * this is the message. Of an error of WebSocket that has many names it is their common beginning. */
+static void a_transport_error_has_details(void **state)
+{
+    char big[101];
+    sim_peer a;
+    (void)state;
+    memset(big, '4', sizeof big);
+    begin(&(sio_options){ .max_payload = 100 });
+    sio_on(ns, "disconnecting", note_ending);
+    sio_on(ns, "disconnect", note_ending);
+    endings[0] = '\0';
+    for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+        arrive(&a);
+        const char *payload = frames[i].payload == NULL ? big : frames[i].payload;
+        sim_ws_frame(a.ws, frames[i].first, payload, frames[i].n);
+        sim_run_ms(io, 0);
+        assert_true(ended(frames[i].rule, frames[i].told));
+    }
+    for (size_t i = 0; i < sizeof polls / sizeof *polls; i++) {
+        sim_open(io, &a, SIM_POLL, NULL);
+        sim_say(&a, "40");
+        sim_hear(&a);
+        if (i == 1)  // the first POST
+            send_requests(&a, "POST $\r\nContent-Length: 2\r\n\r\n4");
+        send_requests(&a, polls[i].requests);
+        assert_true(ended(polls[i].rule, polls[i].told));
+    }
+    arrive(&a);
+    sim_run_ms(io, 50000);
+    assert_true(ended("H02", "ping timeout|none"));
+    arrive(&a);
+    sio_disconnect_sockets(sio_all(ns), false);
+    assert_true(ended("D01", "server namespace disconnect|none"));
+    sim_free(io);
+}
+
+/* The details are those of the connection: whom its handlers disconnect meanwhile has none. */
+static void the_details_are_the_connections(void **state)
+{
+    sim_peer a;
+    (void)state;
+    begin(NULL);
+    others[0] = others[1] = NULL;
+    sio_on(sio_of(io, "/a"), "connection", keep_other);
+    sio_on(sio_of(io, "/a"), "disconnecting", note_ending);
+    sio_on(sio_of(io, "/a"), "disconnect", note_ending);
+    sio_on(ns, "disconnecting", end_with_the_others);
+    endings[0] = '\0';
+    arrive(&a);
+    sim_say(&a, "40/a,");
+    sim_say(&a, "2");
+    assert_true(ended("S08", "server namespace disconnect|none"));
+    sim_free(io);
+}
+
 /* ---- Values --------------------------------------------------------------------------------- */
 
 static sio_value kept;
@@ -496,6 +626,8 @@ int main(void)
         cmocka_unit_test(a_release_may_join_while_another_is_saved),
         cmocka_unit_test(a_release_may_make_values),
         cmocka_unit_test(a_leaving_socket_may_end_the_connection),
+        cmocka_unit_test(a_transport_error_has_details),
+        cmocka_unit_test(the_details_are_the_connections),
         cmocka_unit_test(a_listener_may_drop_a_value_under_way),
         cmocka_unit_test(a_dropped_argument_stays_for_its_event),
         cmocka_unit_test(turns_and_the_end_are_refused_in_a_callback),

@@ -295,7 +295,10 @@ static void dynamic_namespaces_have_a_limit(void **state)
         sim_say(&p, "40/team-3,");
         assert_string_equal(hear(io, &p), "44/team-3,{\"message\":\"Invalid namespace\"}");
         assert_int_equal(asked, 0);
-        assert_true(sim_like("*max_dynamic_namespaces is reached; *", sim.log));
+        assert_true(
+            sim_like("*max_dynamic_namespaces is reached (*; client \"127.0.0.1\", session \"*\", "
+                     "namespace \"/team-3\"",
+                     sim.log));
         assert_true(sim_like("40/team-2,*", connect_to(io, &p, "40/team-2,")));  // it is there
         sim_say(&p, "41/team-2,|40/team-2,");
         assert_true(sim_like("40/team-2,*", hear(io, &p)));

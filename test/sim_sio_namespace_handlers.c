@@ -49,8 +49,9 @@ static void handlers_know_what_they_were_set_with(void **state)
     assert_string_equal(say(&p, "42[\"e\"]"), "-b");
     sio_off(ns, "e", note);  // those without data
     assert_string_equal(say(&p, "42[\"e\"]"), "b");
-    sio_off(ns, "other", NULL);
-    sio_off(ns, "e", NULL);
+    assert_int_equal(sio_off(ns, "other", NULL), 0);
+    assert_int_equal(sio_off(ns, "e", note), 0);
+    assert_int_equal(sio_off(ns, "e", NULL), 1);
     assert_string_equal(say(&p, "42[\"e\"]"), "");
     sio_on_any(ns, note, a);
     sio_on_any_outgoing(ns, note, b);
@@ -91,6 +92,24 @@ static void lists_may_change_while_they_run(void **state)
         sio_off(ns, "e", note, two);
     }
     assert_string_equal(say(&p, "42[\"e\"]"), "1l");
+    sim_free(io);
+}
+
+/* As a program does that sets its handlers in "connection". */
+static void a_handler_is_set_once(void **state)
+{
+    static char a[] = "a";
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sio_on(ns, "e", note), 0);
+        assert_int_equal(sio_on(ns, "e", note, a), 0);
+    }
+    assert_string_equal(say(&p, "42[\"e\"]"), "-a");
+    assert_int_equal(sio_off(ns, "e", note), 1);
+    assert_int_equal(sio_on(ns, "e", note), 0);
+    assert_string_equal(say(&p, "42[\"e\"]"), "a-");
     sim_free(io);
 }
 
@@ -144,6 +163,30 @@ static void middlewares_may_rename_events(void **state)
     sio_on(ns, "e", note);
     sio_on(ns, "chat:new", tell_name);
     assert_string_equal(say(&p, "42[\"e\",7]"), "chat:new");
+    sim_free(io);
+}
+
+static const char *forget_it(sio_socket *socket, sio_event *event)
+{
+    (void)socket, (void)event;
+    return SIO_LATER;
+}
+
+static void who_forgets_the_handle_is_told(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, forget_it);
+    sio_on(ns, "e", note);
+    assert_string_equal(say(&p, "42[\"e\"]"), "");
+    assert_non_null(strstr(sim.log, "sio_use_event returned SIO_LATER (only"));
+    sio_use(ns, forget_it);
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_say(&p, "40");
+    sim_run_ms(io, 0);
+    assert_string_equal(sim_hear_all(&p), "44{\"message\":\"internal error\"}");
+    assert_non_null(strstr(sim.log, "SIO_LATER without a handle (call sio_next_later"));
     sim_free(io);
 }
 
@@ -247,6 +290,21 @@ static bool accept_all(const char *name, sio_event *auth)
     return true;
 }
 
+static void join_nothing(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    assert_int_equal(sio_join(socket, NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    sio_leave(socket, NULL);
+    assert_false(sio_in_room(socket, NULL));
+    assert_int_equal(sio_room_size(sio_ns(socket), NULL), 0);
+    assert_null(sio_socket_by_id(sio_ns(socket), NULL));
+    assert_int_equal(sio_sockets_join(sio_self(socket), NULL), -1);
+    assert_int_equal(sio_sockets_leave(sio_self(NULL), "a"), -1);
+    assert_int_equal(sio_each(sio_self(socket), NULL, NULL), -1);
+    strcat(order, "joined nothing");
+}
+
 static void what_is_missing_is_refused(void **state)
 {
     static char data[] = "d";
@@ -273,8 +331,15 @@ static void what_is_missing_is_refused(void **state)
     assert_null(sio_family(io, NULL));
     assert_int_equal(errno, EINVAL);
     assert_null(sio_of(io, NULL));
+    assert_null(sio_of(NULL, "/"));
+    assert_int_equal(sio_listen(NULL, "127.0.0.1", 0), -1);
+    assert_int_equal(sio_turn(NULL, 0), -1);
+    sio_free(NULL);
     assert_null(sio_find(io, NULL));
     assert_string_equal(say(&p, "42[\"e\"]"), "");
+    sio_on(ns, "e", join_nothing);
+    assert_string_equal(say(&p, "42[\"e\"]"), "joined nothing");
+    order[0] = '\0';
     assert_non_null(sio_family(io, accept_all, data));
     assert_non_null(sio_of(io, "/new"));
     assert_string_equal(order, "d");
@@ -305,7 +370,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handlers_know_what_they_were_set_with),
         cmocka_unit_test(lists_may_change_while_they_run),
+        cmocka_unit_test(a_handler_is_set_once),
         cmocka_unit_test(once_is_once),
+        cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
         cmocka_unit_test(who_waits_can_be_reached),
         cmocka_unit_test(answers_name_their_socket),

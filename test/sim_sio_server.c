@@ -441,8 +441,10 @@ static void visit(sio_server *io, int end)
 
 static void plain_handlers_may_do_anything(void **state)
 {
-    static const sio_ws_handlers ws = { ws_open, ws_message, ws_close };
-    static const sio_engine_handlers engine = { engine_open, engine_message, engine_close };
+    static const sio_ws_handlers ws = { .open = ws_open, .message = ws_message, .close = ws_close };
+    static const sio_engine_handlers engine = { .open = engine_open,
+                                                .message = engine_message,
+                                                .close = engine_close };
     static const sio_options at = { .path = "/engine.io" };
     (void)state;
     for (int n = 0; n < PLACES * ACTIONS * 3; n++) {
@@ -494,28 +496,6 @@ static void plain_sessions_echo(void **state)
 }
 
 /* ---- What it says of itself ----------------------------------------------------------------- */
-
-/* Each refusal has a line with its cause, and a counter goes up. */
-static void refusals_are_explained(void **state)
-{
-    static const struct {
-        const char *target, *fields, *line;
-    } cases[] = {
-        { "/socket.io/?EIO=3&transport=polling", NULL, "sio_allow_v3" },
-        { "/socket.io/?EIO=4&transport=foo", NULL, "transport" },
-        { "/socket.io/?EIO=4&transport=polling&sid=abc", NULL, "session" },
-        { "/socket.io/?EIO=4&transport=polling", "Origin: http://evil\r\n", "origins" },
-    };
-    (void)state;
-    sio_options o = { .origins = "http://a" };
-    sio_server *io = begin(&o);
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        sim_http(io, "GET", cases[i].target, cases[i].fields, NULL);
-        assert_non_null(strstr(sim.log, cases[i].line));
-        assert_int_equal(sio_get_stats(io)->refused, i + 1);
-    }
-    sim_free(io);
-}
 
 static sio_server *told;
 
@@ -621,10 +601,70 @@ static void counters_count(void **state)
     sim_free(io);
 }
 
+/* Nothing is too much, and nothing is ever over. Sums of what is without an end do not wrap around. */
+static void what_has_no_limit_has_none(void **state)
+{
+    sio_options o = { .ping_interval_ms = SIO_NEVER,
+                      .ping_timeout_ms = SIO_NEVER,
+                      .upgrade_timeout_ms = SIO_NEVER,
+                      .connect_timeout_ms = SIO_NEVER,
+                      .header_timeout_ms = SIO_NEVER,
+                      .request_timeout_ms = SIO_NEVER,
+                      .keep_alive_ms = SIO_NEVER,
+                      .return_timeout_ms = SIO_NEVER,
+                      .close_timeout_ms = SIO_NEVER,
+                      .stop_timeout_ms = SIO_NEVER,
+                      .max_payload = SIO_NO_LIMIT,
+                      .max_head = SIO_NO_LIMIT,
+                      .max_output = SIZE_MAX,  // more than that is the same
+                      .max_attachments = SIO_NO_LIMIT,
+                      .max_packet = SIO_NO_LIMIT,
+                      .max_depth = SIO_NO_LIMIT,
+                      .max_namespaces = SIO_NO_LIMIT,
+                      .max_rooms = SIO_NO_LIMIT,
+                      .max_connections = SIO_NO_LIMIT,
+                      .max_sessions = SIO_NO_LIMIT,
+                      .max_sessions_per_address = SIO_NO_LIMIT,
+                      .max_per_address = SIO_NO_LIMIT,
+                      .max_memory = SIO_NO_LIMIT,
+                      .max_dynamic_namespaces = SIO_NO_LIMIT };
+    const int64_t days = 86400 * (int64_t)1000;
+    sim_peer p, q, old;
+    (void)state;
+    sio_server *io = begin(&o);
+    sio_allow_v3(io);
+    sim_open(io, &p, SIM_WS, NULL);
+    sim_open(io, &q, SIM_POLL, NULL);
+    sim_open(io, &old, SIM_WS, "3");
+    for (int i = 0; i < 4; i++) {  // SIO_NEVER as a number would be over then
+        sim_run_ms(io, 13 * days);
+        assert_string_equal(sim_hear(&p), "2");
+        assert_string_equal(sim_hear(&q), "2");
+        sim_say(&p, "3");
+        sim_say(&q, "3");
+        sim_say(&old, "2");
+        sim_run_ms(io, 0);
+        assert_int_equal(sio_get_stats(io)->sessions, 3);
+    }
+    sim_say(&p, "40");
+    sim_say(&q, "40");
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_get_stats(io)->sockets, 3);
+    uint64_t before = sio_get_stats(io)->packets_in;
+    char *big = filled(2000000, 'x');
+    memcpy(big, "42[\"e\",\"", 9);
+    memcpy(big + 2000000 - 2, "\"]", 2);
+    sim_say(&p, big);
+    free(big);
+    sim_run_ms(io, 0);
+    assert_int_equal(sio_get_stats(io)->packets_in, before + 1);
+    sim_free(io);
+}
+
 /* Names that can't be are refused, and errno says so. */
 static void impossible_names_are_refused(void **state)
 {
-    static const sio_ws_handlers ws = { NULL, NULL, NULL };
+    static const sio_ws_handlers ws = { .open = NULL };
     (void)state;
     sio_server *io = begin(NULL);
     assert_null(sio_of(io, "a,b"));
@@ -658,10 +698,10 @@ int main(void)
         cmocka_unit_test(stopping_with_nobody_there_is_done_at_once),
         cmocka_unit_test(plain_handlers_may_do_anything),
         cmocka_unit_test(plain_sessions_echo),
-        cmocka_unit_test(refusals_are_explained),
         cmocka_unit_test(the_log_may_do_anything),
         cmocka_unit_test(a_flood_of_lines_is_bounded),
         cmocka_unit_test(counters_count),
+        cmocka_unit_test(what_has_no_limit_has_none),
         cmocka_unit_test(impossible_names_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

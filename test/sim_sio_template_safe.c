@@ -64,6 +64,11 @@ static const char *told(sio_server *io, int result)
     return sim.log;
 }
 
+static void on_nothing(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io, (void)data, (void)error, (void)answer;
+}
+
 static void arguments_are_looked_at(void **state)
 {
     (void)state;
@@ -80,11 +85,30 @@ static void arguments_are_looked_at(void **state)
                            "event c: template wrong at '%p': %p was given what is no sio_value"));
     text = (void *)(uintptr_t) "";
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "d", "%p", text)), "event d"));
-    assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "connect", "")), "a reserved name"));
+    assert_non_null(
+        strstr(told(io, sio_emit(sio_all(ns), "connect", "")), "event connect: its name is one"));
     sio_target t = sio_all(ns);
     for (int i = 0; i <= SIO_TARGET_NAMES; i++)
         t = sio_to(t, "room");
-    assert_non_null(strstr(told(io, sio_emit(t, "e", "")), "more rooms than SIO_TARGET_NAMES"));
+    assert_non_null(strstr(told(io, sio_emit(t, "e", "")), "event e: more than 5 rooms by name"));
+    assert_int_equal(sio_request(sio_all(ns), on_nothing, NULL, "q", ""), -1);
+    assert_int_equal(errno, EINVAL);
+    sim_run_ms(io, 2000);
+    assert_string_equal(sim.log, "event q: it asks several sockets without end (use sio_timeout)");
+    const sio_target nobody[] = { sio_all(NULL),
+                                  sio_self(NULL),
+                                  sio_broadcast(NULL),
+                                  sio_to(sio_all(ns), NULL),
+                                  sio_except(sio_all(ns), NULL),
+                                  sio_to(sio_to(sio_all(ns), NULL), "a"),
+                                  sio_to_list(sio_all(ns), NULL, 1),
+                                  sio_except_list(sio_all(ns), NULL, 1) };
+    for (size_t i = 0; i < COUNT(nobody); i++) {
+        errno = 0;
+        assert_int_equal(sio_emit(nobody[i], "f", ""), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(sio_disconnect_sockets(nobody[i], true), -1);
+    }
     assert_int_equal(sio_emit(sio_all(NULL), "f", ""), -1);
     assert_int_equal(errno, EINVAL);
     assert_int_equal(sio_emit(sio_all(ns), NULL, ""), -1);

@@ -28,7 +28,9 @@ static void on_close(sio_ws *ws, int code, bool clean)
     last_clean = clean;
 }
 
-static const sio_ws_handlers handlers = { on_open, on_message, on_close };
+static const sio_ws_handlers handlers = { .open = on_open,
+                                          .message = on_message,
+                                          .close = on_close };
 
 static sio_server *begin(const sio_options *o)
 {
@@ -51,17 +53,16 @@ static const struct {
     const char *log;  // a pattern; NULL: it is accepted
 } handshakes[] = {
     { "4.2.1: a good one", "GET " AT UP KEY V13, NULL },
-    { "4.2.1: POST", "POST " AT UP KEY V13, "*/raw refused: Invalid HTTP method" },
-    { "4.2.1: HTTP/1.0", "GET /raw HTTP/1.0\r\n" UP KEY V13,
-      "*/raw refused: Invalid HTTP version" },
-    { "4.2.1: no key", "GET " AT UP V13, "*/raw refused: *Sec-WebSocket-Key*" },
-    { "11.3.1: two keys", "GET " AT UP KEY KEY V13, "*/raw refused: *Sec-WebSocket-Key*" },
-    { "4.4: no version", "GET " AT UP KEY, "*/raw refused: *Sec-WebSocket-Version*" },
-    { "11.3.5: two versions", "GET " AT UP KEY V13 V13, "*/raw refused: *Sec-WebSocket-Version*" },
+    { "4.2.1: POST", "POST " AT UP KEY V13, "*refused: Invalid HTTP method *path \"/raw\"" },
+    { "4.2.1: HTTP/1.0", "GET /raw HTTP/1.0\r\n" UP KEY V13, "*refused: Invalid HTTP version*" },
+    { "4.2.1: no key", "GET " AT UP V13, "*refused: *Sec-WebSocket-Key*" },
+    { "11.3.1: two keys", "GET " AT UP KEY KEY V13, "*refused: *Sec-WebSocket-Key*" },
+    { "4.4: no version", "GET " AT UP KEY, "*refused: *Sec-WebSocket-Version*" },
+    { "11.3.5: two versions", "GET " AT UP KEY V13 V13, "*refused: *Sec-WebSocket-Version*" },
     { "4.2.1: h2c", "GET " AT "Connection: Upgrade\r\nUpgrade: h2c\r\n" KEY V13,
-      "*/raw refused: Invalid Upgrade header" },
+      "*refused: Invalid Upgrade header*" },
     { "10.2: a foreign origin", "GET " AT UP KEY V13 "Origin: http://evil\r\n",
-      "*/raw refused: *Origin*option origins*" },
+      "*refused: *option origins*origin \"http://evil\"" },
     { "10.2: a good one", "GET " AT UP KEY V13 "Origin: http://a\r\n", NULL },
 };
 
@@ -87,7 +88,242 @@ static void refused_handshakes_are_told_and_counted(void **state)
     assert_int_equal(sio_websocket(io, "raw", &handlers), -1);
     assert_null(sim_ws_open(io, "/other", NULL));  // nobody's
     assert_int_equal(sio_get_stats(io)->refused, refused + 1);
-    assert_true(sim_like("*refused*listens on /socket.io/", sim.log));
+    assert_true(sim_like("*refused*listens on /socket.io/*path \"/other\"", sim.log));
+    sim_free(io);
+}
+
+/* ---- Asking the application ------------------------------------------------------------------ */
+
+static const char *allow_answer;
+static char allow_saw[200];
+static int allow_asked, opened;
+
+static const char *on_allow(sio_http *http)
+{
+    const char *who = sio_http_header(http, "X-Who");
+    allow_asked++;
+    snprintf(allow_saw, sizeof allow_saw, "%s %s %s %s %d %d", sio_http_path(http),
+             who == NULL ? "-" : who, sio_http_address(http), (const char *)sio_http_data(http),
+             opened, sio_http_reply(http, 200, NULL, "mine", 4));
+    sio_http_add_header(http, "X-Added", "yes");
+    return allow_answer != NULL && strcmp(allow_answer, "why") == 0 ? sio_http_query(http, "why")
+                                                                    : allow_answer;
+}
+
+static void count_open(sio_ws *ws)
+{
+    newest = ws;
+    opened++;
+}
+
+static const struct {
+    const char *rule, *answer, *body;
+    int status;
+} allowances[] = {
+    { "NULL accepts", NULL, "", 101 },
+    { "the standard refusal", "", "Forbidden", 403 },
+    { "a message of its own", "not today", "not today", 403 },
+    { "a message that was lent for the call", "why", "late & tired", 403 },
+};
+
+static void a_handshake_can_be_refused(void **state)
+{
+    static char data[] = "mine";
+    sio_ws_handlers asking = { .open = count_open, .allow = on_allow, .data = data };
+    (void)state;
+    for (size_t i = 0; i < COUNT(allowances); i++) {
+        sio_server *io = sim_new(NULL);
+        bool good = allowances[i].status == 101;
+        assert_int_equal(sio_websocket(io, "/a", &asking), 0);
+        allow_asked = opened = 0;
+        allow_answer = allowances[i].answer;
+        sim_client *c = sim_connect();
+        sim_request(c, "GET", "/a?why=late+%26%20tired", SIM_UPGRADE "X-Who: me\r\n", NULL);
+        sim_run_ms(io, 0);
+        sim_answer a = sim_answered(c, false);
+        if (a.status != allowances[i].status || strcmp(a.body, allowances[i].body) != 0 ||
+            opened != good || sim_ended(c) == good || sio_get_stats(io)->refused != !good)
+            fail_msg("%s: %d, %s", allowances[i].rule, a.status, a.body);
+        assert_string_equal(allow_saw, "/a me 127.0.0.1 mine 0 -1");
+        assert_string_equal(sim_field(a, "X-Added"), good ? "yes" : "");
+        if (!good) {
+            assert_string_equal(sim_field(a, "Content-Type"), "text/plain; charset=utf-8");
+            assert_true(sim_like(
+                "websocket handshake refused: its handler allow said so*path \"/a\"", sim.log));
+        }
+        assert_int_equal(allow_asked, 1);
+        assert_int_equal(
+            sim_http(io, "GET", "/a", "Connection: Upgrade\r\nUpgrade: websocket\r\n", NULL).status,
+            400);
+        assert_int_equal(allow_asked, 1);  // what is no handshake is not asked about
+        sim_free(io);
+    }
+}
+
+/* ---- What they know of their request --------------------------------------------------------- */
+
+static char known[400];
+
+static void remember(const char *url, const char *address, const char *host, const char *twice,
+                     const char *none, sio_value query)
+{
+    int n = snprintf(known, sizeof known, "%s|%s|%s|%s|%s|%s", url, address, host, twice,
+                     none == NULL ? "-" : none, sim_json(query));
+    assert_in_range(n, 1, sizeof known - 1);
+}
+
+static void remember_ws(sio_ws *ws)
+{
+    assert_null(sio_ws_header(ws, NULL));
+    remember(sio_ws_url(ws), sio_ws_address(ws), sio_ws_header(ws, "hOST"),
+             sio_ws_header(ws, "x-twice"), sio_ws_header(ws, "X-None"), sio_ws_query(ws));
+}
+
+static void remember_ws_again(sio_ws *ws, int code, bool clean)
+{
+    (void)code, (void)clean;
+    remember_ws(ws);
+}
+
+static void remember_session(sio_session *s)
+{
+    assert_null(sio_session_header(s, NULL));
+    remember(sio_session_url(s), sio_session_address(s), sio_session_header(s, "hOST"),
+             sio_session_header(s, "x-twice"), sio_session_header(s, "X-None"),
+             sio_session_query(s));
+}
+
+static void remember_session_again(sio_session *s, const char *reason)
+{
+    (void)reason;
+    remember_session(s);
+}
+
+#define FIELDS "X-Twice: 1\r\nX-Forwarded-For: 10.0.0.9, 10.1.2.3\r\nX-Twice: 2\r\n"
+
+/* When it opens, and when it is over. */
+static void a_websocket_knows_its_request(void **state)
+{
+    static const char want[] = "/raw?a=%C3%A9+b&a=2&n|10.1.2.3|x|1, 2|-|{\"a\":\"2\",\"n\":\"\"}";
+    sio_ws_handlers knowing = { .open = remember_ws, .close = remember_ws_again };
+    (void)state;
+    sio_server *io = sim_new(&(sio_options){ .trust_proxy = true });
+    sio_websocket(io, "/raw", &knowing);
+    sim_client *c = sim_ws_open(io, "/raw?a=%C3%A9+b&a=2&n", FIELDS);
+    assert_string_equal(known, want);
+    *known = '\0';
+    sim_abort(c);
+    sim_run_ms(io, 0);
+    assert_string_equal(known, want);
+    sim_free(io);
+}
+
+static void a_session_knows_its_request(void **state)
+{
+    sio_engine_handlers knowing = { .open = remember_session, .close = remember_session_again };
+    (void)state;
+    for (int way = SIM_WS; way <= SIM_POLL; way++) {
+        sio_server *io = sim_new(&(sio_options){ .trust_proxy = true });
+        sio_engine(io, &(sio_options){ .path = "/e" }, &knowing);
+        const char *target = way == SIM_WS ? "/e/?EIO=4&transport=websocket&a=%C3%A9"
+                                           : "/e/?EIO=4&transport=polling&a=%C3%A9";
+        char want[300];
+        snprintf(want, sizeof want,
+                 "%s|10.1.2.3|x|1, 2|-|{\"EIO\":\"4\",\"transport\":\"%s\",\"a\":\"\xc3\xa9\"}",
+                 target, way == SIM_WS ? "websocket" : "polling");
+        if (way == SIM_WS)
+            sim_ws_open(io, target, FIELDS);
+        else
+            sim_http(io, "GET", target, FIELDS, NULL);
+        assert_string_equal(known, want);
+        *known = '\0';
+        sim_free(io);  // which closes it
+        assert_string_equal(known, want);
+    }
+}
+
+/* ---- Data ------------------------------------------------------------------------------------ */
+
+static int data_of[4];
+static void *data_seen[3];
+
+static void data_of_ws(sio_ws *ws)
+{
+    data_seen[0] = sio_ws_data(ws);
+    sio_ws_set_data(ws, NULL);
+    data_seen[1] = sio_ws_data(ws);
+    sio_ws_set_data(ws, &data_of[3]);
+}
+
+static void data_of_closed_ws(sio_ws *ws, int code, bool clean)
+{
+    (void)code, (void)clean;
+    data_seen[2] = sio_ws_data(ws);
+}
+
+static void data_of_session(sio_session *s)
+{
+    data_seen[0] = sio_session_data(s);
+    sio_session_set_data(s, NULL);
+    data_seen[1] = sio_session_data(s);
+    sio_session_set_data(s, &data_of[3]);
+}
+
+static void data_of_closed_session(sio_session *s, const char *reason)
+{
+    (void)reason;
+    data_seen[2] = sio_session_data(s);
+}
+
+static void data_is_the_endpoint_s_until_it_is_set(void **state)
+{
+    static const char *const paths[] = { "/0", "/1" };
+    (void)state;
+    for (int way = 0; way < 2; way++)
+        for (int i = 0; i < 2; i++) {
+            sio_server *io = sim_new(NULL);
+            for (int k = 0; k < 2; k++) {
+                sio_ws_handlers ws = { .open = data_of_ws,
+                                       .close = data_of_closed_ws,
+                                       .data = &data_of[k] };
+                sio_engine_handlers engine = { .open = data_of_session,
+                                               .close = data_of_closed_session,
+                                               .data = &data_of[k] };
+                assert_int_equal(way == 0
+                                     ? sio_websocket(io, paths[k], &ws)
+                                     : sio_engine(io, &(sio_options){ .path = paths[k] }, &engine),
+                                 0);
+            }
+            char target[60];
+            snprintf(target, sizeof target, "%s%s", paths[i],
+                     way == 0 ? "" : "/?EIO=4&transport=websocket");
+            assert_non_null(sim_ws_open(io, target, NULL));
+            assert_ptr_equal(data_seen[0], &data_of[i]);
+            assert_null(data_seen[1]);
+            sim_free(io);
+            assert_ptr_equal(data_seen[2], &data_of[3]);
+        }
+}
+
+static void nothing_is_refused_and_no_crash(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    errno = 0;
+    assert_int_equal(sio_websocket(io, NULL, &handlers), -1);
+    assert_int_equal(errno, EINVAL);
+    errno = 0;
+    assert_int_equal(sio_websocket(io, "/x", NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    errno = 0;
+    assert_int_equal(sio_engine(io, NULL, NULL), -1);
+    assert_int_equal(errno, EINVAL);
+    errno = 0;
+    assert_int_equal(sio_ws_broadcast(io, NULL, true, "x", 1), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_null(sim_ws_open(io, "/x", NULL));
+    assert_int_equal(sio_websocket(io, "/x", &(sio_ws_handlers){ .open = NULL }), 0);
+    assert_non_null(sim_ws_open(io, "/x", NULL));
     sim_free(io);
 }
 
@@ -281,6 +517,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refused_handshakes_are_told_and_counted),
+        cmocka_unit_test(a_handshake_can_be_refused),
+        cmocka_unit_test(a_websocket_knows_its_request),
+        cmocka_unit_test(a_session_knows_its_request),
+        cmocka_unit_test(data_is_the_endpoint_s_until_it_is_set),
+        cmocka_unit_test(nothing_is_refused_and_no_crash),
         cmocka_unit_test(a_silent_client_is_asked_and_ended),
         cmocka_unit_test(whoever_says_something_stays),
         cmocka_unit_test(half_a_frame_is_silence),

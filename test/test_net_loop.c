@@ -330,10 +330,12 @@ static void a_signal_handler_can_wake_it(void **state)
 {
     (void)state;
     sio_ready ready[4];
+    sio_posted call;
     woken = sio_loop_new(&all_memory);
     for (int i = 0; i < 100000; i++)
         sio_loop_wake(woken);  // more than a pipe holds
     assert_int_equal(sio_loop_wait(woken, -1, ready, 4), 0);
+    assert_false(sio_loop_posted(woken, &call));  // takes all of them out
     assert_int_equal(sio_loop_wait(woken, 10, ready, 4), 0);
     signal(SIGALRM, on_alarm);
     alarm(1);
@@ -342,6 +344,36 @@ static void a_signal_handler_can_wake_it(void **state)
         sio_loop_wait(woken, -1, ready, 4);
     assert_true(sio_loop_now(woken) - start < 10000);
     sio_loop_free(woken);
+}
+
+static void never_called(sio_server *io, void *data)
+{
+    (void)io, (void)data;
+}
+
+/* As many as the pipe holds; then it says so, until some are taken out. */
+static void posts_are_bounded(void **state)
+{
+    static int order[100000];
+    (void)state;
+    int posted = 0, taken = 0;
+    sio_ready ready[4];
+    sio_posted call = { .fn = never_called };
+    sio_loop *loop = sio_loop_new(&all_memory);
+    assert_false(sio_loop_posted(loop, &call));
+    call.fn = never_called;
+    for (; posted < 100000 && (call.data = &order[posted], sio_loop_post(loop, &call)) == 0;
+         posted++)
+        continue;
+    assert_int_equal(errno, EAGAIN);
+    assert_in_range(posted, 100, 99999);
+    sio_loop_wake(loop);  // has no room, and need not
+    assert_int_equal(sio_loop_wait(loop, -1, ready, 4), 0);
+    for (; sio_loop_posted(loop, &call); taken++)
+        assert_ptr_equal(call.data, &order[taken]);
+    assert_int_equal(taken, posted);
+    assert_int_equal(sio_loop_post(loop, &call), 0);
+    sio_loop_free(loop);
 }
 
 static void waiting_takes_its_time(void **state)
@@ -452,6 +484,7 @@ int main(void)
         cmocka_unit_test(addresses_are_taken_or_refused),
         cmocka_unit_test(unix_sockets_replace_the_dead_alone),
         cmocka_unit_test(a_signal_handler_can_wake_it),
+        cmocka_unit_test(posts_are_bounded),
         cmocka_unit_test(waiting_takes_its_time),
         cmocka_unit_test(random_bytes_are_random),
         cmocka_unit_test(files_are_read_whole_or_not),

@@ -63,7 +63,7 @@ static const struct {
     { "6.2: all bits are set", BYTES("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff" KEY), -1009, 0 },
 };
 
-static int parse(const char *p, size_t n, sio_ws_header *h)
+static int parse(const char *p, size_t n, sio_ws_head *h)
 {
     char *copy = exact(p, n);
     int got = sio_ws_parse_header((unsigned char *)copy, n, h);
@@ -75,7 +75,7 @@ static void a_header_is_read_or_refused_by_the_rule(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(headers); i++) {
-        sio_ws_header h;
+        sio_ws_head h;
         int got = parse(headers[i].p, headers[i].n, &h);
         if (got != headers[i].want)
             fail_msg("%s: %d", headers[i].rule, got);
@@ -93,7 +93,7 @@ static void a_header_cut_anywhere_needs_more(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(headers); i++)
         for (size_t n = 0; n < headers[i].n; n++) {
-            sio_ws_header h;
+            sio_ws_head h;
             memset(&h, 0x55, sizeof h);
             int got = parse(headers[i].p, n, &h);
             if (got != 0)
@@ -114,7 +114,7 @@ static void every_first_byte_with_every_second_byte_agrees_with_the_tables(void 
             bool control = op >= 8 && (len > 125 || a < 0x80);
             bool good = (a & 0x70) == 0 && known && b >= 0x80 && !control;
             int size = len < 126 ? 6 : len == 126 ? 8 : 14;
-            sio_ws_header h;
+            sio_ws_head h;
             assert_int_equal(parse((char *)p, 14, &h), good ? size : -1002);
             assert_int_equal(parse((char *)p, 2, &h), good ? 0 : -1002);
         }

@@ -40,7 +40,8 @@ int main(int argc, char **argv)
     if (argc > 2)
         interval_ms = atoi(argv[2]);
     sio_server *io = sio_new(NULL);
-    sio_websocket(io, "/", &(sio_ws_handlers){ on_open, on_message, on_close });
+    sio_websocket(io, "/",
+                  &(sio_ws_handlers){ .open = on_open, .message = on_message, .close = on_close });
     sio_after(io, interval_ms, greet, NULL);
     int port = sio_listen(io, "localhost", argc > 1 ? atoi(argv[1]) : 8005);
     setvbuf(stdout, NULL, _IOLBF, BUFSIZ);

@@ -4,6 +4,8 @@ import { afterEach, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
 import fs from "node:fs";
 import net from "node:net";
+import os from "node:os";
+import path from "node:path";
 import { ask, build, collect, next, patient, require, start, until } from "./lib.mjs";
 
 const { io } = require("socket.io-client");
@@ -144,3 +146,24 @@ for (const [host, printed] of [
     assert.match(server.out, printed);
     assert.equal((await fetch(/http\S+/.exec(server.out)[0])).status, 200);
   });
+
+/* ---- One file -------------------------------------------------------------------------------- */
+
+test("the program that make builds carries its page and its client", async () => {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), "chat-")),
+    copy = path.join(folder, "copy");
+  fs.copyFileSync(`${build}/chat`, copy);
+  fs.writeFileSync(path.join(folder, "my.html"), "mine");
+  server = await start(copy, ["--port", 0]);
+  const pages = { "/": "chat.html", "/socket.io/socket.io.js": "sio.js" };
+  for (const [target, file] of Object.entries(pages)) {
+    const answer = await fetch(server.url + target);
+    assert.equal(await answer.text(), fs.readFileSync(new URL(`../../${file}`, import.meta.url), "utf8"));
+    assert.match(answer.headers.get("content-type"), /^(text\/html|application\/javascript); charset=utf-8$/);
+  }
+  await server.stop();
+  server = await start(copy, ["--port", 0, "--page", "my.html", "--client", "my.html"]);
+  for (const target of Object.keys(pages))
+    assert.equal(await (await fetch(server.url + target)).text(), "mine");
+  fs.rmSync(folder, { recursive: true });
+});

@@ -57,6 +57,24 @@ test("tutorial_chat: it serves the page and the client", async () => {
   assert.match(script.headers.get("content-type"), /javascript/);
 });
 
+test("tutorial_token: who is known is remembered, and nobody else comes in", async () => {
+  await tutorial("token");
+  for (const [auth, message] of [
+    [{}, "no token"],
+    [{ token: 7 }, "no token"],
+    [{ token: "x".repeat(65) }, "no token"],
+    [{ token: "abracadabra" }, "unknown token"],
+  ]) {
+    const socket = io(server.url, { forceNew: true, auth });
+    clients.add(socket);
+    const [error] = await next(socket, "connect_error");
+    assert.equal(error.message, message);
+  }
+  const socket = io(server.url, { forceNew: true, auth: { token: "open sesame" } });
+  clients.add(socket);
+  assert.deepEqual(await next(socket, "welcome"), ["Ali Baba"]);
+});
+
 test("tutorial_request: a request and its response", async () => {
   await tutorial("request");
   const socket = await connect(),
