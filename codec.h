@@ -163,9 +163,9 @@ void sio_json_put_number(sio_sink *sink, double d, int precision);
 
 #define SIO_HTTP_FIELDS 100  // header fields of one request; one more is a 431
 
-typedef struct sio_http_field {
+typedef struct sio_http_line {
     sio_span name, value;
-} sio_http_field;
+} sio_http_line;
 
 /* The head of a request. Its spans lie in the bytes it was parsed from. */
 typedef struct sio_http_head {
@@ -178,7 +178,7 @@ typedef struct sio_http_head {
     bool expect_continue;  // RFC 9110, 10.1.1
     uint64_t length;       // of the body
     size_t n_fields;
-    sio_http_field field[SIO_HTTP_FIELDS];
+    sio_http_line field[SIO_HTTP_FIELDS];
 } sio_http_head;
 
 /* Parses the head of a request from n bytes; empty lines before it count as its part.

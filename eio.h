@@ -199,6 +199,8 @@ sio_about sio_session_about(const sio_session *s);  // for the log
 /* Keeps the request of a head, counted nowhere; to be freed as memory. NULL: no memory. */
 sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head);
 const char *sio_handshake_url(const sio_handshake *h);
+/* The i-th field that was kept. False: there are fewer. */
+bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value);
 const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_arena *arena);
 
 /* The client has done what sessions are for: this one does not make room for others any more. */

@@ -8,7 +8,8 @@
  *
  * The order of the checks is the reference's, for clients see which one refused them. CORS only
  * tells browsers what they may read; who may connect at all is said by origins, which each request
- * must pass, and by allow_request, which is asked for each session.
+ * must pass, and by allow_request, which is asked for each session, and may answer later: then the
+ * request is kept, and what it asked is read from it once more.
  *
  * What holds here:
  *  - A request is answered by the first check that it fails, or by its session.
@@ -16,6 +17,8 @@
  *    looked at again.
  *  - A session that could not be opened is in no table, and its address does not count it. */
 #include "eio.h"
+
+#include <errno.h>
 
 enum { SID_BYTES = 15 };  // E25
 
@@ -67,6 +70,12 @@ static query parse_query(sio_span target)
     return q;
 }
 
+/* E23, W06 */
+static bool is_upgrade(const sio_eio *eio, const sio_http_head *head)
+{
+    return head->upgrade && (eio->options->transports & SIO_WEBSOCKET);
+}
+
 /* ---- Header lines of answers --------------------------------------------------------------------- */
 
 /* Whether a list separated by commas, with blanks around them, holds exactly these bytes. */
@@ -92,6 +101,12 @@ static void put_line(sio_sink *lines, const char *name, sio_span value)
     sio_put(lines, "\r\n", 2);
 }
 
+static void put_option(sio_sink *lines, const char *name, const char *text)
+{
+    if (text != NULL && *text != '\0')
+        put_line(lines, name, (sio_span){ text, strlen(text) });
+}
+
 /* The CORS fields of any answer: O03, O05, O06, O07. vary: what else goes into Vary. */
 static void put_cors(const sio_options *o, const sio_http_head *head, const char *vary,
                      sio_sink *lines)
@@ -111,17 +126,27 @@ static void put_cors(const sio_options *o, const sio_http_head *head, const char
     }
     if (o->cors_credentials)
         sio_put_text(lines, "Access-Control-Allow-Credentials: true\r\n");
+    put_option(lines, "Access-Control-Expose-Headers", o->cors_exposed);
 }
 
-/* O04 */
+/* O04, where the options do not say otherwise. */
 static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head)
 {
     sio_textbuf t = sio_text_new(&eio->net->memory);
+    const sio_options *o = eio->options;
+    bool echoed = o->cors_headers == NULL || *o->cors_headers == '\0';
     sio_span asked = sio_http_field_of(head, "Access-Control-Request-Headers");
-    put_cors(eio->options, head, "Access-Control-Request-Headers", &t.sink);
-    sio_put_text(&t.sink, "Access-Control-Allow-Methods: GET,HEAD,PUT,PATCH,POST,DELETE\r\n");
-    if (asked.p != NULL)
+    put_cors(o, head, echoed ? "Access-Control-Request-Headers" : "", &t.sink);
+    put_option(&t.sink, "Access-Control-Allow-Methods",
+               o->cors_methods == NULL ? "GET,HEAD,PUT,PATCH,POST,DELETE" : o->cors_methods);
+    if (echoed && asked.p != NULL)
         put_line(&t.sink, "Access-Control-Allow-Headers", asked);
+    put_option(&t.sink, "Access-Control-Allow-Headers", o->cors_headers);
+    if (o->cors_max_age != 0) {
+        sio_put_text(&t.sink, "Access-Control-Max-Age: ");
+        sio_put_number(&t.sink, o->cors_max_age < 0 ? 0 : (uint64_t)o->cors_max_age);
+        sio_put(&t.sink, "\r\n", 2);
+    }
     sio_respond(x, t.sink.failed ? 503 : 204, NULL, (sio_span){ t.sink.p, t.sink.n }, SIO_NONE);
     sio_text_free(&t);
 }
@@ -401,6 +426,21 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
     return found;
 }
 
+bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value)
+{
+    const char *p = h->text, *end = h->text + h->n;
+    size_t skip = i < SIO_HTTP_FIELDS ? 2 * (i + 1) : SIZE_MAX;  // the address and target, too
+    for (; skip > 0 && p < end; skip--)
+        p += strlen(p) + 1;
+    if (p == end)
+        return false;
+    if (name != NULL)
+        *name = p;
+    if (value != NULL)
+        *value = p + strlen(p) + 1;
+    return true;
+}
+
 /* NULL: it may not be, or no memory, which the log is told; what was made of it is gone again. */
 static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_head *head,
                                 const query *q, const sio_session_transport *transport)
@@ -539,7 +579,7 @@ static int verify(sio_eio *eio, const sio_http_head *head, const query *q, bool 
 }
 
 /* A page's <script>, <img> or <a> sends no Origin, but browsers say where such a request is from
- * (Fetch Metadata, 2.4). Who sends neither is no browser, or the page is the server's own. */
+ * (Fetch Metadata, Sec-Fetch-Site). Who sends neither is no browser, or the page is the server's own. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head)
 {
     if (o->origins == NULL)
@@ -587,24 +627,28 @@ bool sio_websocket_check(sio_exchange *x, const sio_http_head *head)
     return false;
 }
 
-/* The message of the application's refusal; NULL: it has none. What it returned may be in the arena,
- * which therefore stays as it is when the scope ends. */
-static const char *ask_allow(sio_eio *eio, sio_exchange *x)
+/* The message of the application's refusal; NULL: it has none; or SIO_LATER. What it returned may be in
+ * the arena, which therefore stays as it is when the scope ends. */
+static const char *ask_allow(sio_eio *eio, sio_exchange *x, sio_span raw)
 {
     if (eio->options->allow_request == NULL)
         return NULL;
     size_t before = x->extra.n;
     sio_scope_enter(eio->net);
+    x->raw = raw;
     const char *refusal = eio->options->allow_request(x);
+    x->raw = SIO_NONE;
     eio->net->depth--;
+    if (x->kept != NULL && refusal != SIO_LATER)
+        sio_exchange_forget(x);
     if (!x->answered)
         x->extra.n = before;  // header fields are added by the other hook
     return refusal;
 }
 
-/* Looks at a request, and asks the application. The code to refuse it with, or -1. */
-static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
-                 bool upgrade, sio_session **s, const char **refusal)
+/* Looks at a request, before the application is asked. The code to refuse it with, or -1. */
+static int check(sio_eio *eio, const sio_http_head *head, const query *q, bool upgrade,
+                 sio_session **s)
 {
     const sio_options *o = eio->options;
     int code = verify(eio, head, q, upgrade, s);
@@ -612,35 +656,32 @@ static int check(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const
         return code;
     if (!sio_origin_allowed(o, head) || (q->jsonp.p != NULL && o->origins != NULL))
         return 4;  // E30, J03: a script of JSONP reads from any page, and its form posts from any
-    if (*s == NULL && (*refusal = ask_allow(eio, x)) != NULL)
-        return 4;                                              // E19, E20, W10
-    return q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;  // E17, V14, W11
+    return -1;
 }
 
-/* CORS fields come first, as errors have them too; then the checks, and the hook that adds to a good
- * answer. */
-static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+/* The application answers later, but has not kept the request: nobody could. */
+static void give_up(sio_eio *eio, sio_exchange *x, bool upgrade)
 {
-    sio_eio *eio = owner;
+    eio->net->stats.refused++;
+    sio_log_of(eio->net, sio_request_about(x->conn, x->head),
+               "handshake refused: allow_request answers later, and has not kept the request (call "
+               "sio_http_keep before SIO_LATER; it returns 0 without memory)");
+    if (upgrade)
+        sio_respond_last(x, 503, NULL, SIO_NONE, SIO_NONE);
+    else
+        sio_respond_empty(x, 503);
+}
+
+/* The application has said what it thinks of a request, of the session s or of none yet. The last
+ * checks, and the hook that adds to a good answer. */
+static void go_on(sio_eio *eio, sio_exchange *x, const sio_http_head *head, const query *q,
+                  sio_session *s, const char *refusal)
+{
     const sio_options *o = eio->options;
     sio_conn *c = x->conn;
-    query q = parse_query(head->target);
-    bool upgrade = head->upgrade && (o->transports & SIO_WEBSOCKET);  // E23, W06
-    sio_session *s;
-    const char *refusal = NULL;
-    (void)raw;
-    x->max_body = o->max_payload;  // P20, P21, P22, P23
-    if (o->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
-        answer_preflight(eio, x, head);
-        return;
-    }
-    add_cors(eio, x, head);
-    if (o->cors == NULL && !eio->told_cors && eio->net->options->log != NULL && q.sid[0] == '\0')
-        tell_cors(eio, x, head);
-    int code = check(eio, x, head, &q, upgrade, &s, &refusal);
-    if (!sio_conn_answers(c))
-        return;
-    if (code >= 0) {
+    bool upgrade = is_upgrade(eio, head);
+    int code = refusal != NULL ? 4 : q->protocol == 3 && eio->net->v3 == NULL ? 5 : -1;
+    if (code >= 0) {  // E19, E20, W10; E17, V14, W11
         refuse(eio, x, upgrade, (unsigned)code, refusal);
         return;
     }
@@ -656,11 +697,45 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
     if (s != NULL && s->state == SIO_SESSION_CLOSED)  // by the hook
         refuse(eio, x, upgrade, 1, NULL);
     else if (s != NULL)
-        on_session_request(s, x, head, &q, upgrade);
+        on_session_request(s, x, head, q, upgrade);
     else if (upgrade)
-        open_websocket(eio, x, head, &q);
+        open_websocket(eio, x, head, q);
     else
-        open_polling(eio, x, head, &q);
+        open_polling(eio, x, head, q);
+}
+
+/* CORS fields come first, as errors have them too; then the checks, of which the application's may be
+ * left to sio_http_allow. */
+static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio_span raw)
+{
+    sio_eio *eio = owner;
+    const sio_options *o = eio->options;
+    sio_conn *c = x->conn;
+    query q = parse_query(head->target);
+    bool upgrade = is_upgrade(eio, head);
+    sio_session *s;
+    const char *refusal = NULL;
+    x->max_body = o->max_payload;  // P20, P21, P22, P23
+    if (o->cors != NULL && sio_span_is(head->method, "OPTIONS")) {
+        answer_preflight(eio, x, head);
+        return;
+    }
+    add_cors(eio, x, head);
+    if (o->cors == NULL && !eio->told_cors && eio->net->options->log != NULL && q.sid[0] == '\0')
+        tell_cors(eio, x, head);
+    int code = check(eio, head, &q, upgrade, &s);
+    if (code >= 0) {
+        refuse(eio, x, upgrade, (unsigned)code, NULL);
+        return;
+    }
+    if (s == NULL)
+        refusal = ask_allow(eio, x, raw);
+    if (!sio_conn_answers(c))
+        return;
+    if (refusal != SIO_LATER)
+        go_on(eio, x, head, &q, s, refusal);
+    else if (x->kept == NULL)
+        give_up(eio, x, upgrade);
 }
 
 static void on_body(void *owner, sio_exchange *x, sio_span body)
@@ -680,6 +755,24 @@ static void on_gone(void *owner, sio_exchange *x, int status)
 }
 
 static const sio_endpoint endpoint = { on_head, on_body, on_gone };
+
+/* What is read of the head stays until the scope ends. */
+int sio_http_allow(sio_http *http, const char *refusal)
+{
+    bool waits = http != NULL && http->kept != NULL && http->mount->endpoint == &endpoint;
+    if (!waits || http->raw.p != NULL || refusal == SIO_LATER)  // raw: the hook has not returned
+        return sio_fail(EINVAL);
+    sio_eio *eio = http->mount->owner;
+    const sio_http_head *head = &http->kept->head;
+    query q = parse_query(head->target);
+    sio_scope_enter(eio->net);
+    sio_exchange_forget(http);
+    http->head = head;
+    http->extra.n = http->extra_always;
+    go_on(eio, http, head, &q, NULL, refusal);
+    sio_scope_leave(eio->net);
+    return 0;
+}
 
 static unsigned fits(const sio_mount *m, const sio_http_head *head, sio_span path)
 {

@@ -117,7 +117,7 @@ bool sio_http_is_news(const char *p, size_t n, size_t seen)
 /* ---- Fields -------------------------------------------------------------------------------------- */
 
 /* RFC 9112, 5. */
-static bool parse_field(sio_span line, sio_http_field *f)
+static bool parse_field(sio_span line, sio_http_line *f)
 {
     size_t i = 0;
     while (i < line.n && sio_http_is_token(line.p[i]))
@@ -182,7 +182,7 @@ static void note_codings(sio_http_head *h, framing *m, sio_span list)
 }
 
 /* What one field says of that, and of the answer. */
-static void note_field(sio_http_head *h, framing *m, const sio_http_field *f)
+static void note_field(sio_http_head *h, framing *m, const sio_http_line *f)
 {
     sio_span name = f->name, value = f->value;
     if (sio_span_is_nocase(name, "Connection")) {
@@ -260,7 +260,7 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *h)
             break;
         if (h->n_fields == SIO_HTTP_FIELDS)
             return -431;
-        sio_http_field *f = &h->field[h->n_fields++];
+        sio_http_line *f = &h->field[h->n_fields++];
         if (!parse_field(line, f))
             return -400;
         note_field(h, &m, f);

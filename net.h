@@ -361,6 +361,8 @@ struct sio_http {
     const sio_mount *mount;     // who answers it
     const sio_http_head *head;  // while its mount, or the application, looks at it
     void *user;                 // whoever waits to answer: eio's session, a route's kept head
+    sio_span raw;               // the head's bytes, while the application may keep the request
+    struct sio_kept *kept;      // it does; NULL: it does not
     sio_span extra;             // header lines of the answer, in memory of their own
     size_t extra_always;        // the part of it that goes with errors too
     sio_queue out;              // the answer, while an earlier one is still to come
@@ -371,7 +373,21 @@ struct sio_http {
     sio_http_chunks chunks;
     unsigned char kind;  // the endpoint's
     bool wants_body, chunked, reading, busy, head_only, keep_alive, answered;
+    bool lent;  // it was kept: a callback that has it may run at any time
 };
+
+/* What a request that the application answers later is made of, until then. */
+typedef struct sio_kept {
+    sio_link link;          // first
+    sio_deadline deadline;  // for somebody to answer it
+    sio_exchange *exchange;
+    uint64_t handle;  // in net->kept
+    size_t size;      // of all this
+    char *body;
+    size_t body_n;
+    sio_http_head head;
+    char bytes[];  // of the head, then of the body
+} sio_kept;
 
 /* Whom a line of the log is about: what is not known has p NULL. All of it is lent for the call. */
 typedef struct sio_about {
@@ -453,7 +469,9 @@ struct sio_net {
     sio_holder holder;
     sio_fifo spare_fifo;
     sio_deadline spare_end;
-    sio_textbuf lines;  // of the log, each with its NUL, until the turn ends
+    sio_handles kept;    // requests that are answered later
+    sio_fifo kept_fifo;  // from the first of them on
+    sio_textbuf lines;   // of the log, each with its NUL, until the turn ends
     sio_log_kind log_kinds[SIO_LOG_KINDS];
     sio_fifo second_fifo;
     int64_t date_second;
@@ -514,7 +532,8 @@ void sio_respond_empty(sio_exchange *x, int status);
 void sio_respond_last(sio_exchange *x, int status, const char *type, sio_span more, sio_span body);
 
 /* Answers an upgrade request with 101, with x->extra, and turns the connection into a WebSocket; x
- * is gone. NULL: it can't be (an earlier request still waits, or no memory); x is answered then. */
+ * is gone. NULL: it can't be (an earlier request still waits, or while this one did more has come, or no
+ * memory); x is answered then. */
 sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio_ws_events *events,
                            void *owner);
 
@@ -620,6 +639,11 @@ bool sio_asks_for_websocket(const sio_http_head *head);
 /* Adds whole header lines to the answer that x will get, whenever that is. False: no memory, for them
  * or for the sink that they were written to. */
 bool sio_exchange_add(sio_exchange *x, const sio_sink *lines);
+/* Keeps x, whose callback leaves it without an answer: copies x->raw and its body. Nobody answers it in
+ * time: 503. False: no memory. */
+bool sio_exchange_keep(sio_exchange *x);
+/* The same is over. What was kept may be looked at as long as callbacks run. */
+void sio_exchange_forget(sio_exchange *x);
 /* Whether x, of the connection c, is still there to be answered: a callback may have ended it. */
 bool sio_conn_answers(const sio_conn *c);
 /* RFC 9110, 5.6.7: writes the date of a second since 1970, not before and up to the year 9999. */

@@ -10,6 +10,9 @@
  * connection; what a later one answers waits in its own queue. So a request behind a long poll is
  * handled at once, and its answer leaves in its turn.
  *
+ * The application may keep an exchange to answer it later. What it then reads of the request is a copy,
+ * which is found by a handle, and gone with the answer.
+ *
  * What holds here:
  *  - An exchange goes when it is answered, its body has been read, and no callback is in it (busy).
  *  - Each is answered once, or its endpoint is told that it is gone. */
@@ -21,6 +24,67 @@ enum {
     MAX_PIPELINED = 16  // requests of one connection without an answer
 };
 
+/* ---- Requests that are answered later ------------------------------------------------------------ */
+
+void sio_exchange_forget(sio_exchange *x)
+{
+    sio_kept *k = x->kept;
+    sio_net *net = x->conn->net;
+    x->kept = NULL;
+    sio_handle_free(&net->kept, k->handle);
+    sio_deadline_clear(&k->deadline);
+    sio_hold(&net->memory, 0, k->size);
+    sio_scope_free(net, &k->link);
+}
+
+/* Nobody has answered. */
+static void on_kept_expired(void *owner, sio_deadline *d)
+{
+    sio_net *net = owner;
+    sio_kept *k = (sio_kept *)(void *)((char *)d - offsetof(sio_kept, deadline));
+    net->stats.refused++;
+    sio_log_of(net, sio_request_about(k->exchange->conn, &k->head),
+               "request refused: 503, it was kept, and nobody has answered it within "
+               "request_timeout_ms, %d (call sio_http_reply or sio_http_allow)",
+               net->options->request_timeout_ms);
+    if (k->head.upgrade)
+        sio_respond_last(k->exchange, 503, NULL, SIO_NONE, SIO_NONE);
+    else
+        sio_respond_empty(k->exchange, 503);
+}
+
+bool sio_exchange_keep(sio_exchange *x)
+{
+    sio_net *net = x->conn->net;
+    const sio_memory *m = &net->memory;
+    size_t size = sizeof(sio_kept) + x->raw.n + x->body_n;
+    if (net->kept.memory == NULL) {
+        net->kept.memory = m;
+        sio_fifo_init(&net->clock, &net->kept_fifo, net->options->request_timeout_ms,
+                      on_kept_expired, net);
+    }
+    sio_kept *k = sio_resize(m, NULL, size);
+    uint64_t handle = k == NULL ? 0 : sio_handle_new(&net->kept, k);
+    if (handle == 0) {
+        sio_free_mem(m, k);
+        return false;
+    }
+    *k = (sio_kept){ .exchange = x, .handle = handle, .size = size };
+    k->body = k->bytes + x->raw.n;
+    k->body_n = x->body_n;
+    memcpy(k->bytes, x->raw.p, x->raw.n);
+    if (x->body_n > 0)
+        memcpy(k->body, x->body, x->body_n);
+    sio_http_parse(k->bytes, x->raw.n, &k->head);  // as it was parsed before
+    sio_hold(m, size, 0);
+    sio_deadline_set(&net->clock, &net->kept_fifo, &k->deadline);
+    x->kept = k;
+    x->lent = true;
+    return true;
+}
+
+/* ---- Life ---------------------------------------------------------------------------------------- */
+
 static void drop_body(sio_exchange *x)
 {
     const sio_memory *m = &x->conn->net->memory;
@@ -31,17 +95,21 @@ static void drop_body(sio_exchange *x)
     x->body_n = x->body_cap = 0;
 }
 
-/* A callback may still look at one that is busy: its memory stays as long as the callbacks run. */
+/* A callback may still look at one that is busy or lent: its memory stays as long as the callbacks
+ * run. */
 static void free_exchange(sio_exchange *x)
 {
     sio_net *net = x->conn->net;
     x->conn->waiting--;
     sio_queue_clear(&net->memory, &x->out);
     sio_free_mem(&net->memory, x->extra.p);
-    drop_body(x);
+    if (x->body_cap > 0)  // else it may be lent
+        drop_body(x);
     x->extra = SIO_NONE;
     x->answered = true;
-    if (x->busy)
+    if (x->kept != NULL)
+        sio_exchange_forget(x);
+    if (x->busy || x->lent)
         sio_scope_free(net, (sio_link *)(void *)x);
     else
         sio_free_mem(&net->memory, x);
@@ -80,7 +148,7 @@ static size_t held(const sio_conn *c)
 {
     size_t n = 0;
     for (const sio_exchange *x = c->u.http.first; x != NULL; x = x->next)
-        n += x->body_cap + sio_queue_held(&x->out);
+        n += x->body_cap + sio_queue_held(&x->out) + (x->kept == NULL ? 0 : x->kept->size);
     return n;
 }
 
@@ -177,7 +245,7 @@ void sio_respond_begin(sio_exchange *x, int status, const char *type, sio_span m
         sio_put_text(sink, "\r\nContent-Type: ");
         sio_put_text(sink, type);
     }
-    if (status != 304) {  // RFC 9110, 8.6; 204 has one against it, for Safari waited for a body
+    if (status != 304) {  // RFC 9110, 8.6; 204 has one: Safari waited, says the package cors
         sio_put_text(sink, "\r\nContent-Length: ");
         sio_put_number(sink, size);
     }
@@ -212,6 +280,8 @@ void sio_respond_end(sio_exchange *x)
     sio_conn *c = x->conn;
     sio_ref ref = { NULL, 0, 0 };
     x->answered = true;
+    if (x->kept != NULL)
+        sio_exchange_forget(x);
     bool whole = sio_out_end(&c->net->out, &ref);
     if (whole && x == c->u.http.first)
         sio_conn_queue(c, ref);
@@ -294,6 +364,8 @@ void sio_mounts_free(sio_net *net)
         if (m->free != NULL)
             m->free(net, m);
     }
+    if (net->kept.memory != NULL)
+        sio_handles_free(&net->kept);
 }
 
 static const sio_mount *find_mount(const sio_net *net, const sio_http_head *head)
@@ -543,7 +615,8 @@ const sio_conn_protocol sio_requests = { .take = take, .end = end, .held = held 
 
 /* ---- Upgrades ------------------------------------------------------------------------------------ */
 
-/* The first subprotocol that the client offers: browsers give up when none is chosen (RFC 6455, 4.1). */
+/* The first subprotocol that the client offers: browsers give up when none is chosen (WHATWG WebSockets,
+ * opening handshake). */
 static void put_subprotocol(sio_sink *sink, const sio_http_head *head)
 {
     sio_span list = sio_http_field_of(head, "Sec-WebSocket-Protocol");
@@ -564,7 +637,8 @@ sio_conn *sio_conn_upgrade(sio_exchange *x, const sio_http_head *head, const sio
     sio_out *out = &c->net->out;
     char accept[28];
     sio_ref ref;
-    if (x != c->u.http.first) {
+    bool spoke = x->lent && (x->next != NULL || c->in != NULL);  // RFC 6455, 4.1: before the answer
+    if (x != c->u.http.first || spoke) {
         sio_respond_last(x, 400, NULL, SIO_NONE, SIO_NONE);
         return NULL;
     }

@@ -1,17 +1,18 @@
 /* net_routes.c - requests as the application sees them, and routes
  * SPDX-License-Identifier: MIT
  *
- *     head --no body--> handler --> answered
- *       `--a body--> the head is kept --the body is complete--^
+ *     head --no body--> handler --> answered <-------------------------.
+ *       |                 ^ `--sio_http_keep--> kept --sio_http_of--> some callback
+ *       `--a body--> the head is kept, until the body is complete: then the handler
  *
  * A route answers exactly its path, or everything below it. What serves something else than a handler
  * begins with a route (web_files.c).
  *
  * What holds here:
- *  - A handler runs when the body is complete, and is done when it returns: it has answered, or the
- *    answer is 500.
- *  - A request is readable as long as the function runs that it was lent to, and is answered only by a
- *    route's handler: a hook of Engine.IO adds header fields to what others answer.
+ *  - A handler runs when the body is complete. When it returns it has answered, or kept the request, or
+ *    the answer is 500.
+ *  - A request is readable as long as the function runs that it was lent to. A route's is answered by
+ *    sio_http_reply alone; a hook of Engine.IO adds header fields to what others answer.
  *  - WebSocket handshakes are no route's. */
 #include "net.h"
 
@@ -48,34 +49,62 @@ sio_span sio_repair_text(sio_arena *arena, sio_span s)
     return (sio_span){ text, n };
 }
 
+/* Whether it can be read, and what is asked for has a name: sio_http_of may have found no request. */
+static bool is_readable(const sio_http *http, const char *name)
+{
+    if (http != NULL && http->head != NULL && name != NULL)
+        return true;
+    sio_fail(EINVAL);
+    return false;
+}
+
 sio_server *sio_http_server(const sio_http *http)
 {
-    return (sio_server *)(void *)http->conn->net;  // which it begins with
+    return http == NULL ? NULL : (sio_server *)(void *)http->conn->net;  // which it begins with
 }
 
 const char *sio_http_method(const sio_http *http)
 {
-    return copy_text(http, http->head->method);
+    return is_readable(http, "") ? copy_text(http, http->head->method) : NULL;
 }
 
 const char *sio_http_target(const sio_http *http)
 {
-    return copy_text(http, http->head->target);
+    return is_readable(http, "") ? copy_text(http, http->head->target) : NULL;
 }
 
 const char *sio_http_path(sio_http *http)
 {
-    return copy_text(http, sio_http_target_path(http->head->target));
+    return is_readable(http, "") ? copy_text(http, sio_http_target_path(http->head->target)) : NULL;
 }
 
 const char *sio_http_header(sio_http *http, const char *name)
 {
-    sio_span value = sio_http_field_of(http->head, name);
+    sio_span value = SIO_NONE;
+    if (is_readable(http, name))
+        value = sio_http_field_of(http->head, name);
     return value.p == NULL ? NULL : copy_text(http, value);
+}
+
+bool sio_http_field(sio_http *http, size_t i, const char **name, const char **value)
+{
+    if (!is_readable(http, "") || i >= http->head->n_fields)
+        return false;
+    const char *first = copy_text(http, http->head->field[i].name);
+    const char *second = copy_text(http, http->head->field[i].value);
+    if (first == NULL || second == NULL)
+        return false;
+    if (name != NULL)
+        *name = first;
+    if (value != NULL)
+        *value = second;
+    return true;
 }
 
 const char *sio_http_query(sio_http *http, const char *name)
 {
+    if (!is_readable(http, name))
+        return NULL;
     sio_arena *arena = &http->conn->net->arena;
     sio_span query = sio_http_target_query(http->head->target), found = SIO_NONE, key, value;
     size_t n = strlen(name);
@@ -91,6 +120,8 @@ const char *sio_http_query(sio_http *http, const char *name)
 
 const char *sio_http_address(sio_http *http)
 {
+    if (!is_readable(http, ""))
+        return NULL;
     char *text = sio_arena_get(&http->conn->net->arena, 64);
     if (text != NULL)
         sio_client_address(http->conn, http->head, text);
@@ -99,8 +130,10 @@ const char *sio_http_address(sio_http *http)
 
 const void *sio_http_body(const sio_http *http, size_t *n)
 {
-    *n = http->body_n;
-    return *n > 0 ? http->body : "";
+    size_t size = http == NULL ? 0 : http->body_n;
+    if (n != NULL)
+        *n = size;
+    return size > 0 ? http->body : "";
 }
 
 /* Fields that say where the answer ends, which nobody but net_requests.c knows. */
@@ -113,6 +146,8 @@ static bool is_framing(const char *name)
 
 int sio_http_add_header(sio_http *http, const char *name, const char *value)
 {
+    if (http == NULL || name == NULL || value == NULL)
+        return sio_fail(EINVAL);
     if (!sio_http_is_name(name) || !sio_http_is_value(value) || is_framing(name))
         return sio_fail(EINVAL);
     size_t n = strlen(name) + strlen(value) + 4;
@@ -126,16 +161,45 @@ int sio_http_add_header(sio_http *http, const char *name, const char *value)
     return sio_exchange_add(http, &sink) ? 0 : sio_fail(ENOMEM);
 }
 
+/* ---- Answers that come later ----------------------------------------------------------------------- */
+
+const char SIO_LATER[] = "later";
+
+uint64_t sio_http_keep(sio_http *http)
+{
+    bool may = http != NULL && !http->answered && (http->raw.p != NULL || http->kept != NULL);
+    if (may && (http->kept != NULL || sio_exchange_keep(http)))
+        return http->kept->handle;
+    sio_fail(may ? ENOMEM : EINVAL);
+    return 0;
+}
+
+/* In the handler itself the body is where it was. */
+sio_http *sio_http_of(sio_server *io, uint64_t handle)
+{
+    const sio_net *net = (const sio_net *)(const void *)io;  // which begins with it
+    const sio_kept *k = sio_handle_get(&net->kept, handle);
+    if (k == NULL)
+        return NULL;
+    sio_http *http = k->exchange;
+    http->head = &k->head;
+    if (http->body_cap == 0)
+        http->body = k->body, http->body_n = k->body_n;
+    return http;
+}
+
 /* ---- Routes ---------------------------------------------------------------------------------------- */
 
-static void run(const sio_route_data *r, sio_http *http, const sio_http_head *head)
+static void run(const sio_route_data *r, sio_http *http, const sio_http_head *head, sio_span raw)
 {
     sio_net *net = http->conn->net;
     http->head = head;
+    http->raw = raw;
     sio_scope_enter(net);
     r->fn(http);
     http->head = NULL;
-    if (!http->answered)
+    http->raw = SIO_NONE;
+    if (!http->answered && http->kept == NULL)
         sio_respond_empty(http, 500);
     sio_scope_leave(net);
 }
@@ -151,7 +215,7 @@ static void on_head(void *owner, sio_http *http, const sio_http_head *head, sio_
 {
     const sio_route_data *r = owner;
     if (!head->chunked && head->length == 0) {
-        run(r, http, head);
+        run(r, http, head, raw);
         return;
     }
     sio_net *net = http->conn->net;
@@ -177,7 +241,7 @@ static void on_body(void *owner, sio_http *http, sio_span body)
     (void)body;  // the handler asks the request for it
     http->user = NULL;
     if (sio_http_parse(k->bytes, k->n, &head) > 0)
-        run(owner, http, &head);
+        run(owner, http, &head, (sio_span){ k->bytes, k->n });
     sio_free_mem(m, k);
 }
 
@@ -192,8 +256,9 @@ static const sio_endpoint endpoint = { on_head, on_body, on_gone };
 
 int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n)
 {
-    bool ours = http->mount->endpoint == &endpoint && !http->answered;
-    if (!ours || status < 200 || status > 999 || (type != NULL && !sio_http_is_value(type)))
+    bool ours = http != NULL && http->mount->endpoint == &endpoint && !http->answered;
+    if (!ours || (p == NULL && n > 0) || status < 200 || status > 999 ||
+        (type != NULL && !sio_http_is_value(type)))
         return sio_fail(EINVAL);
     if (status == 204 || status == 304)
         n = 0;  // RFC 9110, 15.3.5 and 15.4.5: they end with their head
@@ -204,7 +269,7 @@ int sio_http_reply(sio_http *http, int status, const char *type, const void *p, 
 
 void *sio_http_data(const sio_http *http)
 {
-    return http->mount->data;
+    return http == NULL ? NULL : http->mount->data;
 }
 
 /* Comparing the path first sorts out most routes. RFC 9110, 9.3.2: who answers GET answers HEAD. */

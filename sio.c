@@ -20,7 +20,6 @@
 #include <string.h>
 
 const char SIO_DROP[] = "drop";
-const char SIO_LATER[] = "later";
 
 /* A binary packet whose attachments are still to come. */
 typedef struct sio_partial {

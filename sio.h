@@ -126,13 +126,19 @@ typedef struct sio_options {
      * Who is no browser names any origin it likes, or none. */
     const char *cors;
     bool cors_credentials;
+    /* With cors: what pages may do. Lists separated by commas, which are sent as they are. */
+    const char *cors_methods;  // "GET,HEAD,PUT,PATCH,POST,DELETE"; "": does not say
+    const char *cors_headers;  // fields that they may send; NULL, "": those that they ask for
+    const char *cors_exposed;  // fields of answers that they may read besides; NULL, "": none
+    int cors_max_age;  // seconds for which they may remember that; 0: does not say; -1: for none
     const char *origins;
     /* The last entry of X-Forwarded-For, if present, is the client's address. The proxy must write it;
      * entries before it are what its client said. */
     bool trust_proxy;
 
     /* Called for each handshake: return NULL to accept, or the message of the refusal ("" is the
-     * standard one, "Forbidden"), which must stay as it is. Lends the request for the call. */
+     * standard one, "Forbidden"), which must stay as it is; or, after sio_http_keep, SIO_LATER: then
+     * sio_http_allow says it. Lends the request for the call. */
     const char *(*allow_request)(sio_http *http);
     /* Called for each answer of the endpoint; adds header fields with sio_http_add_header. initial: this
      * answer opens a session. */
@@ -143,8 +149,9 @@ typedef struct sio_options {
      *     max_output        that it does not read, or one longer message,
      * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
      * max_output wait for it besides, and max_payload that is read in slices. Once it has joined a
-     * namespace, so can max_packet, until the last attachment is there. When all of this together
-     * exceeds max_memory, those who hold most are ended, until three quarters are left. */
+     * namespace, so can max_packet, until the last attachment is there; and what the application keeps
+     * of it with sio_http_keep, 16 requests of max_head and max_payload at the most. When all of this
+     * together exceeds max_memory, those who hold most are ended, until three quarters are left. */
     size_t max_payload;  // 1000000: a request's body, a WebSocket message
     size_t max_head;     // 16384: a request line with its header fields
     size_t max_output;   // 16 MiB waiting for one client, or one longer message; who sends much in
@@ -296,7 +303,8 @@ sio_namespace *sio_find(sio_server *io, const char *name);
  * with the handlers and middlewares of the family. Families are asked in the order in which they
  * were made. Handlers are set on the family like on any namespace; emitting to the family reaches
  * every namespace of it that there is at the call. A client that asks for a longer name than
- * SIO_NS_NAME is disconnected. */
+ * SIO_NS_NAME is disconnected. accept can't answer later: it returns true, and a middleware of the
+ * family keeps the client waiting (sio_next_later). */
 sio_namespace *sio_family(sio_server *io, bool (*accept)(const char *name, sio_event *auth),
                           void *data SIO_OPTIONAL);
 
@@ -424,6 +432,9 @@ sio_value sio_auth(sio_socket *socket);             // the CONNECT payload, {} w
 sio_value sio_query(sio_socket *socket);            // an object of strings: the first 200 names
 /* A header field, repeated ones joined with ", "; NULL: absent. */
 const char *sio_header(sio_socket *socket, const char *name);
+/* The i-th header field, without those that concern the connection alone; the name in lower case. name
+ * and value may be NULL. False: there are fewer. O(i) */
+bool sio_field(const sio_socket *socket, size_t i, const char **name, const char **value);
 
 /* ---- Sending -------------------------------------------------------------------------------- */
 
@@ -623,11 +634,12 @@ int sio_disconnect_sockets(sio_target t, bool close);
 
 typedef void (*sio_http_handler)(sio_http *http);
 
-/* Serves requests for path with fn, which must answer before it returns, or the client gets 500. GET
- * serves HEAD too; method "*" any. The path is exact, or ends in "*" and takes everything that begins
- * so: an exact one comes first, then the longest; "*" alone is the fallback (default: 404). Of two that
- * fit as well, and of two endpoints of the functions below, the first answers. The path is compared
- * undecoded, without the query. -1: EINVAL for a path without a '/' in front; ENOMEM. */
+/* Serves requests for path with fn, which must answer or keep the request (sio_http_keep) before it
+ * returns, or the client gets 500. GET serves HEAD too; method "*" any. The path is exact, or ends in
+ * "*" and takes everything that begins so: an exact one comes first, then the longest; "*" alone is the
+ * fallback (default: 404). Of two that fit as well, and of two endpoints of the functions below, the
+ * first answers. The path is compared undecoded, without the query. -1: EINVAL for a path without a '/'
+ * in front; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
 void *sio_http_data(const sio_http *http);  // what the route was set with; NULL in hooks of options
@@ -662,14 +674,34 @@ const char *sio_http_path(sio_http *http);                      // raw, without 
 const char *sio_http_header(sio_http *http, const char *name);  // NULL: absent
 const char *sio_http_query(sio_http *http, const char *name);   // decoded, the last; NULL: absent
 const char *sio_http_address(sio_http *http);
-const void *sio_http_body(const sio_http *http, size_t *n);
+const void *sio_http_body(const sio_http *http, size_t *n);  // n may be NULL
+/* The i-th header field, as it was sent; name and value may be NULL. False: there are fewer, or no
+ * memory. */
+bool sio_http_field(sio_http *http, size_t i, const char **name, const char **value);
 /* Adds a header field to the answer. -1: EINVAL for a name that is no token, a value with control
  * bytes, and fields that say where the answer ends (Content-Length, Transfer-Encoding, Connection),
  * which are the library's; ENOMEM. */
 int sio_http_add_header(sio_http *http, const char *name, const char *value);
 /* Answers. type NULL: no Content-Type. Borrows p; 204 and 304 have no body. Only the first answer
- * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type. */
+ * counts. -1: EINVAL for a second one, a status below 200 or above 999, control bytes in type, p NULL
+ * where n is not 0. */
 int sio_http_reply(sio_http *http, int status, const char *type, const void *p, size_t n);
+
+/* Keeps the request, with its head and body, to be answered later: in a route's handler, and in
+ * allow_request. Returns its handle, each time the same; 0: EINVAL elsewhere, or after the answer;
+ * ENOMEM. When nobody answers within request_timeout_ms, the client gets 503. Requests that follow over
+ * its connection are handled meanwhile, and answered behind it: at most 16 wait for their answers. What
+ * is kept counts in max_memory. */
+uint64_t sio_http_keep(sio_http *http);
+/* Lends the request of that handle. NULL, from then on for ever: it was answered, or its client is gone.
+ * The functions of requests take NULL: those that return a number fail with EINVAL, the others find
+ * nothing. So sio_http_reply(sio_http_of(io, h), ...) does nothing for who is gone. */
+sio_http *sio_http_of(sio_server *io, uint64_t handle);
+/* Goes on with a handshake for which allow_request returned SIO_LATER: refusal as it returns that, NULL
+ * to let the client in. -1: EINVAL for any other request, and as long as allow_request runs. Where it kept
+ * the request and returned something else, that counts, and the handle means nothing. A client that sends
+ * more before it is let in over WebSocket is refused (RFC 6455, 4.1). */
+int sio_http_allow(sio_http *http, const char *refusal);
 
 /* Plain WebSocket beside Socket.IO, limited like the server: pinged each ping_interval_ms, and ended
  * when no frame comes within ping_timeout_ms then, or a message in several frames takes longer than

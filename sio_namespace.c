@@ -505,6 +505,11 @@ const char *sio_header(sio_socket *s, const char *name)
     return sio_handshake_header(handshake_of(s), name, &s->ns->io->net.arena);
 }
 
+bool sio_field(const sio_socket *s, size_t i, const char **name, const char **value)
+{
+    return sio_handshake_field(handshake_of(s), i, name, value);
+}
+
 bool sio_xdomain(sio_socket *s)
 {
     const char *origin = sio_header(s, "origin");

@@ -86,17 +86,19 @@ static void complete_options(sio_options *o)
 
 int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *from, char **block)
 {
-    const char **strings[] = { &to->path, &to->cookie, &to->cors, &to->origins };
+    const char **strings[] = { &to->path,         &to->cookie,       &to->cors,   &to->cors_methods,
+                               &to->cors_headers, &to->cors_exposed, &to->origins };
+    const size_t count = sizeof strings / sizeof *strings;
     size_t size = 0;
     if (from != NULL)
         *to = *from;  // else it is zeroed
     complete_options(to);
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < count; i++)
         size += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
     char *p = *block = sio_resize(m, NULL, size);
     if (p == NULL)
         return -1;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < count; i++) {
         if (*strings[i] == NULL)
             continue;
         size_t n = strlen(*strings[i]) + 1;

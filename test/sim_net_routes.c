@@ -3,6 +3,8 @@
 #include "lib.h"
 #include "sim.h"
 
+#include <errno.h>
+
 /* ---- Queries --------------------------------------------------------------------------------- */
 
 static char seen[4096];
@@ -117,6 +119,55 @@ static void a_long_query_takes_linear_time(void **state)
     assert_string_equal(sim_answered(c, false).body, "2");
     assert_true(seconds() - start < LINEAR);
     free(query);
+    sim_free(io);
+}
+
+/* ---- Header fields ----------------------------------------------------------------------------- */
+
+static void tell_fields(sio_http *http)
+{
+    char text[6000] = "";
+    const char *name, *value;
+    size_t n = 0;
+    for (size_t i = 0; sio_http_field(http, i, &name, &value); i++)
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s=%s;", name, value);
+    must(!sio_http_field(http, SIZE_MAX, &name, &value), "there are not so many");
+    must(sio_http_field(http, 0, NULL, NULL), "one need not look at it");
+    sim.fail_alloc = sim.allocs + 1;  // more than the arena has left
+    must(!sio_http_field(http, 2, &name, &value), "there is no memory for it");
+    sio_http_reply(http, 200, NULL, text, n);
+}
+
+static void tell_kept_fields(sio_socket *s, sio_event *event)
+{
+    const char *name, *value;
+    size_t n = 0;
+    (void)event;
+    for (size_t i = 0; sio_field(s, i, &name, &value); i++)
+        n += (size_t)snprintf(seen + n, sizeof seen - n, "%s=%s;", name, value);
+    must(!sio_field(s, SIZE_MAX, &name, &value), "there are not so many");
+    must(!sio_field(s, SIZE_MAX / 2, &name, &value), "nor half of them");
+    must(sio_field(s, 0, NULL, NULL), "one need not look at it");
+}
+
+static void all_header_fields_can_be_walked(void **state)
+{
+    (void)state;
+    sio_server *io = sim_new(&(sio_options){ .max_head = 10000 });
+    sio_route(io, "GET", "/", tell_fields);
+    sio_on(sio_of(io, "/"), "connection", tell_kept_fields);
+    char *value = filled(5000, 'v'), fields[5100];
+    sim_client *c = sim_connect();
+    sim_sendf(c, "GET / HTTP/1.1\r\nHost: x\r\nX-a: 1\r\nX-Long: %s\r\nX-A:\r\n\r\n", value);
+    sim_run_ms(io, 0);
+    snprintf(fields, sizeof fields, "Host=x;X-a=1;X-Long=%s;X-A=;", value);
+    assert_string_equal(sim_answered(c, false).body, fields);
+    sim_client *ws = sim_ws_open(io, "/socket.io/?EIO=4&transport=websocket",
+                                 "X-B: 2\r\nx-b: 3\r\nAccept: *\r\nX-Empty: \r\n");
+    sim_ws_say(ws, "40");
+    sim_run_ms(io, 0);
+    assert_string_equal(seen, "host=x;x-b=2;x-b=3;x-empty=;");
+    free(value);
     sim_free(io);
 }
 
@@ -347,16 +398,77 @@ static void a_hook_adds_fields_and_does_not_answer(void **state)
     sim_free(io);
 }
 
+static bool refuses(int result)
+{
+    bool so = result == -1 && errno == EINVAL;
+    errno = 0;
+    return so;
+}
+
+/* What sio_http_of did not find may be handed to everything. */
+static void none_can_be_asked(void)
+{
+    const char *name, *value;
+    size_t n = 1;
+    errno = 0;
+    assert_true(sio_http_method(NULL) == NULL && errno == EINVAL);
+    assert_null(sio_http_target(NULL));
+    assert_null(sio_http_path(NULL));
+    assert_null(sio_http_header(NULL, "X"));
+    assert_null(sio_http_query(NULL, "x"));
+    assert_null(sio_http_address(NULL));
+    assert_null(sio_http_server(NULL));
+    assert_null(sio_http_data(NULL));
+    assert_false(sio_http_field(NULL, 0, &name, &value));
+    assert_string_equal(sio_http_body(NULL, &n), "");
+    assert_int_equal(n, 0);
+    assert_true(refuses(sio_http_add_header(NULL, "X", "y")));
+    assert_true(refuses(sio_http_reply(NULL, 200, NULL, "", 0)));
+    assert_true(refuses(sio_http_allow(NULL, NULL)));
+    assert_true(sio_http_keep(NULL) == 0 && errno == EINVAL);
+}
+
+static void ask_wrongly(sio_http *http)
+{
+    errno = 0;
+    must(sio_http_header(http, NULL) == NULL && errno == EINVAL, "a field has a name");
+    errno = 0;
+    must(sio_http_query(http, NULL) == NULL && errno == EINVAL, "a parameter has a name");
+    must(refuses(sio_http_add_header(http, NULL, "y")), "a field has a name");
+    must(refuses(sio_http_add_header(http, "X", NULL)), "and a value");
+    must(refuses(sio_http_reply(http, 200, NULL, NULL, 1)), "a body is somewhere");
+    must(refuses(sio_http_reply(http, 199, NULL, "", 0)), "no status");
+    must(refuses(sio_http_reply(http, 1000, NULL, "", 0)), "no status either");
+    must(refuses(sio_http_allow(http, NULL)), "nobody asks for that");
+    must(strcmp(sio_http_body(http, NULL), "") == 0, "its length need not be known");
+    must(sio_http_reply(http, 200, NULL, NULL, 0) == 0, "no body is somewhere");
+}
+
+static void wrong_questions_are_refused(void **state)
+{
+    (void)state;
+    none_can_be_asked();
+    sio_server *io = sim_new(NULL);
+    sio_route(io, "GET", "/", ask_wrongly);
+    assert_int_equal(sim_http(io, "GET", "/", NULL, NULL).status, 200);
+    assert_true(refuses(sio_route(io, NULL, "/", one)));
+    assert_true(refuses(sio_route(io, "GET", NULL, one)));
+    assert_true(refuses(sio_route(io, "GET", "/", NULL)));
+    sim_free(io);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_query_is_an_object_and_the_last_of_a_name_counts),
         cmocka_unit_test(a_long_query_takes_linear_time),
+        cmocka_unit_test(all_header_fields_can_be_walked),
         cmocka_unit_test(the_exact_route_comes_first_then_the_longest),
         cmocka_unit_test(the_nearest_answers_and_the_first_of_equals),
         cmocka_unit_test(a_websocket_and_a_page_may_share_a_path),
         cmocka_unit_test(an_application_can_not_break_its_answer),
         cmocka_unit_test(a_hook_adds_fields_and_does_not_answer),
+        cmocka_unit_test(wrong_questions_are_refused),
     };
     return cmocka_run_group_tests_name("net_routes.c", tests, NULL, NULL);
 }

@@ -126,7 +126,7 @@ static void the_last_entry_is_the_proxys(void **state)
         sio_http_head head = { .n_fields = 0 };
         for (const char *const *v = proxies[i].values; *v != NULL; v++)
             head.field[head.n_fields++] =
-                (sio_http_field){ SIO_SPAN("x-forwarded-for"), { *v, strlen(*v) } };
+                (sio_http_line){ SIO_SPAN("x-forwarded-for"), { *v, strlen(*v) } };
         char text[64];
         sio_client_address(&c, &head, text);
         assert_string_equal(text, proxies[i].text);
