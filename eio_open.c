@@ -142,9 +142,9 @@ static void answer_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head 
     if (echoed && asked.p != NULL)
         put_line(&t.sink, "Access-Control-Allow-Headers", asked);
     put_option(&t.sink, "Access-Control-Allow-Headers", o->cors_headers);
-    if (o->cors_max_age != 0) {
+    if (o->cors_max_age > 0) {
         sio_put_text(&t.sink, "Access-Control-Max-Age: ");
-        sio_put_number(&t.sink, o->cors_max_age < 0 ? 0 : (uint64_t)o->cors_max_age);
+        sio_put_number(&t.sink, (uint64_t)o->cors_max_age);
         sio_put(&t.sink, "\r\n", 2);
     }
     sio_respond(x, t.sink.failed ? 503 : 204, NULL, (sio_span){ t.sink.p, t.sink.n }, SIO_NONE);

@@ -178,7 +178,7 @@ uint64_t sio_http_keep(sio_http *http)
 sio_http *sio_http_of(sio_server *io, uint64_t handle)
 {
     const sio_net *net = (const sio_net *)(const void *)io;  // which begins with it
-    const sio_kept *k = sio_handle_get(&net->kept, handle);
+    const sio_kept *k = net == NULL ? NULL : sio_handle_get(&net->kept, handle);
     if (k == NULL)
         return NULL;
     sio_http *http = k->exchange;

@@ -130,7 +130,7 @@ typedef struct sio_options {
     const char *cors_methods;  // "GET,HEAD,PUT,PATCH,POST,DELETE"; "": does not say
     const char *cors_headers;  // fields that they may send; NULL, "": those that they ask for
     const char *cors_exposed;  // fields of answers that they may read besides; NULL, "": none
-    int cors_max_age;  // seconds for which they may remember that; 0: does not say; -1: for none
+    int cors_max_age;  // seconds for which they may remember that; 0: does not say
     const char *origins;
     /* The last entry of X-Forwarded-For, if present, is the client's address. The proxy must write it;
      * entries before it are what its client said. */
