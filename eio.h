@@ -159,12 +159,19 @@ struct sio_eio {
     sio_mount mount;
 };
 
+/* eio_cors.c. Whether the page that a browser says it is from may connect: CORS does not guard
+ * WebSockets, nor what a page sends without wanting to read. */
+bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
+/* Adds the fields of CORS to the answer that x will get, errors too, if the options want any. */
+void sio_cors_add(sio_eio *eio, sio_exchange *x, const sio_http_head *head);
+void sio_cors_preflight(sio_eio *eio, sio_exchange *x,
+                        const sio_http_head *head);  // answers OPTIONS
+/* Tells the log, once, of a page that can't read what it asks for, since the options want no CORS. */
+void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *head);
+
 /* keeps options and events. 0 or -1. */
 int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *options,
                  const sio_eio_events *events, void *owner);
-/* Whether the page that a browser says it is from may connect: CORS does not guard WebSockets, nor
- * what a page sends without wanting to read. */
-bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
 /* Whether the handshake of a WebSocket is as it must be; if not, x is answered 400, and
  * the log is told. */
 bool sio_websocket_check(sio_exchange *x, const sio_http_head *head);

@@ -1,4 +1,4 @@
-/* sim_eio_open_cors.c - what the options of CORS have answers say
+/* sim_eio_cors.c - what the options of CORS have answers say
  * SPDX-License-Identifier: MIT
  *
  * What is said without them is in sim_net_requests.c. The cases are what the reference answers. */
