@@ -679,7 +679,7 @@ int sio_eio_init(sio_eio *eio, sio_net *net, const sio_options *o, const sio_eio
     eio->net = net, eio->options = o, eio->events = events, eio->owner = owner;
     eio->prefix = sio_resize(&net->memory, NULL, n + 2);
     if (eio->prefix == NULL)
-        return -1;
+        return sio_fail(ENOMEM);
     memcpy(eio->prefix, o->path, n);
     if (o->trailing_slash != SIO_OFF && (n == 0 || eio->prefix[n - 1] != '/'))
         eio->prefix[n++] = '/';  // E03, E29

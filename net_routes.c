@@ -199,8 +199,12 @@ static void run(const sio_route_data *r, sio_http *http, const sio_http_head *he
     r->fn(http);
     http->head = NULL;
     http->raw = SIO_NONE;
-    if (!http->answered && http->kept == NULL)
+    if (!http->answered && http->kept == NULL) {
+        sio_log_of(
+            net, sio_request_about(http->conn, head),
+            "500: a route's handler did not answer (have it call sio_http_reply or sio_http_keep)");
         sio_respond_empty(http, 500);
+    }
     sio_scope_leave(net);
 }
 
@@ -295,7 +299,7 @@ sio_route_data *sio_route_new(sio_net *net, size_t size, const char *method, con
                               sio_http_handler fn)
 {
     size_t n = strlen(method) + 1, m = strlen(path) + 1;
-    bool good = path[0] == '/' || strcmp(path, "*") == 0;
+    bool good = (path[0] == '/' && strpbrk(path, "?#") == NULL) || strcmp(path, "*") == 0;
     sio_route_data *r = good ? sio_alloc(&net->memory, size + n + m) : NULL;
     if (r == NULL) {
         sio_fail(good ? ENOMEM : EINVAL);

@@ -196,7 +196,7 @@ typedef struct sio_options {
 } sio_options;
 
 /* Makes a server. Copies the options and their strings; NULL is all defaults.
- * NULL: no memory, no descriptors, or no random bytes. */
+ * NULL: no memory, no descriptors, no random bytes; EINVAL: the path has no '/' in front. */
 sio_server *sio_new(const sio_options *options);
 
 /* Closes everything without a goodbye and frees it. Handlers of "disconnect" still run. From inside
@@ -638,8 +638,8 @@ typedef void (*sio_http_handler)(sio_http *http);
  * returns, or the client gets 500. GET serves HEAD too; method "*" any. The path is exact, or ends in
  * "*" and takes everything that begins so: an exact one comes first, then the longest; "*" alone is the
  * fallback (default: 404). Of two that fit as well, and of two endpoints of the functions below, the
- * first answers. The path is compared undecoded, without the query. -1: EINVAL for a path without a '/'
- * in front; ENOMEM. */
+ * first answers. Path and method are compared byte by byte, undecoded, without the query. -1: EINVAL
+ * for a path without a '/' in front, or with a '?' or '#' in it; ENOMEM. */
 int sio_route(sio_server *io, const char *method, const char *path, sio_http_handler fn,
               void *data SIO_OPTIONAL);
 void *sio_http_data(const sio_http *http);  // what the route was set with; NULL in hooks of options
@@ -752,7 +752,7 @@ typedef struct sio_engine_handlers {
     void (*close)(sio_session *s, const char *reason);
     void *data;  // kept: what sio_session_data returns until it is set
 } sio_engine_handlers;
-/* Copies handlers; each may be NULL. -1: EINVAL for no handlers; ENOMEM. */
+/* Copies handlers; each may be NULL. -1: EINVAL for no handlers, and as sio_new for the path; ENOMEM. */
 int sio_engine(sio_server *io, const sio_options *options, const sio_engine_handlers *handlers);
 int sio_session_send(sio_session *s, bool text, const void *p, size_t n);  // copies p
 void sio_session_close(sio_session *s);

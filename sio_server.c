@@ -93,11 +93,14 @@ int sio_options_copy(const sio_memory *m, sio_options *to, const sio_options *fr
     if (from != NULL)
         *to = *from;  // else it is zeroed
     complete_options(to);
+    *block = NULL;
+    if (to->path[0] != '/')
+        return sio_fail(EINVAL);
     for (size_t i = 0; i < count; i++)
         size += *strings[i] == NULL ? 0 : strlen(*strings[i]) + 1;
     char *p = *block = sio_resize(m, NULL, size);
     if (p == NULL)
-        return -1;
+        return sio_fail(ENOMEM);
     for (size_t i = 0; i < count; i++) {
         if (*strings[i] == NULL)
             continue;
@@ -204,7 +207,9 @@ sio_server *sio_new(const sio_options *options)
     io->net.depth = 1;
     io->namespaces.memory = io->handles.memory = io->timers.memory = io->awaited.memory = m;
     if (sio_options_copy(m, o, options, &io->strings) < 0 || sio_net_init(&io->net) < 0) {
+        int error = errno;
         sio_free(io);
+        errno = error;
         return NULL;
     }
     sio_fifo_init(clock, &io->connect_fifo, o->connect_timeout_ms, sio_connect_expired, io);

@@ -462,9 +462,10 @@ int sio_engine(sio_server *io, const sio_options *options, const sio_engine_hand
     e->handlers = *handlers;
     if (sio_options_copy(m, &e->options, options, &e->strings) < 0 ||
         sio_eio_part_add(io, &e->engine, &e->options, &engine_events, e) < 0) {
+        int error = errno;
         sio_free_mem(m, e->strings);
         sio_free_mem(m, e);
-        return sio_fail(ENOMEM);
+        return sio_fail(error);
     }
     e->engine.part.free = free_engine;
     return 0;

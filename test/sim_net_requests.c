@@ -693,6 +693,7 @@ static void files_and_bundles_are_served(void **state)
     assert_string_equal(sim_field(a, "Cache-Control"), "public, max-age=0");
     assert_string_equal(sim_field(sim_http(io, "GET", "/hello", NULL, NULL), "X-A"), "b");
     assert_int_equal(sim_http(io, "GET", "/forgetful", NULL, NULL).status, 500);
+    assert_true(sim_like("500: a route's handler did not answer*path \"/forgetful\"", sim.log));
     assert_int_equal(sim_http(io, "POST", "/hello", NULL, "x").status, 404);
     sim_file("a.html", NULL, 0, 9);
     assert_int_equal(sim_http(io, "GET", "/", NULL, NULL).status, 404);

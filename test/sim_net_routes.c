@@ -217,6 +217,8 @@ static void the_exact_route_comes_first_then_the_longest(void **state)
     }
     assert_int_equal(sio_route(io, "GET", "", one), -1);
     assert_int_equal(sio_route(io, "GET", "a", one), -1);
+    assert_int_equal(sio_route(io, "GET", "/a?b", one), -1);
+    assert_int_equal(sio_route(io, "GET", "/a#b", one), -1);
     sim_free(io);
 }
 

@@ -664,6 +664,10 @@ static void what_has_no_limit_has_none(void **state)
 /* Names that can't be are refused, and errno says so. */
 static void impossible_names_are_refused(void **state)
 {
+    errno = 0;
+    assert_null(sio_new(&(sio_options){ .path = "socket.io" }));
+    assert_int_equal(errno, EINVAL);
+    assert_null(sio_new(&(sio_options){ .path = "" }));
     static const sio_ws_handlers ws = { .open = NULL };
     (void)state;
     sio_server *io = begin(NULL);
@@ -674,6 +678,9 @@ static void impossible_names_are_refused(void **state)
     assert_non_null(sio_of(io, "/a"));
     assert_ptr_equal(sio_of(io, "/a"), sio_find(io, "/a"));
     assert_int_equal(sio_route(io, "GET", "", NULL), -1);
+    assert_int_equal(
+        sio_engine(io, &(sio_options){ .path = "e" }, &(sio_engine_handlers){ .open = NULL }), -1);
+    assert_int_equal(errno, EINVAL);
     assert_int_equal(sio_websocket(io, "/raw", &ws), 0);
     sim_client *c = sim_ws_open(io, "/raw", NULL);  // no handlers: everything is ignored
     sim_ws_say(c, "x");
