@@ -295,7 +295,7 @@ const sio_stats *sio_get_stats(const sio_server *io);
 #define SIO_NS_NAME 255
 sio_namespace *sio_of(sio_server *io, const char *name);
 
-/* The namespace of that name, as in sio_of; or NULL when there is none. */
+/* The namespace of exactly that name, as clients say it, with its '/'; or NULL when there is none. */
 sio_namespace *sio_find(sio_server *io, const char *name);
 
 /* A family of namespaces: when a client asks for a name that does not exist, accept is called with

@@ -115,9 +115,9 @@ static sio_span full_name(const char *name, char *text)
 
 sio_namespace *sio_find(sio_server *io, const char *name)
 {
-    char text[SIO_NS_NAME + 2];
-    sio_span full = full_name(name, text);
-    return full.n == 0 ? NULL : sio_namespace_find(io, full);
+    if (io == NULL || name == NULL)
+        return NULL;
+    return sio_namespace_find(io, (sio_span){ name, strlen(name) });
 }
 
 /* M08: the namespace of a name that does not exist, in the family that takes it. */

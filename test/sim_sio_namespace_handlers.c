@@ -353,7 +353,10 @@ static void a_slash_may_be_left_out(void **state)
     (void)state;
     sio_server *io = begin(&p);
     assert_ptr_equal(sio_of(io, "chat"), sio_of(io, "/chat"));
-    assert_ptr_equal(sio_find(io, "chat"), sio_of(io, "/chat"));
+    assert_ptr_equal(sio_find(io, "/chat"), sio_of(io, "chat"));
+    assert_null(sio_find(io, "chat"));  // it is for what clients say
+    assert_null(sio_find(io, ""));
+    assert_null(sio_find(NULL, "/chat"));
     assert_ptr_equal(sio_of(io, ""), sio_of(io, "/"));
     assert_string_equal(sio_ns_name(sio_of(io, "chat")), "/chat");
     memset(longest, 'x', sizeof longest);
