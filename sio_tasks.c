@@ -171,7 +171,8 @@ int sio_watch(sio_server *io, int fd, int events,
     w->called.watched = (sio_watched){ .fd = fd,
                                        .kind = SIO_WATCHED_CALL,
                                        .want_write = (events & SIO_WRITABLE) != 0,
-                                       .no_read = (events & SIO_READABLE) == 0 };
+                                       .no_read = (events & SIO_READABLE) == 0,
+                                       .used = io->net.used };
     if (sio_loop_watch(io->net.loop, &w->called.watched) < 0) {
         int error = errno;
         sio_free_mem(&io->net.memory, w);

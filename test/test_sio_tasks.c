@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 /* ---- Threads ------------------------------------------------------------------------------------ */
@@ -121,12 +122,64 @@ static void what_cannot_be_watched_is_refused(void **state)
     close(ends[1]);
 }
 
+/* ---- Descriptors that come and go in callbacks -------------------------------------------------- */
+
+enum { PIPES = 100 };
+
+static int pipes[PIPES][2];
+
+static void open_pipes(int n)
+{
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(pipe(pipes[i]), 0);
+        assert_int_equal(write(pipes[i][1], "x", 1), 1);
+    }
+}
+
+static void close_pipes(int n)
+{
+    for (int i = 0; i < n; i++) {
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+}
+
+static int served[PIPES];
+
+static void take_time(sio_server *io, int fd, int events, void *data)
+{
+    struct timespec t = { .tv_nsec = 2000000 };
+    int *count = data;
+    (void)io, (void)fd, (void)events;
+    nanosleep(&t, NULL);
+    ++*count;
+}
+
+/* Where a turn has no time for all, the next ones begin with those who had to wait. */
+static void nobody_waits_for_ever(void **state)
+{
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    open_pipes(PIPES);
+    for (int i = 0; i < PIPES; i++)
+        assert_int_equal(
+            sio_watch(io, pipes[i][0], SIO_READABLE, take_time, memset(&served[i], 0, sizeof(int))),
+            0);
+    for (int i = 0; i < PIPES; i++)
+        assert_int_equal(sio_turn(io, 0), 1);
+    for (int i = 0; i < PIPES; i++)
+        assert_true(served[i] > 0);
+    sio_free(io);
+    close_pipes(PIPES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_posts_of_all_threads_arrive),
         cmocka_unit_test(descriptors_are_watched),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
+        cmocka_unit_test(nobody_waits_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
