@@ -304,7 +304,8 @@ sio_namespace *sio_ns_family(const sio_namespace *ns);
 typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
- * name run in the order in which they were set. The library's own events:
+ * name run in the order in which they were set; what one of them sets runs from the next event on. The
+ * library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
  *   "disconnecting"  arguments: the reason, and details or none; the rooms are still joined
  *   "disconnect"     the same arguments; the rooms are left

@@ -370,11 +370,13 @@ sio_namespace *sio_ns_family(const sio_namespace *ns)
 
 /* ---- Running handlers ----------------------------------------------------------------------------- */
 
-/* A handler may set others, which run as well, and take any away. */
+/* A handler may take any away, and set others, which run from the next event on: one that sets itself
+ * again would have no end. */
 void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
 {
+    size_t n = l->n;
     l->running++;
-    for (size_t i = 0; i < l->n && !(polite && s->state != SIO_SOCKET_CONNECTED); i++) {
+    for (size_t i = 0; i < n && !(polite && s->state != SIO_SOCKET_CONNECTED); i++) {
         sio_bound b = l->at[i];
         if (b.fn.handler == NULL)
             continue;

@@ -73,7 +73,7 @@ static void change(sio_socket *socket, sio_event *event)
     note(socket, event);
     sio_off(ns, "e", change, sio_handler_data(event));  // itself
     sio_off(ns, "e", note, NULL);                       // one that was to run
-    sio_on(ns, "e", note, late);                        // runs for this event too
+    sio_on(ns, "e", note, late);                        // runs for the next one
 }
 
 static void lists_may_change_while_they_run(void **state)
@@ -85,7 +85,7 @@ static void lists_may_change_while_they_run(void **state)
     sio_on(ns, "e", note, one);
     sio_on(ns, "e", change, two);
     sio_on(ns, "e", note);
-    assert_string_equal(say(&p, "42[\"e\"]"), "12l");
+    assert_string_equal(say(&p, "42[\"e\"]"), "12");
     assert_string_equal(say(&p, "42[\"e\"]"), "1l");
     for (int i = 0; i < 1000; i++) {
         sio_on(ns, "e", note, two);
@@ -132,6 +132,35 @@ static void once_is_once(void **state)
     sio_once(ns, "e", note);
     sio_off(ns, "e", note);
     assert_string_equal(say(&p, "42[\"e\"]"), "");
+    sim_free(io);
+}
+
+static void set_again(sio_socket *socket, sio_event *event)
+{
+    note(socket, event);
+    if (strlen(order) < 10)
+        sio_once(ns, "e", set_again);
+}
+
+static void take_and_set_again(sio_socket *socket, sio_event *event)
+{
+    note(socket, event);
+    sio_off(ns, "e", take_and_set_again, sio_handler_data(event));
+    if (strlen(order) < 10)
+        sio_on(ns, "e", take_and_set_again, sio_handler_data(event));
+}
+
+/* It is for the next event, not for this one again. */
+static void a_handler_may_set_itself_again(void **state)
+{
+    static char a[] = "a";
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_once(ns, "e", set_again);
+    sio_on(ns, "e", take_and_set_again, a);
+    assert_string_equal(say(&p, "42[\"e\"]"), "-a");
+    assert_string_equal(say(&p, "42[\"e\"]|42[\"e\"]"), "-a-a");
     sim_free(io);
 }
 
@@ -372,6 +401,7 @@ int main(void)
         cmocka_unit_test(lists_may_change_while_they_run),
         cmocka_unit_test(a_handler_is_set_once),
         cmocka_unit_test(once_is_once),
+        cmocka_unit_test(a_handler_may_set_itself_again),
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
         cmocka_unit_test(who_waits_can_be_reached),
