@@ -185,9 +185,6 @@ int sio_watch(sio_server *io, int fd, int events,
 /* Timers of the application are forgotten; those of questions that wait for answers are over. */
 void sio_tasks_free(sio_server *io)
 {
-    while (io->watches != NULL)
-        end_watch(io, &io->watches);
-    sio_tasks_bury(io);
     while (io->net.clock.n > 0) {
         sio_timer *t = io->net.clock.heap[0];
         sio_timer_clear(&io->net.clock, t);
@@ -196,4 +193,8 @@ void sio_tasks_free(sio_server *io)
         else
             t->expire(io, t);
     }
+    while (io->watches != NULL)  // last: who hears that a question is over may watch more
+        end_watch(io, &io->watches);
+    sio_tasks_bury(io);
+    sio_scope_end(&io->net);  // of the answers to those questions
 }

@@ -173,6 +173,46 @@ static void nobody_waits_for_ever(void **state)
     close_pipes(PIPES);
 }
 
+/* ---- The end ------------------------------------------------------------------------------------ */
+
+static void on_timeout(sio_server *io, void *data)
+{
+    (void)io, (void)data;
+    fail_msg("it was forgotten");
+}
+
+/* Whatever is begun while all ends, ends as well. */
+static void on_over(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)answer;
+    calls++;
+    assert_null(error);  // nobody was asked
+    assert_int_equal(sio_watch(io, ends[0], SIO_READABLE, on_readable, data), 0);
+    assert_true(sio_after(io, 0, on_timeout, NULL) != 0);
+    assert_true(sio_every(io, 1, on_timeout, NULL) != 0);
+    assert_int_equal(sio_post(io, on_timeout, NULL), 0);
+    sio_drop(sio_keep(io, sio_null()));
+    assert_non_null(sio_array(io));
+    assert_non_null(sio_of(io, "/late"));
+    assert_int_equal(sio_request(sio_timeout(sio_all(sio_of(io, "/")), 5), on_over, data, "q", ""),
+                     -1);
+    assert_int_equal(errno, ECANCELED);
+}
+
+static void what_begins_at_the_end_ends(void **state)
+{
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    calls = 0;
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(
+        sio_request(sio_timeout(sio_all(sio_of(io, "/")), 5000), on_over, heard, "q", ""), 0);
+    sio_free(io);
+    assert_int_equal(calls, 1);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -180,6 +220,7 @@ int main(void)
         cmocka_unit_test(descriptors_are_watched),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
         cmocka_unit_test(nobody_waits_for_ever),
+        cmocka_unit_test(what_begins_at_the_end_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
