@@ -231,6 +231,17 @@ static int add(sio_namespace *ns, sio_bound_list *l, sio_bound b)
     return 0;
 }
 
+/* One that is set already stays as it is: some programs call sio_on for each connection. */
+static int add_handler(sio_namespace *ns, sio_bound_list *l, sio_bound b)
+{
+    for (size_t i = 0; !b.once && i < l->n; i++) {
+        const sio_bound *other = &l->at[i];
+        if (other->fn.handler == b.fn.handler && other->data == b.data && !other->once)
+            return 0;
+    }
+    return add(ns, l, b);
+}
+
 static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
 {
     if (ns == NULL || event == NULL || b.fn.handler == NULL)
@@ -250,12 +261,7 @@ static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
             return sio_fail(ENOMEM);
         }
     }
-    for (size_t i = 0; !b.once && i < h->list.n; i++) {
-        const sio_bound *other = &h->list.at[i];
-        if (other->fn.handler == b.fn.handler && other->data == b.data && !other->once)
-            return 0;  // as it is when a program calls sio_on for each connection
-    }
-    return add(ns, &h->list, b);
+    return add_handler(ns, &h->list, b);
 }
 
 int(sio_on)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
@@ -307,14 +313,14 @@ int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
 {
     if (ns == NULL || fn == NULL)
         return sio_fail(EINVAL);
-    return add(ns, &ns->any, (sio_bound){ .fn.handler = fn, .data = data });
+    return add_handler(ns, &ns->any, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
 int(sio_on_any_outgoing)(sio_namespace *ns, sio_handler fn, void *data)
 {
     if (ns == NULL || fn == NULL)
         return sio_fail(EINVAL);
-    return add(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
+    return add_handler(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
 int(sio_off_any)(sio_namespace *ns, sio_handler fn, void *data)
