@@ -521,7 +521,8 @@ sio_socket *sio_event_socket(const sio_event *event);
 size_t sio_argc(const sio_event *event);
 sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
 sio_value sio_args(sio_event *event);           // all, spread; for forwarding
-/* For sio_use_event: replaces argument i (or adds one behind the last) by a value. Borrows. */
+/* For sio_use_event: replaces argument i (or adds one behind the last) by a value, which lives as long as
+ * the event. -1: EINVAL for a larger i, or a spread value; ENOMEM. */
 int sio_set_arg(sio_event *event, size_t i, sio_value v);
 
 /* Reads arguments by a template: JSON with scanf's conversions. Members of objects are looked up by

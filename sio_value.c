@@ -458,7 +458,7 @@ sio_socket *sio_event_socket(const sio_event *event)
 int sio_set_arg(sio_event *event, size_t i, sio_value v)
 {
     size_t argc = sio_argc(event);
-    if (i > argc)
+    if (i > argc || (v != NULL && v->kind == SIO_VALUE_SPREAD))  // that may be none, or several
         return sio_fail(EINVAL);
     size_t n = i == argc ? argc + 1 : argc;
     sio_value *set = sio_arena_get(&event->io->net.arena, n * sizeof *set);

@@ -110,6 +110,15 @@ static void a_handler_is_set_once(void **state)
     assert_int_equal(sio_off(ns, "e", note), 1);
     assert_int_equal(sio_on(ns, "e", note), 0);
     assert_string_equal(say(&p, "42[\"e\"]"), "a-");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sio_on_any(ns, note), 0);
+        assert_int_equal(sio_on_any(ns, note, a), 0);
+        assert_int_equal(sio_on_any_outgoing(ns, note), 0);
+    }
+    assert_string_equal(say(&p, "42[\"none\"]"), "-a");
+    sio_emit(sio_all(ns), "out", "");
+    assert_string_equal(order, "-a-");
+    assert_int_equal(sio_off_any(ns, note), 2);
     sim_free(io);
 }
 
@@ -254,6 +263,36 @@ static void who_waits_can_be_reached(void **state)
     sim_free(io);
 }
 
+/* What stands for several arguments, or none, can't be one. */
+static const char *set_spread(sio_socket *socket, sio_event *event)
+{
+    sio_server *io = sio_socket_server(socket);
+    errno = 0;
+    assert_int_equal(sio_set_arg(event, 0, sio_spread(io, sio_array(io))), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_set_arg(event, 0, sio_args(event)), -1);
+    assert_int_equal(sio_set_arg(event, 1, sio_array(io)), 0);
+    assert_int_equal(sio_set_arg(event, 3, sio_null()), -1);
+    return NULL;
+}
+
+static void forward(sio_socket *socket, sio_event *event)
+{
+    sio_emit(sio_self(socket), "f", "%p", sio_args(event));
+}
+
+static void an_argument_is_one_value(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, set_spread);
+    sio_on(ns, "e", forward);
+    say(&p, "42[\"e\",1,2]");
+    assert_string_equal(sim_hear_all(&p), "42[\"f\",1,[]]");
+    sim_free(io);
+}
+
 /* ---- Answers ------------------------------------------------------------------------------------ */
 
 static void tell_socket(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -295,6 +334,14 @@ static void tell_rooms(sio_socket *socket, sio_event *event)
     sio_leave(socket, sio_id(socket));
 }
 
+static void no_rooms(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    assert_false(sio_in_room(socket, sio_id(socket)));
+    assert_int_equal(sio_count(sio_socket_rooms(socket)), 0);
+    strcat(order, "none");
+}
+
 static void rooms_come_in_one_call(void **state)
 {
     sim_peer p;
@@ -305,8 +352,30 @@ static void rooms_come_in_one_call(void **state)
     const char *heard = sim_hear_all(&p);
     if (!sim_like("431[[\"*\",\"a\",\"b\"]]", heard))
         fail_msg("%s", heard);
+    sio_on(ns, "disconnect", no_rooms);
     say(&p, "422[\"e\"]");
     assert_string_equal(sim_hear_all(&p), "432[[\"a\",\"b\"]]");
+    sim_open(io, &p, SIM_WS, NULL);
+    say(&p, "40");
+    assert_string_equal(say(&p, "41"), "none");
+    sim_free(io);
+}
+
+/* In protocol 3 the id of a socket in another namespace begins with that one's name. */
+static void the_own_room_is_the_id(void **state)
+{
+    sim_peer p, q;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_allow_v3(io);
+    sio_on(sio_of(io, "/b"), "e", tell_rooms);
+    sim_open(io, &q, SIM_WS, "3");
+    say(&q, "40/b");
+    sim_hear_all(&q);
+    say(&q, "42/b,1[\"e\"]");
+    const char *heard = sim_hear_all(&q);
+    if (!sim_like("43/b,1[[\"/b#*\",\"a\",\"b\"]]", heard))
+        fail_msg("%s", heard);
     sim_free(io);
 }
 
@@ -404,9 +473,11 @@ int main(void)
         cmocka_unit_test(a_handler_may_set_itself_again),
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
+        cmocka_unit_test(an_argument_is_one_value),
         cmocka_unit_test(who_waits_can_be_reached),
         cmocka_unit_test(answers_name_their_socket),
         cmocka_unit_test(rooms_come_in_one_call),
+        cmocka_unit_test(the_own_room_is_the_id),
         cmocka_unit_test(what_is_missing_is_refused),
         cmocka_unit_test(a_slash_may_be_left_out),
     };
