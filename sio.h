@@ -537,7 +537,7 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v);
  * would store is left as it was, and counts as stored.
  * Returns how many conversions were stored before the first that did not fit, for which errno tells
  * why: ENOENT (nothing there), EDOM (another type), ERANGE (the type, but it does not fit: no integer,
- * too large, too long); or -1 with EINVAL for a template that is none, as far as it was read. */
+ * too large, too long), ENOMEM; or -1 with EINVAL for a template that is none, as far as it was read. */
 int sio_scan(sio_event *event, const char *format, ...) SIO_SCANF(2, 3);
 int sio_vscan(sio_event *event, const char *format, va_list ap);
 int sio_scan_value(sio_value v, const char *format, ...) SIO_SCANF(2, 3);

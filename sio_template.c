@@ -27,6 +27,7 @@
 #include "sio_core.h"
 
 #include <errno.h>
+#include <float.h>
 
 enum {
     MAX_LEVELS = 64,  // of a template that writes: one bit each
@@ -613,7 +614,7 @@ typedef struct scanner {
     sio_arguments args;
     sio_server *io;  // NULL: of a constant
     int stored;
-    int stopped;        // why a value did not fit: ENOENT, EDOM or ERANGE; 0: all did so far
+    int stopped;  // why a value was not stored: ENOENT, EDOM, ERANGE, ENOMEM; 0: all were so far
     const char *wrong;  // why the template is none; NULL: it is one, as far as it was read
 } scanner;
 
@@ -717,6 +718,8 @@ static bool store_string(scanner *s, const conversion *c, sio_span v)
     if ((v.n - 2) / 6 > (size_t)c->number)
         return false;
     const char *text = sio_text(&whole, &n);
+    if (text == NULL)
+        s->stopped = ENOMEM;
     if (text == NULL || n > (size_t)c->number || memchr(text, '\0', n) != NULL)
         return false;
     memcpy(out, text, n + 1);
@@ -725,7 +728,9 @@ static bool store_string(scanner *s, const conversion *c, sio_span v)
 
 static bool store_fraction(const conversion *c, sio_span text, va_list *ap)
 {
-    double d = sio_json_number(text);
+    double d = sio_json_number(text), most = c->length == 'l' ? DBL_MAX : FLT_MAX;
+    if (d > most || d < -most)
+        return false;
     if (c->length == 'l')
         *va_arg(*ap, double *) = d;
     else
@@ -739,7 +744,9 @@ static bool store_value(scanner *s, const sio_value_data *v)
     sio_value value = (sio_value)(uintptr_t)v;
     if (s->io != NULL)
         value = sio_value_new(s->io, v->kind, (sio_span){ v->p, v->n }, v->blobs, v->n_blobs);
-    if (value != NULL)
+    if (value == NULL)
+        s->stopped = ENOMEM;
+    else
         *va_arg(s->args.ap, sio_value *) = value;
     return value != NULL;
 }

@@ -196,6 +196,96 @@ static void scans_say_why_they_stop(void **state)
     sim_free(io);
 }
 
+static void scans_leave_what_is_too_large(void **state)
+{
+    double d = 7;
+    float f = 7;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value v = sio_make(io, "[3.4e38, 1e39, -1e39, 1e400, -1e400]");
+    assert_int_equal(sio_scan_value(v, "[%f]", &f), 1);
+    assert_true(f > 3.3e38f);
+    assert_int_equal(sio_scan_value(sio_at(v, 2), "%lf", &d), 1);
+    assert_true(d < 0);
+    for (size_t i = 1; i < 5; i++) {
+        errno = 0;
+        assert_int_equal(sio_scan_value(sio_at(v, i), "%f", &f), 0);
+        assert_int_equal(errno, ERANGE);
+        errno = 0;
+        assert_int_equal(sio_scan_value(sio_at(v, i), "%lf", &d), i < 3);
+        assert_int_equal(errno, i < 3 ? 0 : ERANGE);
+    }
+    assert_true(f > 3.3e38f && d < 0 && d > -2e39);
+    sim_free(io);
+}
+
+static void scans_say_that_memory_is_short(void **state)
+{
+    char text[10];
+    sio_value v;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value text_value = sio_keep(io, sio_make(io, "'text'"));
+    for (int i = 0; i < 2; i++) {
+        unsigned failed = 0;
+        for (int k = 0; k < 100000 && failed == 0;
+             k++) {  // until what was fetched in bulk is used up
+            sim.fail_alloc = sim.allocs + 1;
+            errno = 0;
+            int stored = i == 0 ? sio_scan_value(text_value, "%9s", text)
+                                : sio_scan_value(text_value, "%p", &v);
+            failed += stored == 0;
+            assert_int_equal(errno, stored == 0 ? ENOMEM : 0);
+        }
+        assert_int_equal(failed, 1);
+        sim_run_ms(io, 0);
+    }
+    sim.fail_alloc = 0;
+    sio_drop(text_value);
+    sim_free(io);
+}
+
+/* Whatever the template, a scan stores no more than it takes arguments for, each inside of its own. */
+static void random_scans_keep_to_their_arguments(void **state)
+{
+    static const char *const pieces[] = { "{",     "}",    "[",      "]",      ",",      "'a'",
+                                          "'a':",  "'a'?", "'b'?:",  "'c'?: ", "'{%d'",  "!!%d",
+                                          "!!%d",  "%d",   "%3s",    "%p",     "%lf",    "'e':{",
+                                          "'f':[", " ",    "\"d\":", "'z'?:[", "'z'?:{", "%hhd",
+                                          "%",     "!!",   "'",      "?" };
+    static const char json[] =
+        "[{\"a\":1,\"b\":null,\"d\":true,\"e\":{\"a\":\"xyz\"},\"f\":[1,false]},"
+        "[2,\"abcd\"],3]";
+    enum { ROOM = 9 };
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    unsigned stored = 0;
+    for (int i = 0; i < 300000; i++) {
+        char text[200] = "";
+        char *out[ROOM];
+        for (size_t k = 0; k < ROOM; k++)
+            out[k] = malloc(8);
+        for (size_t n = sim_random() % ROOM; n > 0; n--)
+            strcat(text, pieces[sim_random() % COUNT(pieces)]);
+        sio_value v = sio_parse(io, json, sizeof json - 1);
+        v = sim_random() % 2 ? v : sio_at(v, sim_random() % 3);
+        int got =
+            scan(v, text, out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], out[8]);
+        size_t conversions = 0;
+        for (const char *p = text; *p != '\0'; p++)
+            conversions += *p == '%';
+        if (got < -1 || got > (int)conversions)
+            fail_msg("%s: %d", text, got);
+        stored += got > 0;
+        for (size_t k = 0; k < ROOM; k++)
+            free(out[k]);
+        if (i % 1000 == 0)
+            sio_turn(io, 0);  // lets the values go
+    }
+    assert_true(stored > 5000);
+    sim_free(io);
+}
+
 /* ---- Values that grow --------------------------------------------------------------------------- */
 
 static void arrays_and_objects_grow(void **state)
@@ -288,10 +378,17 @@ static void json_text_becomes_a_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_told),       cmocka_unit_test(arguments_are_looked_at),
-        cmocka_unit_test(booleans_have_a_form),    cmocka_unit_test(scans_say_why_they_stop),
-        cmocka_unit_test(arrays_and_objects_grow), cmocka_unit_test(what_does_not_grow_says_so),
-        cmocka_unit_test(attachments_grow_along),  cmocka_unit_test(json_text_becomes_a_value),
+        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(arguments_are_looked_at),
+        cmocka_unit_test(booleans_have_a_form),
+        cmocka_unit_test(scans_say_why_they_stop),
+        cmocka_unit_test(arrays_and_objects_grow),
+        cmocka_unit_test(what_does_not_grow_says_so),
+        cmocka_unit_test(attachments_grow_along),
+        cmocka_unit_test(json_text_becomes_a_value),
+        cmocka_unit_test(scans_leave_what_is_too_large),
+        cmocka_unit_test(scans_say_that_memory_is_short),
+        cmocka_unit_test(random_scans_keep_to_their_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
