@@ -433,8 +433,9 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
     wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     if (t->wrong == NULL)
         t->at = p;
-    wrong_if(t, g.level > 0, "a bracket that is not closed");
-    wrong_if(t, g.state == NEXT, "a comma without a value behind it");
+    bool whole = !t->sink->failed;  // without memory it was left in the middle
+    wrong_if(t, whole && g.level > 0, "a bracket that is not closed");
+    wrong_if(t, whole && g.state == NEXT, "a comma without a value behind it");
     t->sink->failed |= t->wrong != NULL || t->many;
 }
 
