@@ -180,6 +180,8 @@ sio_namespace *sio_of(sio_server *io, const char *name)
         ns = make_namespace(io, NULL, span);
     if (ns != NULL)
         ns->kept = true;
+    else
+        errno = ENOMEM;
     return ns;
 }
 

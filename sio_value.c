@@ -91,10 +91,13 @@ sio_value sio_parse(sio_server *io, const char *json, size_t n)
     }
     sio_span text = sio_json_value(json, n);
     char *copy = sio_arena_get(&io->net.arena, text.n);
-    if (copy == NULL)
+    sio_value v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.n }, NULL, 0);
+    if (copy == NULL || v == NULL) {
+        errno = ENOMEM;
         return NULL;
+    }
     memcpy(copy, text.p, text.n);
-    return sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.n }, NULL, 0);
+    return v;
 }
 
 /* A part of a value: the same attachments, another span. */
