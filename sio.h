@@ -465,7 +465,8 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
  *   %%             a percent sign, inside quotes
  * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: nothing is sent: EINVAL for a template that is not JSON, NULL for
- * %s, text that is not UTF-8, a reserved event name, rooms of sio_self; E2BIG for more than 1000
+ * %s, text that is not UTF-8, a reserved event name, rooms of sio_self, and beside attachments an
+ * object with "_placeholder": true, which clients would take for one; E2BIG for more than 1000
  * attachments (the JavaScript client takes 10) or too many rooms; ENOMEM. The log says which, and where
  * in the template. EINVAL without a line: NULL for the event's name, or in the target. */
 int sio_emit(sio_target t, const char *event, const char *format, ...) SIO_PRINTF(3, 4);

@@ -461,6 +461,7 @@ sio_value sio_template_make(sio_server *io, const char *what, const char *templa
     sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
+    sio_template_sound(&t, (sio_span){ text.sink.p, text.sink.n }, t.n_blobs);
     if (!text.sink.failed && text.sink.n > 0)
         wrong_if(&t, sio_json_value(text.sink.p, text.sink.n).n < text.sink.n, "not one value");
     wrong_if(&t, !text.sink.failed && text.sink.n == 0, "no value");
@@ -565,6 +566,9 @@ static int grow(sio_value v, const char *name, const char *template, va_list ap)
     size_t from = text.sink.n;
     sio_template_write(&t, template, &args);
     va_end(args.ap);
+    if (v->n_blobs == 0)  // else that was looked at before
+        sio_template_sound(&t, (sio_span){ v->p, v->n }, 0);
+    sio_template_sound(&t, (sio_span){ text.sink.p, text.sink.n }, t.n_blobs - v->n_blobs);
     if (name != NULL && !text.sink.failed) {
         sio_span value = { text.sink.p + from, text.sink.n - from };
         wrong_if(&t, value.n == 0 || sio_json_value(value.p, value.n).n != value.n,

@@ -293,6 +293,32 @@ static void an_argument_is_one_value(void **state)
     sim_free(io);
 }
 
+static const char *add_bytes(sio_socket *socket, sio_event *event)
+{
+    sio_set_arg(event, 1, sio_binary(sio_socket_server(socket), "b", 1));
+    return NULL;
+}
+
+static void see_no_args(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    assert_int_equal(sio_type(sio_arg(event, 0)), SIO_OBJECT);
+    assert_int_equal(sio_type(sio_arg(event, 1)), SIO_BINARY);
+    strcat(order, sio_args(event) == NULL ? "none" : "some");
+}
+
+static void arguments_beside_bytes_are_no_bytes(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, add_bytes);
+    sio_on(ns, "e", see_no_args);
+    assert_string_equal(say(&p, "42[\"e\",{\"_placeholder\":true,\"num\":0}]"), "none");
+    assert_string_equal(say(&p, "42[\"e\",{\"_placeholder\":false,\"num\":0}]"), "some");
+    sim_free(io);
+}
+
 /* ---- Answers ------------------------------------------------------------------------------------ */
 
 static void tell_socket(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -474,6 +500,7 @@ int main(void)
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
         cmocka_unit_test(an_argument_is_one_value),
+        cmocka_unit_test(arguments_beside_bytes_are_no_bytes),
         cmocka_unit_test(who_waits_can_be_reached),
         cmocka_unit_test(answers_name_their_socket),
         cmocka_unit_test(rooms_come_in_one_call),

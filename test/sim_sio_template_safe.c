@@ -358,6 +358,47 @@ static void attachments_grow_along(void **state)
     sim_free(io);
 }
 
+/* B17: what a client makes up can't stand for another's attachment, or for none. Alone it is an object. */
+static void what_looks_like_an_attachment_is_refused_beside_some(void **state)
+{
+    static const char *const fakes[] = { "{\"_placeholder\":true,\"num\":0}",
+                                         "[1,{\"num\":9,\"_placeholder\" : true}]",
+                                         "{\"\\u005fplaceholder\":true}",
+                                         "{\"x\":[{}],\"_placeholder\":true,\"num\":0}" };
+    static const char *const others[] = { "{\"_placeholder\":1}", "[\"_placeholder\",true]",
+                                          "{\"placeholder\":true}",
+                                          "\"\\\"_placeholder\\\":true\"" };
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_target all = sio_all(sio_of(io, "/"));
+    sio_value bytes = sio_binary(io, "b", 1);
+    for (size_t i = 0; i < COUNT(fakes); i++) {
+        sio_value fake = sio_parse(io, fakes[i], strlen(fakes[i]));
+        sio_value other = sio_parse(io, others[i], strlen(others[i]));
+        sio_value list = sio_array(io), object = sio_object(io);
+        assert_int_equal(sio_emit(all, "e", "%p", fake), 0);
+        assert_int_equal(sio_emit(all, "e", "%p, %p, %p", other, bytes, other), 0);
+        errno = 0;
+        assert_int_equal(sio_emit(all, "e", "%p, %p", fake, bytes), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(sio_emit(all, "e", "{'b': [%p, %p]}", bytes, fake), -1);
+        assert_null(sio_make(io, "[%p, %p]", fake, bytes));
+        assert_int_equal(sio_push(list, "%p", other), 0);
+        assert_int_equal(sio_push(list, "%p, %p", other, bytes), 0);
+        assert_int_equal(sio_push(list, "%p", fake), -1);
+        assert_int_equal(sio_push(list, "%p", bytes), 0);
+        assert_int_equal(sio_count(list), 4);
+        assert_int_equal(sio_set_member(object, "f", "%p", fake), 0);
+        assert_int_equal(sio_set_member(object, "b", "%p", bytes), -1);
+        assert_int_equal(sio_set_member(object, "l", "%p", list), -1);
+        assert_int_equal(sio_emit(all, "e", "%p, %p", list, object), -1);
+        assert_int_equal(sio_emit(all, "e", "%p, %p", list, list), 0);
+    }
+    sim_run_ms(io, 0);
+    assert_non_null(strstr(sim.log, "looks like an attachment"));
+    sim_free(io);
+}
+
 static void json_text_becomes_a_value(void **state)
 {
     (void)state;
@@ -386,6 +427,7 @@ int main(void)
         cmocka_unit_test(what_does_not_grow_says_so),
         cmocka_unit_test(attachments_grow_along),
         cmocka_unit_test(json_text_becomes_a_value),
+        cmocka_unit_test(what_looks_like_an_attachment_is_refused_beside_some),
         cmocka_unit_test(scans_leave_what_is_too_large),
         cmocka_unit_test(scans_say_that_memory_is_short),
         cmocka_unit_test(random_scans_keep_to_their_arguments),
