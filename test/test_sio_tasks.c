@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -144,6 +145,117 @@ static void close_pipes(int n)
     }
 }
 
+enum { FEW = 8, CASES = 4 };
+
+static int way, outer, inner;
+
+static void read_once(sio_server *io, int fd, int events, void *data)
+{
+    char byte;
+    (void)io, (void)events, (void)data;
+    assert_int_equal(read(fd, &byte, 1), 1);
+    inner++;
+}
+
+/* What others of the same turn were told of their descriptors is void. */
+static void change_all(sio_server *io, int fd, int events, void *data)
+{
+    (void)events, (void)data;
+    outer++;
+    for (int i = 0; way < 2 && i < FEW; i++) {  // 0: as sio.h says; 1: close comes first
+        if (way == 0)
+            assert_int_equal(sio_watch(io, pipes[i][0], 0, NULL, NULL), 0);
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+    if (way < 2)
+        open_pipes(FEW);  // gets the same numbers
+    for (int i = 0; way < 3 && i < FEW; i++)
+        assert_int_equal(sio_watch(io, pipes[i][0], SIO_READABLE, read_once, NULL), 0);
+    for (int i = 0; way == 3 && i < FEW; i++)  // itself, more than once
+        assert_int_equal(sio_watch(io, fd, SIO_READABLE, read_once, NULL), 0);
+}
+
+static void descriptors_change_in_callbacks(void **state)
+{
+    (void)state;
+    for (way = 0; way < CASES; way++) {
+        sio_server *io = sio_new(NULL);
+        outer = inner = 0;
+        open_pipes(FEW);
+        for (int i = 0; i < FEW; i++)
+            assert_int_equal(sio_watch(io, pipes[i][0], SIO_READABLE, change_all, NULL), 0);
+        assert_int_equal(sio_turn(io, 0), 1);
+        assert_int_equal(outer, way < 3 ? 1 : FEW);
+        assert_int_equal(inner, 0);
+        for (int i = 0; i < 3; i++)
+            assert_int_equal(sio_turn(io, 0), 1);
+        assert_int_equal(inner, FEW);
+        sio_free(io);
+        close_pipes(FEW);
+    }
+}
+
+static void on_both(sio_server *io, int fd, int events, void *data)
+{
+    int *seen = data;
+    (void)io, (void)fd;
+    *seen |= events;
+}
+
+/* Only what was asked for is told, but for an end. */
+static void events_are_those_that_were_asked_for(void **state)
+{
+    int pair[2], seen = 0;
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    assert_int_equal(write(pair[1], "x", 1), 1);
+    for (int events = 1; events <= (SIO_READABLE | SIO_WRITABLE); events++) {
+        seen = 0;
+        assert_int_equal(sio_watch(io, pair[0], events, on_both, &seen), 0);
+        sio_turn(io, 0);
+        assert_int_equal(seen, events);
+    }
+    close(pair[1]);
+    seen = 0;
+    assert_int_equal(sio_watch(io, pair[0], SIO_WRITABLE, on_both, &seen), 0);
+    sio_turn(io, 0);
+    assert_true(seen & SIO_READABLE);
+    sio_free(io);
+    close(pair[0]);
+}
+
+static void on_full(sio_server *io, void *data)
+{
+    (void)io;
+    ++*(int *)data;
+}
+
+/* A queue that is full takes no more until some have run, and does not hold up the end. */
+static void the_queue_of_posts_has_an_end(void **state)
+{
+    int posted = 0, ran = 0;
+    sio_server *io = sio_new(NULL);
+    (void)state;
+    while (sio_post(io, on_full, &ran) == 0)
+        posted++;
+    assert_int_equal(errno, EAGAIN);
+    assert_in_range(posted, 100, 1000000);
+    for (int last = -1; ran != last;) {
+        last = ran;
+        assert_int_equal(sio_turn(io, 0), 1);
+    }
+    assert_int_equal(ran, posted);
+    while (sio_post(io, on_full, &ran) == 0)
+        continue;
+    errno = 77;
+    sio_shutdown(io);
+    assert_int_equal(errno, 77);
+    assert_int_equal(sio_run(io), 0);
+    sio_free(io);
+}
+
 static int served[PIPES];
 
 static void take_time(sio_server *io, int fd, int events, void *data)
@@ -219,6 +331,9 @@ int main(void)
         cmocka_unit_test(all_posts_of_all_threads_arrive),
         cmocka_unit_test(descriptors_are_watched),
         cmocka_unit_test(what_cannot_be_watched_is_refused),
+        cmocka_unit_test(descriptors_change_in_callbacks),
+        cmocka_unit_test(events_are_those_that_were_asked_for),
+        cmocka_unit_test(the_queue_of_posts_has_an_end),
         cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(what_begins_at_the_end_ends),
     };
