@@ -303,12 +303,28 @@ static int take_away(sio_bound_list *l, sio_handler fn, const void *data)
     return n;
 }
 
+/* A name that nobody listens to any more goes: programs that wait for an answer by sio_once have ever
+ * new ones. */
+static void forget_if_empty(sio_table *t, sio_handlers *h)
+{
+    if (h->list.n > 0 || h->list.running > 0)
+        return;
+    sio_table_remove(t, &h->node);
+    sio_free_mem(t->memory, h->list.at);
+    sio_free_mem(t->memory, h);
+}
+
 int(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
-    sio_handlers *h = NULL;
-    if (ns != NULL && event != NULL)
-        h = (sio_handlers *)sio_table_find(table_of(ns, event), event, strlen(event));
-    return h == NULL ? 0 : take_away(&h->list, fn, data);
+    if (ns == NULL || event == NULL)
+        return 0;
+    sio_table *t = table_of(ns, event);
+    sio_handlers *h = (sio_handlers *)sio_table_find(t, event, strlen(event));
+    if (h == NULL)
+        return 0;
+    int n = take_away(&h->list, fn, data);
+    forget_if_empty(t, h);
+    return n;
 }
 
 int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
@@ -399,10 +415,12 @@ void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
 
 static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
 {
-    const sio_table *t = own ? &ns->own : &ns->handlers;
+    sio_table *t = own ? &ns->own : &ns->handlers;
     sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
-    if (h != NULL)
-        sio_run_list(s, &h->list, e, false);
+    if (h == NULL)
+        return;
+    sio_run_list(s, &h->list, e, false);
+    forget_if_empty(t, h);
 }
 
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)

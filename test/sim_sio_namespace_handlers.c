@@ -173,6 +173,29 @@ static void a_handler_may_set_itself_again(void **state)
     sim_free(io);
 }
 
+/* As programs have that wait for each answer under a name of its own. */
+static void names_go_with_their_handlers(void **state)
+{
+    char name[20], packet[40];
+    size_t bytes = 0;
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "reply%d", i);
+        snprintf(packet, sizeof packet, "42[\"%s\"]", name);
+        if (i % 2 == 0)
+            sio_once(ns, name, note);
+        else
+            sio_on(ns, name, note);
+        assert_string_equal(say(&p, packet), "-");
+        assert_int_equal(sio_off(ns, name, NULL), i % 2);
+        bytes = i == 10 ? sim.bytes : bytes;
+    }
+    assert_int_equal(sim.bytes, bytes);
+    sim_free(io);
+}
+
 /* ---- Middlewares ------------------------------------------------------------------------------- */
 
 static const char *rename_it(sio_socket *socket, sio_event *event)
@@ -497,6 +520,7 @@ int main(void)
         cmocka_unit_test(a_handler_is_set_once),
         cmocka_unit_test(once_is_once),
         cmocka_unit_test(a_handler_may_set_itself_again),
+        cmocka_unit_test(names_go_with_their_handlers),
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
         cmocka_unit_test(an_argument_is_one_value),
