@@ -250,8 +250,8 @@ uint64_t sio_every(sio_server *io, int ms, void (*fn)(sio_server *io, void *data
 void sio_cancel(sio_server *io, uint64_t id);
 
 /* From any thread: has the thread that runs the server call fn, soon, in the order of posting. Keeps
- * data. Nothing is called once sio_free has begun. -1: EINVAL for no fn; EAGAIN: thousands wait
- * already, try again. */
+ * data. Nothing is called once sio_free has begun, and no thread may post any more then. -1: EINVAL for no
+ * fn; EAGAIN: thousands wait already, try again. */
 int sio_post(sio_server *io, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Calls fn whenever a descriptor of yours, such as a terminal's or a database's, is ready for events:
