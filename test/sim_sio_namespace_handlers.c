@@ -227,6 +227,45 @@ static void middlewares_may_rename_events(void **state)
     sim_free(io);
 }
 
+static const char *rename_as_asked(sio_socket *socket, sio_event *event)
+{
+    char name[20];
+    (void)socket;
+    if (sio_scan(event, "%19s", name) == 1)
+        assert_int_equal(sio_set_name(event, name), 0);
+    memset(name, 'x', sizeof name);  // it was copied
+    return NULL;
+}
+
+static void fail_if_called(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    fail_msg("called for %s", sio_name(event));
+}
+
+/* Nobody makes the library's own events happen by a name. */
+static void own_events_are_not_to_be_had_by_name(void **state)
+{
+    static const char *const own[] = { "connection", "disconnecting", "disconnect", "error" };
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, rename_as_asked);
+    sio_on(ns, "e", fail_if_called);
+    sio_on(ns, "\xff", note);
+    sio_on(ns, "", note);
+    for (size_t i = 0; i < COUNT(own); i++) {
+        char packet[80];
+        assert_int_equal(sio_on(ns, own[i], fail_if_called), 0);
+        snprintf(packet, sizeof packet, "42[\"e\",\"%s\"]|42[\"%s\"]", own[i],
+                 strncmp(own[i], "disconnect", 10) == 0 ? "none" : own[i]);
+        say(&p, packet);
+        assert_int_equal(sio_off(ns, own[i], fail_if_called), 1);
+    }
+    assert_string_equal(say(&p, "42[\"e\",\"\"]"), "-");
+    sim_free(io);
+}
+
 static const char *forget_it(sio_socket *socket, sio_event *event)
 {
     (void)socket, (void)event;
@@ -523,6 +562,7 @@ int main(void)
         cmocka_unit_test(names_go_with_their_handlers),
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
+        cmocka_unit_test(own_events_are_not_to_be_had_by_name),
         cmocka_unit_test(an_argument_is_one_value),
         cmocka_unit_test(arguments_beside_bytes_are_no_bytes),
         cmocka_unit_test(who_waits_can_be_reached),
