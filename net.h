@@ -264,6 +264,7 @@ typedef struct sio_watched {
     unsigned char kind;
     bool want_write, no_read;
     uint32_t place;  // the loop's own
+    uint32_t used;   // of the net, in units of input; counts beside net->used
 } sio_watched;
 
 /* A descriptor of somebody else's, who is called. */
@@ -590,7 +591,6 @@ struct sio_conn {
     bool in_body : 1;       // of the newest request
     bool last : 1;          // takes no more requests
     sio_ip ip;
-    uint32_t used;   // of the net, in units of input; counts beside net->used
     uint32_t place;  // in net->conns
     const sio_conn_protocol *protocol;
     sio_net *net;

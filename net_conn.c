@@ -152,7 +152,7 @@ static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
         c->idle = true;
         c->net = net;
         c->ip = *ip;
-        c->used = net->used - CREDIT;
+        c->watch.used = net->used - CREDIT;
         if (sio_reserve(&net->memory, &net->conns, net->n_conns, &net->cap_conns, sizeof c) &&
             sio_loop_watch(net->loop, &c->watch) == 0) {
             c->place = (uint32_t)net->n_conns;
@@ -380,23 +380,22 @@ static void on_input_end(sio_conn *c, bool clean)
         sio_conn_end(c, false);
 }
 
-/* How much more than the others a connection was given. Who was idle has credit, but not without
+/* How much more than the others who is watched was given. Who was idle has credit, but not without
  * limit. A listener is always the first. */
 static int32_t lead(const sio_net *net, const sio_watched *w)
 {
     if (w->kind == SIO_WATCHED_LISTENER)
         return INT32_MIN;
-    int32_t units = (int32_t)(((const sio_conn *)(const void *)w)->used - net->used);
+    int32_t units = (int32_t)(w->used - net->used);
     return units < -CREDIT ? -CREDIT : units;
 }
 
-static void charge(sio_conn *c, size_t bytes)
+static void charge(sio_net *net, sio_watched *w, size_t bytes)
 {
-    sio_net *net = c->net;
-    int32_t units = lead(net, &c->watch);
+    int32_t units = lead(net, w);
     if (units > 0)
         net->used += (uint32_t)units, units = 0;
-    c->used = net->used + (uint32_t)units + (uint32_t)(bytes / UNIT_BYTES) + 1;
+    w->used = net->used + (uint32_t)units + (uint32_t)(bytes / UNIT_BYTES) + 1;
 }
 
 /* One read: right behind what is incomplete where that is long (3 in the drawing), else into the shared
@@ -425,7 +424,7 @@ static void on_readable(sio_conn *c)
         return;
     }
     net->stats.bytes_in += (uint64_t)got;
-    charge(c, (size_t)got);
+    charge(net, &c->watch, (size_t)got);
     size_t n = have + (size_t)got, used = consume(c, p, n, have);
     keep_input(c, p + used, n - used, used == 0);
 }
@@ -554,6 +553,7 @@ static void on_ready(sio_net *net, const sio_ready *r)
     }
     if (w->kind == SIO_WATCHED_CALL) {
         sio_called *called = (sio_called *)(void *)w;
+        charge(net, w, net->share);  // what the call takes is not known: as much as a whole read
         called->ready(called, r->readable, r->writable);
         return;
     }

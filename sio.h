@@ -263,8 +263,8 @@ uint64_t sio_every(sio_server *io, int ms, void (*fn)(sio_server *io, void *data
 void sio_cancel(sio_server *io, uint64_t id);
 
 /* From any thread: has the thread that runs the server call fn, soon, in the order of posting. Keeps
- * data. Nothing is called once sio_free has begun. -1: EINVAL for no fn; EAGAIN: thousands wait
- * already, try again. */
+ * data. Nothing is called once sio_free has begun, and no thread may post any more then. -1: EINVAL for no
+ * fn; EAGAIN: thousands wait already, try again. */
 int sio_post(sio_server *io, void (*fn)(sio_server *io, void *data), void *data);
 
 /* Calls fn whenever a descriptor of yours, such as a terminal's or a database's, is ready for events:
@@ -318,7 +318,8 @@ sio_namespace *sio_ns_family(const sio_namespace *ns);
 typedef void (*sio_handler)(sio_socket *socket, sio_event *event);
 
 /* Calls fn for the events of that name from every socket of the namespace; several handlers of one
- * name run in the order in which they were set. The library's own events:
+ * name run in the order in which they were set; what one of them sets runs from the next event on. The
+ * library's own events:
  *   "connection"     argument 0: the CONNECT payload ({} without one)
  *   "disconnecting"  argument 0: the reason. Argument 1, with "transport error" where it is known what
  *                    went wrong: the message of the reference's Error, like "overlap from client"; with
@@ -483,7 +484,8 @@ sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compres
  *   %%             a percent sign, inside quotes
  * There are no widths and no flags.
  * 0: sent, or nobody was there. -1: nothing is sent: EINVAL for a template that is not JSON, NULL for
- * %s, text that is not UTF-8, a reserved event name, rooms of sio_self; E2BIG for more than 1000
+ * %s, text that is not UTF-8, a reserved event name, rooms of sio_self, and beside attachments an
+ * object with "_placeholder": true, which clients would take for one; E2BIG for more than 1000
  * attachments (the JavaScript client takes 10) or too many rooms; ENOMEM. The log says which, and where
  * in the template. EINVAL without a line: NULL for the event's name, or in the target. */
 int sio_emit(sio_target t, const char *event, const char *format, ...) SIO_PRINTF(3, 4);
@@ -539,7 +541,8 @@ sio_socket *sio_event_socket(const sio_event *event);
 size_t sio_argc(const sio_event *event);
 sio_value sio_arg(sio_event *event, size_t i);  // lends; NULL where there is none
 sio_value sio_args(sio_event *event);           // all, spread; for forwarding
-/* For sio_use_event: replaces argument i (or adds one behind the last) by a value. Borrows. */
+/* For sio_use_event: replaces argument i (or adds one behind the last) by a value, which lives as long as
+ * the event. -1: EINVAL for a larger i, or a spread value; ENOMEM. */
 int sio_set_arg(sio_event *event, size_t i, sio_value v);
 
 /* Reads arguments by a template: JSON with scanf's conversions. Members of objects are looked up by
@@ -554,7 +557,7 @@ int sio_set_arg(sio_event *event, size_t i, sio_value v);
  * would store is left as it was, and counts as stored.
  * Returns how many conversions were stored before the first that did not fit, for which errno tells
  * why: ENOENT (nothing there), EDOM (another type), ERANGE (the type, but it does not fit: no integer,
- * too large, too long); or -1 with EINVAL for a template that is none, as far as it was read. */
+ * too large, too long), ENOMEM; or -1 with EINVAL for a template that is none, as far as it was read. */
 int sio_scan(sio_event *event, const char *format, ...) SIO_SCANF(2, 3);
 int sio_vscan(sio_event *event, const char *format, va_list ap);
 int sio_scan_value(sio_value v, const char *format, ...) SIO_SCANF(2, 3);

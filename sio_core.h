@@ -69,6 +69,10 @@ typedef struct sio_template {
 
 /* The sink has failed when anything of it went wrong. */
 void sio_template_write(sio_template *t, const char *template, sio_arguments *args);
+/* Beside attachments no other object may look like the placeholder of one: clients would take an
+ * attachment for it, or break off. text: what was written of JSON, with so many of the attachments. The
+ * sink has failed where it is so. */
+void sio_template_sound(sio_template *t, sio_span text, size_t n_blobs);
 /* It was not written: sets errno, and says why in the log, where the cause is the caller's. what and
  * name: who wanted it. Returns -1. */
 int sio_template_fail(const sio_template *t, const char *what, sio_span name);

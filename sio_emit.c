@@ -84,7 +84,12 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
     put_head(&out->sink, k);
     if (k->type == SIO_EVENT)
         sio_json_put_string(&out->sink, k->name.p, k->name.n);
+    size_t head = out->sink.n - out->payload;
     sio_template_write(t, template, args);
+    if (t->n_blobs > 0 && !out->sink.failed) {
+        size_t from = out->payload + head;  // a longer message may have moved
+        sio_template_sound(t, (sio_span){ out->sink.p + from, out->sink.n - from }, t->n_blobs);
+    }
     if (k->offset > 0) {  // R02
         sio_put(&out->sink, ",\"", 2);
         sio_put_number(&out->sink, k->offset);

@@ -180,6 +180,8 @@ sio_namespace *sio_of(sio_server *io, const char *name)
         ns = make_namespace(io, NULL, span);
     if (ns != NULL)
         ns->kept = true;
+    else
+        errno = ENOMEM;
     return ns;
 }
 
@@ -231,6 +233,17 @@ static int add(sio_namespace *ns, sio_bound_list *l, sio_bound b)
     return 0;
 }
 
+/* One that is set already stays as it is: some programs call sio_on for each connection. */
+static int add_handler(sio_namespace *ns, sio_bound_list *l, sio_bound b)
+{
+    for (size_t i = 0; !b.once && i < l->n; i++) {
+        const sio_bound *other = &l->at[i];
+        if (other->fn.handler == b.fn.handler && other->data == b.data && !other->once)
+            return 0;
+    }
+    return add(ns, l, b);
+}
+
 static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
 {
     if (ns == NULL || event == NULL || b.fn.handler == NULL)
@@ -250,12 +263,7 @@ static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
             return sio_fail(ENOMEM);
         }
     }
-    for (size_t i = 0; !b.once && i < h->list.n; i++) {
-        const sio_bound *other = &h->list.at[i];
-        if (other->fn.handler == b.fn.handler && other->data == b.data && !other->once)
-            return 0;  // as it is when a program calls sio_on for each connection
-    }
-    return add(ns, &h->list, b);
+    return add_handler(ns, &h->list, b);
 }
 
 int(sio_on)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
@@ -295,26 +303,42 @@ static int take_away(sio_bound_list *l, sio_handler fn, const void *data)
     return n;
 }
 
+/* A name that nobody listens to any more goes: programs that wait for an answer by sio_once have ever
+ * new ones. */
+static void forget_if_empty(sio_table *t, sio_handlers *h)
+{
+    if (h->list.n > 0 || h->list.running > 0)
+        return;
+    sio_table_remove(t, &h->node);
+    sio_free_mem(t->memory, h->list.at);
+    sio_free_mem(t->memory, h);
+}
+
 int(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
 {
-    sio_handlers *h = NULL;
-    if (ns != NULL && event != NULL)
-        h = (sio_handlers *)sio_table_find(table_of(ns, event), event, strlen(event));
-    return h == NULL ? 0 : take_away(&h->list, fn, data);
+    if (ns == NULL || event == NULL)
+        return 0;
+    sio_table *t = table_of(ns, event);
+    sio_handlers *h = (sio_handlers *)sio_table_find(t, event, strlen(event));
+    if (h == NULL)
+        return 0;
+    int n = take_away(&h->list, fn, data);
+    forget_if_empty(t, h);
+    return n;
 }
 
 int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
 {
     if (ns == NULL || fn == NULL)
         return sio_fail(EINVAL);
-    return add(ns, &ns->any, (sio_bound){ .fn.handler = fn, .data = data });
+    return add_handler(ns, &ns->any, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
 int(sio_on_any_outgoing)(sio_namespace *ns, sio_handler fn, void *data)
 {
     if (ns == NULL || fn == NULL)
         return sio_fail(EINVAL);
-    return add(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
+    return add_handler(ns, &ns->any_outgoing, (sio_bound){ .fn.handler = fn, .data = data });
 }
 
 int(sio_off_any)(sio_namespace *ns, sio_handler fn, void *data)
@@ -370,11 +394,13 @@ sio_namespace *sio_ns_family(const sio_namespace *ns)
 
 /* ---- Running handlers ----------------------------------------------------------------------------- */
 
-/* A handler may set others, which run as well, and take any away. */
+/* A handler may take any away, and set others, which run from the next event on: one that sets itself
+ * again would have no end. */
 void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
 {
+    size_t n = l->n;
     l->running++;
-    for (size_t i = 0; i < l->n && !(polite && s->state != SIO_SOCKET_CONNECTED); i++) {
+    for (size_t i = 0; i < n && !(polite && s->state != SIO_SOCKET_CONNECTED); i++) {
         sio_bound b = l->at[i];
         if (b.fn.handler == NULL)
             continue;
@@ -389,10 +415,12 @@ void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
 
 static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
 {
-    const sio_table *t = own ? &ns->own : &ns->handlers;
+    sio_table *t = own ? &ns->own : &ns->handlers;
     sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
-    if (h != NULL)
-        sio_run_list(s, &h->list, e, false);
+    if (h == NULL)
+        return;
+    sio_run_list(s, &h->list, e, false);
+    forget_if_empty(t, h);
 }
 
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)

@@ -498,8 +498,8 @@ sio_value sio_socket_rooms(sio_socket *s)
     const char *room;
     sio_value all = sio_array(s->ns->io);
     bool good = all != NULL;
-    if (!s->left_own_room)
-        good = good && sio_push(all, "%s", s->id) == 0;
+    if (sio_in_room(s, s->node.key))
+        good = good && sio_push(all, "%s", s->node.key) == 0;
     for (size_t i = 0; good && (room = sio_room(s, i)) != NULL; i++)
         good = sio_push(all, "%s", room) == 0;
     return good ? all : NULL;

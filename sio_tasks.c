@@ -171,7 +171,8 @@ int sio_watch(sio_server *io, int fd, int events,
     w->called.watched = (sio_watched){ .fd = fd,
                                        .kind = SIO_WATCHED_CALL,
                                        .want_write = (events & SIO_WRITABLE) != 0,
-                                       .no_read = (events & SIO_READABLE) == 0 };
+                                       .no_read = (events & SIO_READABLE) == 0,
+                                       .used = io->net.used };
     if (sio_loop_watch(io->net.loop, &w->called.watched) < 0) {
         int error = errno;
         sio_free_mem(&io->net.memory, w);
@@ -184,9 +185,6 @@ int sio_watch(sio_server *io, int fd, int events,
 /* Timers of the application are forgotten; those of questions that wait for answers are over. */
 void sio_tasks_free(sio_server *io)
 {
-    while (io->watches != NULL)
-        end_watch(io, &io->watches);
-    sio_tasks_bury(io);
     while (io->net.clock.n > 0) {
         sio_timer *t = io->net.clock.heap[0];
         sio_timer_clear(&io->net.clock, t);
@@ -195,4 +193,8 @@ void sio_tasks_free(sio_server *io)
         else
             t->expire(io, t);
     }
+    while (io->watches != NULL)  // last: who hears that a question is over may watch more
+        end_watch(io, &io->watches);
+    sio_tasks_bury(io);
+    sio_scope_end(&io->net);  // of the answers to those questions
 }

@@ -27,6 +27,7 @@
 #include "sio_core.h"
 
 #include <errno.h>
+#include <float.h>
 
 enum {
     MAX_LEVELS = 64,  // of a template that writes: one bit each
@@ -432,8 +433,9 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
     wrong_if(t, t->sink->invalid, "text that is not UTF-8");
     if (t->wrong == NULL)
         t->at = p;
-    wrong_if(t, g.level > 0, "a bracket that is not closed");
-    wrong_if(t, g.state == NEXT, "a comma without a value behind it");
+    bool whole = !t->sink->failed;  // without memory it was left in the middle
+    wrong_if(t, whole && g.level > 0, "a bracket that is not closed");
+    wrong_if(t, whole && g.state == NEXT, "a comma without a value behind it");
     t->sink->failed |= t->wrong != NULL || t->many;
 }
 
@@ -459,6 +461,7 @@ sio_value sio_template_make(sio_server *io, const char *what, const char *templa
     sio_textbuf text = sio_text_new(&io->net.memory);
     sio_template t = { .io = io, .sink = &text.sink };
     sio_template_write(&t, template, args);
+    sio_template_sound(&t, (sio_span){ text.sink.p, text.sink.n }, t.n_blobs);
     if (!text.sink.failed && text.sink.n > 0)
         wrong_if(&t, sio_json_value(text.sink.p, text.sink.n).n < text.sink.n, "not one value");
     wrong_if(&t, !text.sink.failed && text.sink.n == 0, "no value");
@@ -563,6 +566,9 @@ static int grow(sio_value v, const char *name, const char *template, va_list ap)
     size_t from = text.sink.n;
     sio_template_write(&t, template, &args);
     va_end(args.ap);
+    if (v->n_blobs == 0)  // else that was looked at before
+        sio_template_sound(&t, (sio_span){ v->p, v->n }, 0);
+    sio_template_sound(&t, (sio_span){ text.sink.p, text.sink.n }, t.n_blobs - v->n_blobs);
     if (name != NULL && !text.sink.failed) {
         sio_span value = { text.sink.p + from, text.sink.n - from };
         wrong_if(&t, value.n == 0 || sio_json_value(value.p, value.n).n != value.n,
@@ -613,7 +619,7 @@ typedef struct scanner {
     sio_arguments args;
     sio_server *io;  // NULL: of a constant
     int stored;
-    int stopped;        // why a value did not fit: ENOENT, EDOM or ERANGE; 0: all did so far
+    int stopped;  // why a value was not stored: ENOENT, EDOM, ERANGE, ENOMEM; 0: all were so far
     const char *wrong;  // why the template is none; NULL: it is one, as far as it was read
 } scanner;
 
@@ -717,6 +723,8 @@ static bool store_string(scanner *s, const conversion *c, sio_span v)
     if ((v.n - 2) / 6 > (size_t)c->number)
         return false;
     const char *text = sio_text(&whole, &n);
+    if (text == NULL)
+        s->stopped = ENOMEM;
     if (text == NULL || n > (size_t)c->number || memchr(text, '\0', n) != NULL)
         return false;
     memcpy(out, text, n + 1);
@@ -725,7 +733,9 @@ static bool store_string(scanner *s, const conversion *c, sio_span v)
 
 static bool store_fraction(const conversion *c, sio_span text, va_list *ap)
 {
-    double d = sio_json_number(text);
+    double d = sio_json_number(text), most = c->length == 'l' ? DBL_MAX : FLT_MAX;
+    if (d > most || d < -most)
+        return false;
     if (c->length == 'l')
         *va_arg(*ap, double *) = d;
     else
@@ -739,7 +749,9 @@ static bool store_value(scanner *s, const sio_value_data *v)
     sio_value value = (sio_value)(uintptr_t)v;
     if (s->io != NULL)
         value = sio_value_new(s->io, v->kind, (sio_span){ v->p, v->n }, v->blobs, v->n_blobs);
-    if (value != NULL)
+    if (value == NULL)
+        s->stopped = ENOMEM;
+    else
         *va_arg(s->args.ap, sio_value *) = value;
     return value != NULL;
 }

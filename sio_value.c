@@ -91,10 +91,13 @@ sio_value sio_parse(sio_server *io, const char *json, size_t n)
     }
     sio_span text = sio_json_value(json, n);
     char *copy = sio_arena_get(&io->net.arena, text.n);
-    if (copy == NULL)
+    sio_value v = sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.n }, NULL, 0);
+    if (copy == NULL || v == NULL) {
+        errno = ENOMEM;
         return NULL;
+    }
     memcpy(copy, text.p, text.n);
-    return sio_value_new(io, SIO_VALUE_JSON, (sio_span){ copy, text.n }, NULL, 0);
+    return v;
 }
 
 /* A part of a value: the same attachments, another span. */
@@ -321,6 +324,29 @@ void sio_template_value(sio_template *t, sio_value v)
     sio_put(t->sink, text.p + from, text.n - from);
 }
 
+/* Only the names tell: whatever else is in an object, clients take it for an attachment. */
+void sio_template_sound(sio_template *t, sio_span text, size_t n_blobs)
+{
+    const char *p = text.p, *end = text.p + text.n;
+    if (t->n_blobs == 0 || t->sink->failed)
+        return;
+    while (p < end) {
+        sio_span name = { p, 1 };
+        if (*p == '"')
+            name = sio_json_value(p, (size_t)(end - p));
+        p = name.p + name.n;
+        const char *colon = name.n > 1 ? sio_json_skip(p, end) : end;
+        if (colon == end || *colon != ':' || !sio_json_text_is(name, "_placeholder", 12))
+            continue;
+        p = sio_json_skip(colon + 1, end);
+        n_blobs -= *p == 't';
+    }
+    if (n_blobs == 0)
+        return;
+    t->wrong = "an object that looks like an attachment, beside attachments";
+    t->sink->failed = true;
+}
+
 /* ---- Events --------------------------------------------------------------------------------------- */
 
 const sio_packet sio_no_packet = { .type = SIO_ACK };
@@ -421,6 +447,9 @@ static sio_value joined_args(sio_event *event)
         sio_put(t.sink, ",", i > 0);
         sio_template_value(&t, sio_arg(event, i));
     }
+    sio_template_sound(&t, (sio_span){ text.sink.p, text.sink.n }, t.n_blobs);
+    if (t.wrong != NULL)
+        sio_log(&event->io->net, "sio_args: %s", t.wrong);
     return sio_value_written(event->io, SIO_VALUE_SPREAD, &text, t.blobs, t.n_blobs);
 }
 
@@ -458,7 +487,7 @@ sio_socket *sio_event_socket(const sio_event *event)
 int sio_set_arg(sio_event *event, size_t i, sio_value v)
 {
     size_t argc = sio_argc(event);
-    if (i > argc)
+    if (i > argc || (v != NULL && v->kind == SIO_VALUE_SPREAD))  // that may be none, or several
         return sio_fail(EINVAL);
     size_t n = i == argc ? argc + 1 : argc;
     sio_value *set = sio_arena_get(&event->io->net.arena, n * sizeof *set);

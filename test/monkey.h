@@ -31,6 +31,7 @@ static struct monkey {
     sio_server *io;
     sio_namespace *family[2];
     int depth, budget;  // of actions: callbacks call back, but not for ever
+    int growing;        // values inside of each other
     bool between;       // turns: no callback is running
     bool ending;
     uint64_t handle[HANDLES], timer[TIMERS];
@@ -109,9 +110,36 @@ static sio_target any_target(sio_socket *s)
     return pick(5) == 0 ? sio_volatile(t) : t;
 }
 
+static sio_value any_value(sio_socket *s, sio_event *e);
+
+/* Grows, and has parts that were taken before. */
+static sio_value any_grown(sio_socket *s, sio_event *e)
+{
+    sio_value list = sio_array(m.io), object = sio_object(m.io), part = NULL;
+    if (++m.growing > 2)
+        list = NULL;
+    for (size_t n = pick(5); n > 0 && list != NULL; n--) {
+        sio_push(list, "%p, {'k': [%p]}", pick(3) ? any_value(s, e) : part,
+                 pick(9) ? object : list);
+        sio_set_member(object, room_names[pick(6)], "%p", pick(3) ? list : part);
+        part = pick(2) ? sio_at(list, pick(4)) : sio_spread(m.io, list);
+    }
+    m.growing--;
+    return pick(2) ? list : object;
+}
+
 static sio_value any_value(sio_socket *s, sio_event *e)
 {
-    switch (pick(9)) {
+    static const char *const texts[] = { "{\"_placeholder\":true,\"num\":0}", " [1, \"\\ud800\"] ",
+                                         "[{\"_placeholder\":true,\"num\":9}]", "no JSON" };
+    size_t i = pick(4);
+    switch (pick(12)) {
+    case 9:
+        return any_grown(s, e);
+    case 10:
+        return sio_parse(m.io, texts[i], strlen(texts[i]));
+    case 11:
+        return s == NULL ? NULL : sio_socket_rooms(s);
     case 0:
         return sio_null();
     case 1:
@@ -265,14 +293,59 @@ static void do_answer_later(sio_socket *s, sio_event *e)
         sio_ack_now(m.later[i], "%p", any_value(s, e));
 }
 
+/* The socket that waits to be let in may be anything but gone. */
+static void do_admit(sio_socket *s, sio_event *e)
+{
+    sio_socket *other = sio_next_socket(m.admission[pick(LATERS)]);
+    (void)s, (void)e;
+    if (other == NULL)
+        return;
+    sim_must(!sio_connected(other), "who waits is not connected");
+    sio_header(other, "cookie"), sio_auth(other), sio_socket_rooms(other);
+    switch (pick(6)) {
+    case 0:
+        sio_join(other, any_room(NULL));
+        break;
+    case 1:
+        sio_disconnect(other, pick(2) == 0);
+        break;
+    case 2:
+        sio_end_connection(other);
+        break;
+    default:
+        sio_emit(sio_self(other), "early", "");
+    }
+}
+
 static void do_time(sio_socket *s, sio_event *e)
 {
     size_t i = pick(TIMERS);
     (void)s, (void)e;
-    if (pick(2) == 0)
+    switch (pick(5)) {
+    case 0:
+    case 1:
         m.timer[i] = sio_after(m.io, (int)pick(200), act_on_tick, NULL);
-    else
+        break;
+    case 2:  // takes the place of another, so that there are not ever more
         sio_cancel(m.io, m.timer[i]);
+        m.timer[i] = sio_every(m.io, (int)pick(200), act_on_tick, NULL);
+        break;
+    default:
+        sio_cancel(m.io, m.timer[i]);
+    }
+}
+
+static void act_on_post(sio_server *io, void *data)
+{
+    (void)io, (void)data;
+    sim_must(!m.ending, "nothing that was posted runs once sio_free has begun");
+    act(NULL, NULL);
+}
+
+static void do_post(sio_socket *s, sio_event *e)
+{
+    (void)s, (void)e;
+    sio_post(m.io, act_on_post, NULL);
 }
 
 static void do_each(sio_socket *s, sio_event *e)
@@ -301,6 +374,57 @@ static void do_each(sio_socket *s, sio_event *e)
 static void act_on_event(sio_socket *s, sio_event *e)
 {
     act(s, e);
+}
+
+static const char *rename_it(sio_socket *s, sio_event *e)
+{
+    static const char *const names[] = { "x",          "echo",  "once", "late", "connection",
+                                         "disconnect", "error", "",     "\xff" };
+    if (pick(2) == 0)
+        sio_set_name(e, names[pick(9)]);
+    act(s, e);
+    return NULL;
+}
+
+static const char *const event_names[] = {
+    "x", "echo", "once", "late", "connection", "disconnect"
+};
+
+static void act_with_data(sio_socket *s, sio_event *e)
+{
+    sim_must(sio_handler_data(e) == &m, "a handler's data");
+    act(s, e);
+}
+
+/* Handlers come and go in handlers; those that count stay. */
+static void do_handle(sio_socket *s, sio_event *e)
+{
+    sio_namespace *ns = pick(4) ? any_namespace(s) : m.family[pick(2)];
+    const char *name = event_names[pick(6)];
+    (void)e;
+    switch (pick(9)) {
+    case 0:
+        sio_on(ns, name, act_with_data, &m);
+        break;
+    case 1:
+    case 2:
+        sio_once(ns, name, act_with_data, &m);
+        break;
+    case 3:
+        sio_off(ns, name, act_with_data, &m);
+        break;
+    case 4:
+        sio_off(ns, event_names[pick(4)], NULL);
+        break;
+    case 5:
+        sio_on_any(ns, act_with_data, &m);
+        break;
+    case 6:
+        sio_on_any_outgoing(ns, act_with_data, &m);
+        break;
+    default:
+        sio_off_any(ns, pick(3) ? act_with_data : NULL, pick(3) ? &m : NULL);
+    }
 }
 
 static void do_make_namespace(sio_socket *s, sio_event *e)
@@ -412,7 +536,7 @@ static void (*const actions[])(sio_socket *s, sio_event *e) = {
     do_answer_later,   do_time,     do_time,      do_each,          do_each,   do_each,
     do_make_namespace, do_set_data, do_set_data,  do_look_at_data,  do_keep,   do_keep,
     do_plain,          do_plain,    do_look,      do_read,          do_read,   do_forbidden,
-    do_remember,
+    do_remember,       do_handle,   do_handle,    do_post,          do_admit,  do_handle,
 };
 
 /* A few actions. s and e are those of the callback, or NULL. */
@@ -492,6 +616,8 @@ static void serve(sio_namespace *ns)
         sio_use(ns, middleware);
     if (pick(2) == 0)
         sio_use_event(ns, event_middleware);
+    if (pick(3) == 0)
+        sio_use_event(ns, rename_it);
     if (pick(2) == 0)
         sio_on_any(ns, act_on_event);
     if (pick(2) == 0)
@@ -631,6 +757,8 @@ static const char *const phrases[] = {
     "42/fam-1,[\"x\"]",
     "42/c,[\"x\"]",
     "42[\"none\"]",
+    "42[\"once\"]",
+    "42[\"late\",{\"_placeholder\":true,\"num\":0}]",
     "430[1]",
     "431[]",
     "432[\"x\"]",
@@ -649,7 +777,7 @@ static const char *const phrases[] = {
     "42[\"echo\"",
     "",
 };
-enum { PHRASES = sizeof phrases / sizeof *phrases, HARMLESS = 30 };
+enum { PHRASES = sizeof phrases / sizeof *phrases, HARMLESS = 32 };
 
 static const char *any_phrase(void)
 {

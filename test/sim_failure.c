@@ -8,6 +8,7 @@
 #define _POSIX_C_SOURCE 200809L  // alarm
 #include "sim_app.h"
 
+#include <errno.h>
 #include <unistd.h>
 
 /* ---- Scenarios ------------------------------------------------------------------------------- */
@@ -318,6 +319,112 @@ static bool stop(sio_server *io)
     return true;
 }
 
+/* What fails says why. */
+static bool is_done(bool done)
+{
+    if (!done && errno != ENOMEM)
+        sim_fail(strerror(errno));
+    return done;
+}
+
+static int once_runs;
+
+static void count_once(sio_socket *s, sio_event *e)
+{
+    (void)s;
+    once_runs += sio_handler_data(e) == &once_runs;
+}
+
+static void on_posted(sio_server *io, void *data)
+{
+    sio_emit(sio_all(data), "posted", "%p", sio_make(io, "%d", 1));
+}
+
+static uint64_t every;
+
+static void on_every(sio_server *io, void *data)
+{
+    sio_emit(sio_all(data), "every", "");
+    sio_cancel(io, every);
+}
+
+/* A list that could not grow is what it was. */
+static sio_value grow_list(sio_server *io, sio_event *e)
+{
+    sio_value list = sio_array(io), object = sio_object(io);
+    size_t count = 0;
+    if (list == NULL || object == NULL)
+        return NULL;
+    for (int i = 0; i < 12; i++) {
+        count += is_done(sio_push(list, "%p", sio_binary(io, "b", 1)) == 0);
+        is_done(sio_set_member(object, "k", "[%p]", list) == 0);
+        if (sio_count(list) != count)
+            sim_fail("a list that did not grow has grown");
+    }
+    count += is_done(sio_push(list, "%p, %p", object, sio_args(e)) == 0);
+    sio_value kept = sio_keep(io, list), parsed = sio_parse(io, "[1]", 3);
+    is_done(parsed != NULL);
+    is_done(sio_push(list, "%p, %p", kept, parsed) == 0);
+    sio_drop(kept);
+    return list;
+}
+
+static void on_new(sio_socket *s, sio_event *e)
+{
+    sio_server *io = sio_socket_server(s);
+    char text[8] = "";
+    int n = 7;
+    sio_value v = NULL, list = grow_list(io, e);
+    sio_scan(e, "{'a': %7s, 'n'?: %d, 'v': %p}", text, &n, &v);
+    if (n != 7)
+        sim_fail("what is not there was stored");
+    sio_off(sio_ns(s), "once", count_once, &once_runs);
+    is_done(sio_once(sio_ns(s), "once", count_once, &once_runs) == 0);
+    is_done(sio_on_any(sio_ns(s), count_once) == 0);
+    is_done(sio_post(io, on_posted, sio_ns(s)) == 0);
+    sio_cancel(io, every);
+    every = sio_every(io, 50, on_every, sio_ns(s));
+    is_done(every != 0);
+    sio_ack(e, "%p, %p, %p", list, v, sio_socket_rooms(s));
+}
+
+static const char *rename_new(sio_socket *s, sio_event *e)
+{
+    (void)s;
+    if (strcmp(sio_name(e), "old") == 0 && is_done(sio_set_name(e, "new") == 0))
+        is_done(sio_set_arg(e, 1, sio_null()) == 0);
+    return NULL;
+}
+
+static const char *wait_new(sio_socket *s, sio_event *e)
+{
+    sio_admission a = sio_next_later(e);
+    if (sio_next_socket(a) != NULL && sio_next_socket(a) != s)
+        sim_fail("another socket waits");
+    sio_next(a, NULL, "");
+    return SIO_LATER;
+}
+
+/* Handlers that come and go, events under other names, values that grow, posts and timers. */
+static bool handle(sio_server *io)
+{
+    sio_namespace *ns = sio_of(io, "/handle");
+    once_runs = 0, every = 0;
+    if (!is_done(ns != NULL) || !is_done(sio_use(ns, wait_new) == 0) ||
+        !is_done(sio_use_event(ns, rename_new) == 0) || !is_done(sio_on(ns, "new", on_new) == 0))
+        return false;
+    sim_client *c = websocket(io, "EIO=4");
+    say(io, c, "40/handle,");
+    say(io, c, "42/handle,1[\"old\",{\"a\":\"text\",\"v\":[1]}]");
+    say(io, c, "42/handle,[\"once\"]");
+    say(io, c, "42/handle,[\"once\"]");
+    sim_run_ms(io, 100);
+    sio_off(ns, "new", NULL);
+    sio_off_any(ns, NULL);
+    return once_runs == 1 && came(c, "-/handle,1[[") && came(c, "[\"posted\",1") &&
+           came(c, "[\"every\"");
+}
+
 static void on_raw(sio_ws *ws, bool text, const void *p, size_t n)
 {
     sio_ws_send(ws, text, p, n);
@@ -346,6 +453,7 @@ static const struct scenario {
     { "routes and files", browse, false },
     { "plain WebSocket", speak_raw, false },
     { "plain Engine.IO", speak_engine, false },
+    { "handlers and values", handle, false },
     { "stop", stop, true },
 };
 

@@ -73,7 +73,7 @@ static void change(sio_socket *socket, sio_event *event)
     note(socket, event);
     sio_off(ns, "e", change, sio_handler_data(event));  // itself
     sio_off(ns, "e", note, NULL);                       // one that was to run
-    sio_on(ns, "e", note, late);                        // runs for this event too
+    sio_on(ns, "e", note, late);                        // runs for the next one
 }
 
 static void lists_may_change_while_they_run(void **state)
@@ -85,7 +85,7 @@ static void lists_may_change_while_they_run(void **state)
     sio_on(ns, "e", note, one);
     sio_on(ns, "e", change, two);
     sio_on(ns, "e", note);
-    assert_string_equal(say(&p, "42[\"e\"]"), "12l");
+    assert_string_equal(say(&p, "42[\"e\"]"), "12");
     assert_string_equal(say(&p, "42[\"e\"]"), "1l");
     for (int i = 0; i < 1000; i++) {
         sio_on(ns, "e", note, two);
@@ -110,6 +110,15 @@ static void a_handler_is_set_once(void **state)
     assert_int_equal(sio_off(ns, "e", note), 1);
     assert_int_equal(sio_on(ns, "e", note), 0);
     assert_string_equal(say(&p, "42[\"e\"]"), "a-");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(sio_on_any(ns, note), 0);
+        assert_int_equal(sio_on_any(ns, note, a), 0);
+        assert_int_equal(sio_on_any_outgoing(ns, note), 0);
+    }
+    assert_string_equal(say(&p, "42[\"none\"]"), "-a");
+    sio_emit(sio_all(ns), "out", "");
+    assert_string_equal(order, "-a-");
+    assert_int_equal(sio_off_any(ns, note), 2);
     sim_free(io);
 }
 
@@ -132,6 +141,58 @@ static void once_is_once(void **state)
     sio_once(ns, "e", note);
     sio_off(ns, "e", note);
     assert_string_equal(say(&p, "42[\"e\"]"), "");
+    sim_free(io);
+}
+
+static void set_again(sio_socket *socket, sio_event *event)
+{
+    note(socket, event);
+    if (strlen(order) < 10)
+        sio_once(ns, "e", set_again);
+}
+
+static void take_and_set_again(sio_socket *socket, sio_event *event)
+{
+    note(socket, event);
+    sio_off(ns, "e", take_and_set_again, sio_handler_data(event));
+    if (strlen(order) < 10)
+        sio_on(ns, "e", take_and_set_again, sio_handler_data(event));
+}
+
+/* It is for the next event, not for this one again. */
+static void a_handler_may_set_itself_again(void **state)
+{
+    static char a[] = "a";
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_once(ns, "e", set_again);
+    sio_on(ns, "e", take_and_set_again, a);
+    assert_string_equal(say(&p, "42[\"e\"]"), "-a");
+    assert_string_equal(say(&p, "42[\"e\"]|42[\"e\"]"), "-a-a");
+    sim_free(io);
+}
+
+/* As programs have that wait for each answer under a name of its own. */
+static void names_go_with_their_handlers(void **state)
+{
+    char name[20], packet[40];
+    size_t bytes = 0;
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    for (int i = 0; i < 200; i++) {
+        snprintf(name, sizeof name, "reply%d", i);
+        snprintf(packet, sizeof packet, "42[\"%s\"]", name);
+        if (i % 2 == 0)
+            sio_once(ns, name, note);
+        else
+            sio_on(ns, name, note);
+        assert_string_equal(say(&p, packet), "-");
+        assert_int_equal(sio_off(ns, name, NULL), i % 2);
+        bytes = i == 10 ? sim.bytes : bytes;
+    }
+    assert_int_equal(sim.bytes, bytes);
     sim_free(io);
 }
 
@@ -163,6 +224,45 @@ static void middlewares_may_rename_events(void **state)
     sio_on(ns, "e", note);
     sio_on(ns, "chat:new", tell_name);
     assert_string_equal(say(&p, "42[\"e\",7]"), "chat:new");
+    sim_free(io);
+}
+
+static const char *rename_as_asked(sio_socket *socket, sio_event *event)
+{
+    char name[20];
+    (void)socket;
+    if (sio_scan(event, "%19s", name) == 1)
+        assert_int_equal(sio_set_name(event, name), 0);
+    memset(name, 'x', sizeof name);  // it was copied
+    return NULL;
+}
+
+static void fail_if_called(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    fail_msg("called for %s", sio_name(event));
+}
+
+/* Nobody makes the library's own events happen by a name. */
+static void own_events_are_not_to_be_had_by_name(void **state)
+{
+    static const char *const own[] = { "connection", "disconnecting", "disconnect", "error" };
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, rename_as_asked);
+    sio_on(ns, "e", fail_if_called);
+    sio_on(ns, "\xff", note);
+    sio_on(ns, "", note);
+    for (size_t i = 0; i < COUNT(own); i++) {
+        char packet[80];
+        assert_int_equal(sio_on(ns, own[i], fail_if_called), 0);
+        snprintf(packet, sizeof packet, "42[\"e\",\"%s\"]|42[\"%s\"]", own[i],
+                 strncmp(own[i], "disconnect", 10) == 0 ? "none" : own[i]);
+        say(&p, packet);
+        assert_int_equal(sio_off(ns, own[i], fail_if_called), 1);
+    }
+    assert_string_equal(say(&p, "42[\"e\",\"\"]"), "-");
     sim_free(io);
 }
 
@@ -225,6 +325,62 @@ static void who_waits_can_be_reached(void **state)
     sim_free(io);
 }
 
+/* What stands for several arguments, or none, can't be one. */
+static const char *set_spread(sio_socket *socket, sio_event *event)
+{
+    sio_server *io = sio_socket_server(socket);
+    errno = 0;
+    assert_int_equal(sio_set_arg(event, 0, sio_spread(io, sio_array(io))), -1);
+    assert_int_equal(errno, EINVAL);
+    assert_int_equal(sio_set_arg(event, 0, sio_args(event)), -1);
+    assert_int_equal(sio_set_arg(event, 1, sio_array(io)), 0);
+    assert_int_equal(sio_set_arg(event, 3, sio_null()), -1);
+    return NULL;
+}
+
+static void forward(sio_socket *socket, sio_event *event)
+{
+    sio_emit(sio_self(socket), "f", "%p", sio_args(event));
+}
+
+static void an_argument_is_one_value(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, set_spread);
+    sio_on(ns, "e", forward);
+    say(&p, "42[\"e\",1,2]");
+    assert_string_equal(sim_hear_all(&p), "42[\"f\",1,[]]");
+    sim_free(io);
+}
+
+static const char *add_bytes(sio_socket *socket, sio_event *event)
+{
+    sio_set_arg(event, 1, sio_binary(sio_socket_server(socket), "b", 1));
+    return NULL;
+}
+
+static void see_no_args(sio_socket *socket, sio_event *event)
+{
+    (void)socket;
+    assert_int_equal(sio_type(sio_arg(event, 0)), SIO_OBJECT);
+    assert_int_equal(sio_type(sio_arg(event, 1)), SIO_BINARY);
+    strcat(order, sio_args(event) == NULL ? "none" : "some");
+}
+
+static void arguments_beside_bytes_are_no_bytes(void **state)
+{
+    sim_peer p;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_use_event(ns, add_bytes);
+    sio_on(ns, "e", see_no_args);
+    assert_string_equal(say(&p, "42[\"e\",{\"_placeholder\":true,\"num\":0}]"), "none");
+    assert_string_equal(say(&p, "42[\"e\",{\"_placeholder\":false,\"num\":0}]"), "some");
+    sim_free(io);
+}
+
 /* ---- Answers ------------------------------------------------------------------------------------ */
 
 static void tell_socket(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -266,6 +422,14 @@ static void tell_rooms(sio_socket *socket, sio_event *event)
     sio_leave(socket, sio_id(socket));
 }
 
+static void no_rooms(sio_socket *socket, sio_event *event)
+{
+    (void)event;
+    assert_false(sio_in_room(socket, sio_id(socket)));
+    assert_int_equal(sio_count(sio_socket_rooms(socket)), 0);
+    strcat(order, "none");
+}
+
 static void rooms_come_in_one_call(void **state)
 {
     sim_peer p;
@@ -276,8 +440,30 @@ static void rooms_come_in_one_call(void **state)
     const char *heard = sim_hear_all(&p);
     if (!sim_like("431[[\"*\",\"a\",\"b\"]]", heard))
         fail_msg("%s", heard);
+    sio_on(ns, "disconnect", no_rooms);
     say(&p, "422[\"e\"]");
     assert_string_equal(sim_hear_all(&p), "432[[\"a\",\"b\"]]");
+    sim_open(io, &p, SIM_WS, NULL);
+    say(&p, "40");
+    assert_string_equal(say(&p, "41"), "none");
+    sim_free(io);
+}
+
+/* In protocol 3 the id of a socket in another namespace begins with that one's name. */
+static void the_own_room_is_the_id(void **state)
+{
+    sim_peer p, q;
+    (void)state;
+    sio_server *io = begin(&p);
+    sio_allow_v3(io);
+    sio_on(sio_of(io, "/b"), "e", tell_rooms);
+    sim_open(io, &q, SIM_WS, "3");
+    say(&q, "40/b");
+    sim_hear_all(&q);
+    say(&q, "42/b,1[\"e\"]");
+    const char *heard = sim_hear_all(&q);
+    if (!sim_like("43/b,1[[\"/b#*\",\"a\",\"b\"]]", heard))
+        fail_msg("%s", heard);
     sim_free(io);
 }
 
@@ -375,11 +561,17 @@ int main(void)
         cmocka_unit_test(lists_may_change_while_they_run),
         cmocka_unit_test(a_handler_is_set_once),
         cmocka_unit_test(once_is_once),
+        cmocka_unit_test(a_handler_may_set_itself_again),
+        cmocka_unit_test(names_go_with_their_handlers),
         cmocka_unit_test(who_forgets_the_handle_is_told),
         cmocka_unit_test(middlewares_may_rename_events),
+        cmocka_unit_test(own_events_are_not_to_be_had_by_name),
+        cmocka_unit_test(an_argument_is_one_value),
+        cmocka_unit_test(arguments_beside_bytes_are_no_bytes),
         cmocka_unit_test(who_waits_can_be_reached),
         cmocka_unit_test(answers_name_their_socket),
         cmocka_unit_test(rooms_come_in_one_call),
+        cmocka_unit_test(the_own_room_is_the_id),
         cmocka_unit_test(what_is_missing_is_refused),
         cmocka_unit_test(a_slash_may_be_left_out),
     };

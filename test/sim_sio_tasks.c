@@ -199,6 +199,39 @@ static void posted_calls_run_in_order(void **state)
     assert_string_equal(order, "abc");
 }
 
+/* ---- The end ------------------------------------------------------------------------------------- */
+
+static void on_over(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    char text[6];
+    assert_int_equal(sio_argc(answer), 1);
+    assert_int_equal(sio_scan(answer, "%5s", text), 1);
+    note(io, text);
+    note(io, data);
+    assert_string_equal(error, "operation has timed out");
+}
+
+/* One of two has answered when all ends. */
+static void what_has_come_of_answers_is_told_and_freed(void **state)
+{
+    static char end[] = "!";
+    sim_peer p[2];
+    (void)state;
+    order[0] = '\0';
+    sio_server *io = begin(NULL);
+    for (int i = 0; i < 2; i++) {
+        sim_open(io, &p[i], SIM_WS, NULL);
+        sim_say(&p[i], "40");
+        sim_run_ms(io, 0);
+    }
+    sio_request(sio_timeout(sio_all(sio_of(io, "/")), 1000), on_over, end, "q", "");
+    sim_run_ms(io, 0);
+    sim_say(&p[1], "430[\"hello\"]");
+    sim_run_ms(io, 0);
+    sim_free(io);
+    assert_string_equal(order, "hello!");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -206,6 +239,7 @@ int main(void)
         cmocka_unit_test(timers_run_once_in_order),
         cmocka_unit_test(timers_repeat_without_drift),
         cmocka_unit_test(posted_calls_run_in_order),
+        cmocka_unit_test(what_has_come_of_answers_is_told_and_freed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -155,6 +155,51 @@ static void random_templates_never_make_what_is_no_json(void **state)
     sim_free(io);
 }
 
+/* The same with values that are none, several, or attachments: written, pushed, and as members. */
+static void random_values_never_make_what_is_no_json(void **state)
+{
+    static const char *const pieces[] = { "%p", "%p", "%p", ",",    ",", "[",
+                                          "]",  "{",  "}",  "'k':", "1", " " };
+    int (*const grow)(sio_value array, const char *format, ...) = sio_push;
+    int (*const set)(sio_value object, const char *name, const char *format, ...) = sio_set_member;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    unsigned made = 0;
+    for (int i = 0; i < 200000; i++) {
+        char text[100] = "";
+        sio_value v[9], list = sio_array(io), object = sio_object(io);
+        for (size_t n = sim_random() % 9; n > 0; n--)
+            strcat(text, pieces[sim_random() % COUNT(pieces)]);
+        for (size_t k = 0; k < 9; k++) {
+            const sio_value kinds[] = { NULL,
+                                        sio_null(),
+                                        list,
+                                        object,
+                                        sio_binary(io, "b", 1),
+                                        sio_spread(io, list),
+                                        sio_make(io, "[1, 2]"),
+                                        sio_spread(io, sio_make(io, "[1, [2]]")) };
+            v[k] = kinds[sim_random() % COUNT(kinds)];
+            if (sim_random() % 4 == 0)
+                grow(list, text, v[0], v[k], v[k / 2], v[k], v[k], v[k], v[k], v[k], v[k]);
+        }
+        set(object, "m", text, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]);
+        v[0] = make(io, text, v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]);
+        v[1] = list, v[2] = object;
+        for (size_t k = 0; k < 3; k++) {
+            size_t n;
+            const char *json = sio_json(v[k], &n);
+            if (v[k] != NULL && !sio_json_check(json, n, 100, NULL))
+                fail_msg("%s made %.*s", text, (int)n, json);
+        }
+        made += v[0] != NULL;
+        if (i % 100 == 0)
+            sio_turn(io, 0);  // lets the values go
+    }
+    assert_true(made > 5000);
+    sim_free(io);
+}
+
 static void conversions_are_printfs(void **state)
 {
     (void)state;
@@ -463,6 +508,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(templates_become_json_or_nothing),
         cmocka_unit_test(random_templates_never_make_what_is_no_json),
+        cmocka_unit_test(random_values_never_make_what_is_no_json),
         cmocka_unit_test(conversions_are_printfs),
         cmocka_unit_test(a_precision_cuts_between_letters),
         cmocka_unit_test(lengths_cut_numbers),

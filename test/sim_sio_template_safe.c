@@ -154,6 +154,12 @@ static const struct {
     { "absent, with more behind", "{\"m\":7}", "{'n'?: %d, 'm': %d}", 2, 0 },
     { "a whole object is absent", "{\"m\":7}", "{'o'?: {'a}': [%d, {}], 'b': !!%d}, 'm': %d}", 3,
       0 },
+    { "brackets in names", "{\"m\":7}", "{'n'?: {'}': %d, \"'{\": [%d]}, 'm': %d}", 3, 0 },
+    { "a percent sign in a name", "{\"m\":7}", "{'n'?: {'50%': %d}, 'm': %d}", 2, 0 },
+    { "lists in lists", "{\"m\":7}", "{'n'?: [[%d], [], {'a'?: !!%d}], 'm': %d}", 3, 0 },
+    { "blanks all over", "{\"m\":7}", "{ 'n'? : { 'a' : %d } , 'm' : %d }", 2, 0 },
+    { "null in the middle", "{\"n\":null,\"m\":7}", "{'n'?: {'a': {'b': %d}}, 'm': %d}", 2, 0 },
+    { "absent in one that is there", "{\"n\":{},\"m\":7}", "{'n'?: {'a'?: [%d]}, 'm': %d}", 2, 0 },
     { "a blank before the colon", "{}", "{'n'? : %d }", 1, 0 },
     { "absent", "{}", "{'n': %d}", 0, ENOENT },
     { "too few elements", "[1]", "[%d, %d]", 1, ENOENT },
@@ -194,6 +200,96 @@ static void scans_say_why_they_stop(void **state)
     scan(sio_make(io, "{}"), "{'n' %d}", name);
     sim_run_ms(io, 0);
     assert_string_equal(sim.log, "sio_scan_value: template wrong at '%d}': a name without a colon");
+    sim_free(io);
+}
+
+static void scans_leave_what_is_too_large(void **state)
+{
+    double d = 7;
+    float f = 7;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value v = sio_make(io, "[3.4e38, 1e39, -1e39, 1e400, -1e400]");
+    assert_int_equal(sio_scan_value(v, "[%f]", &f), 1);
+    assert_true(f > 3.3e38f);
+    assert_int_equal(sio_scan_value(sio_at(v, 2), "%lf", &d), 1);
+    assert_true(d < 0);
+    for (size_t i = 1; i < 5; i++) {
+        errno = 0;
+        assert_int_equal(sio_scan_value(sio_at(v, i), "%f", &f), 0);
+        assert_int_equal(errno, ERANGE);
+        errno = 0;
+        assert_int_equal(sio_scan_value(sio_at(v, i), "%lf", &d), i < 3);
+        assert_int_equal(errno, i < 3 ? 0 : ERANGE);
+    }
+    assert_true(f > 3.3e38f && d < 0 && d > -2e39);
+    sim_free(io);
+}
+
+static void scans_say_that_memory_is_short(void **state)
+{
+    char text[10];
+    sio_value v;
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_value text_value = sio_keep(io, sio_make(io, "'text'"));
+    for (int i = 0; i < 2; i++) {
+        unsigned failed = 0;
+        for (int k = 0; k < 100000 && failed == 0;
+             k++) {  // until what was fetched in bulk is used up
+            sim.fail_alloc = sim.allocs + 1;
+            errno = 0;
+            int stored = i == 0 ? sio_scan_value(text_value, "%9s", text)
+                                : sio_scan_value(text_value, "%p", &v);
+            failed += stored == 0;
+            assert_int_equal(errno, stored == 0 ? ENOMEM : 0);
+        }
+        assert_int_equal(failed, 1);
+        sim_run_ms(io, 0);
+    }
+    sim.fail_alloc = 0;
+    sio_drop(text_value);
+    sim_free(io);
+}
+
+/* Whatever the template, a scan stores no more than it takes arguments for, each inside of its own. */
+static void random_scans_keep_to_their_arguments(void **state)
+{
+    static const char *const pieces[] = { "{",     "}",    "[",      "]",      ",",      "'a'",
+                                          "'a':",  "'a'?", "'b'?:",  "'c'?: ", "'{%d'",  "!!%d",
+                                          "!!%d",  "%d",   "%3s",    "%p",     "%lf",    "'e':{",
+                                          "'f':[", " ",    "\"d\":", "'z'?:[", "'z'?:{", "%hhd",
+                                          "%",     "!!",   "'",      "?" };
+    static const char json[] =
+        "[{\"a\":1,\"b\":null,\"d\":true,\"e\":{\"a\":\"xyz\"},\"f\":[1,false]},"
+        "[2,\"abcd\"],3]";
+    enum { ROOM = 9 };
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    unsigned stored = 0;
+    for (int i = 0; i < 300000; i++) {
+        char text[200] = "";
+        char *out[ROOM];
+        for (size_t k = 0; k < ROOM; k++)
+            out[k] = malloc(8);
+        for (size_t n = sim_random() % ROOM; n > 0; n--)
+            strcat(text, pieces[sim_random() % COUNT(pieces)]);
+        sio_value v = sio_parse(io, json, sizeof json - 1);
+        v = sim_random() % 2 ? v : sio_at(v, sim_random() % 3);
+        int got =
+            scan(v, text, out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], out[8]);
+        size_t conversions = 0;
+        for (const char *p = text; *p != '\0'; p++)
+            conversions += *p == '%';
+        if (got < -1 || got > (int)conversions)
+            fail_msg("%s: %d", text, got);
+        stored += got > 0;
+        for (size_t k = 0; k < ROOM; k++)
+            free(out[k]);
+        if (i % 1000 == 0)
+            sio_turn(io, 0);  // lets the values go
+    }
+    assert_true(stored > 5000);
     sim_free(io);
 }
 
@@ -269,6 +365,47 @@ static void attachments_grow_along(void **state)
     sim_free(io);
 }
 
+/* B17: what a client makes up can't stand for another's attachment, or for none. Alone it is an object. */
+static void what_looks_like_an_attachment_is_refused_beside_some(void **state)
+{
+    static const char *const fakes[] = { "{\"_placeholder\":true,\"num\":0}",
+                                         "[1,{\"num\":9,\"_placeholder\" : true}]",
+                                         "{\"\\u005fplaceholder\":true}",
+                                         "{\"x\":[{}],\"_placeholder\":true,\"num\":0}" };
+    static const char *const others[] = { "{\"_placeholder\":1}", "[\"_placeholder\",true]",
+                                          "{\"placeholder\":true}",
+                                          "\"\\\"_placeholder\\\":true\"" };
+    (void)state;
+    sio_server *io = sim_new(NULL);
+    sio_target all = sio_all(sio_of(io, "/"));
+    sio_value bytes = sio_binary(io, "b", 1);
+    for (size_t i = 0; i < COUNT(fakes); i++) {
+        sio_value fake = sio_parse(io, fakes[i], strlen(fakes[i]));
+        sio_value other = sio_parse(io, others[i], strlen(others[i]));
+        sio_value list = sio_array(io), object = sio_object(io);
+        assert_int_equal(sio_emit(all, "e", "%p", fake), 0);
+        assert_int_equal(sio_emit(all, "e", "%p, %p, %p", other, bytes, other), 0);
+        errno = 0;
+        assert_int_equal(sio_emit(all, "e", "%p, %p", fake, bytes), -1);
+        assert_int_equal(errno, EINVAL);
+        assert_int_equal(sio_emit(all, "e", "{'b': [%p, %p]}", bytes, fake), -1);
+        assert_null(sio_make(io, "[%p, %p]", fake, bytes));
+        assert_int_equal(sio_push(list, "%p", other), 0);
+        assert_int_equal(sio_push(list, "%p, %p", other, bytes), 0);
+        assert_int_equal(sio_push(list, "%p", fake), -1);
+        assert_int_equal(sio_push(list, "%p", bytes), 0);
+        assert_int_equal(sio_count(list), 4);
+        assert_int_equal(sio_set_member(object, "f", "%p", fake), 0);
+        assert_int_equal(sio_set_member(object, "b", "%p", bytes), -1);
+        assert_int_equal(sio_set_member(object, "l", "%p", list), -1);
+        assert_int_equal(sio_emit(all, "e", "%p, %p", list, object), -1);
+        assert_int_equal(sio_emit(all, "e", "%p, %p", list, list), 0);
+    }
+    sim_run_ms(io, 0);
+    assert_non_null(strstr(sim.log, "looks like an attachment"));
+    sim_free(io);
+}
+
 static void json_text_becomes_a_value(void **state)
 {
     (void)state;
@@ -289,10 +426,18 @@ static void json_text_becomes_a_value(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_told),       cmocka_unit_test(arguments_are_looked_at),
-        cmocka_unit_test(booleans_have_a_form),    cmocka_unit_test(scans_say_why_they_stop),
-        cmocka_unit_test(arrays_and_objects_grow), cmocka_unit_test(what_does_not_grow_says_so),
-        cmocka_unit_test(attachments_grow_along),  cmocka_unit_test(json_text_becomes_a_value),
+        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(arguments_are_looked_at),
+        cmocka_unit_test(booleans_have_a_form),
+        cmocka_unit_test(scans_say_why_they_stop),
+        cmocka_unit_test(arrays_and_objects_grow),
+        cmocka_unit_test(what_does_not_grow_says_so),
+        cmocka_unit_test(attachments_grow_along),
+        cmocka_unit_test(json_text_becomes_a_value),
+        cmocka_unit_test(what_looks_like_an_attachment_is_refused_beside_some),
+        cmocka_unit_test(scans_leave_what_is_too_large),
+        cmocka_unit_test(scans_say_that_memory_is_short),
+        cmocka_unit_test(random_scans_keep_to_their_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
