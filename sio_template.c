@@ -442,14 +442,17 @@ void sio_template_write(sio_template *t, const char *template, sio_arguments *ar
 /* The place is told by what stands there. The blank in front of a template is the macro's. */
 int sio_template_fail(const sio_template *t, const char *what, sio_span name)
 {
+    const char *blank = name.n > 0 ? " " : "";
+    int n = name.n < 60 ? (int)name.n : 60;
     if (t->wrong != NULL) {
-        sio_log(&t->io->net, "%s %.*s: template wrong at '%.60s': %s", what,
-                (int)(name.n < 60 ? name.n : 60), name.p, t->at, t->wrong);
+        sio_log(&t->io->net, "template wrong: %s, at '%.60s' (%s%s%.*s)", t->wrong, t->at, what,
+                blank, n, name.p);
         return sio_fail(EINVAL);
     }
     if (t->many) {
-        sio_log(&t->io->net, "%s %.*s: it has more than %d attachments (send fewer in one packet)",
-                what, (int)(name.n < 60 ? name.n : 60), name.p, SIO_ATTACHMENTS_OUT);
+        sio_log(&t->io->net,
+                "too many attachments: more than %d (%s%s%.*s; send fewer in one packet)",
+                SIO_ATTACHMENTS_OUT, what, blank, n, name.p);
         return sio_fail(E2BIG);
     }
     return sio_fail(ENOMEM);
@@ -581,7 +584,8 @@ static int grow(sio_value v, const char *name, const char *template, va_list ap)
         v->blobs = t.blobs, v->n_blobs = t.n_blobs;
     }
     sio_text_free(&text);
-    return good ? 0 : sio_template_fail(&t, what, SIO_NONE);
+    return good ? 0
+                : sio_template_fail(&t, what, (sio_span){ name, name == NULL ? 0 : strlen(name) });
 }
 
 int sio_vpush(sio_value array, const char *template, va_list ap)
@@ -918,7 +922,7 @@ static void scan_one(scanner *s, const sio_value_data *v, int levels)
 static int scanned(const scanner *s, const char *what)
 {
     if (s->wrong != NULL && s->io != NULL)
-        sio_log(&s->io->net, "%s: template wrong at '%.60s': %s", what, s->t, s->wrong);
+        sio_log(&s->io->net, "template wrong: %s, at '%.60s' (%s)", s->wrong, s->t, what);
     if (s->wrong != NULL)
         return sio_fail(EINVAL);
     if (s->stopped != 0)

@@ -379,7 +379,7 @@ static void a_line_is_one_line(void **state)
     sio_server *io = sim_new(NULL);
     assert_int_equal(sio_emit(sio_all(sio_of(io, "/")), "a\n\xc3\xa9", "%s", "\xff"), -1);
     sim_run_ms(io, 0);
-    assert_true(sim_like("event a\\x0a\xc3\xa9: template wrong *", sim.log));
+    assert_true(sim_like("template wrong: *(event a\\x0a\xc3\xa9)*", sim.log));
     sim_free(io);
 }
 

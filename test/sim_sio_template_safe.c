@@ -16,27 +16,27 @@ static int (*const scan)(sio_value v, const char *format, ...) = sio_scan_value;
 static const struct {
     const char *template, *line;
 } mistakes[] = {
-    { "{ok: true}", "event hi: template wrong at 'ok: true}': a member without a name" },
-    { "{'a': nope}", "event hi: template wrong at 'nope}': no JSON" },
-    { "1 2", "event hi: template wrong at '2': no comma between two values" },
-    { "'a' 'b'", "event hi: template wrong at ''b'': no comma between two values" },
-    { "[1", "event hi: template wrong at '': a bracket that is not closed" },
-    { "1,", "event hi: template wrong at '': a comma without a value behind it" },
-    { ", 1", "event hi: template wrong at ', 1': a comma without a value before it" },
-    { "{'a': }", "event hi: template wrong at '}': a value is missing" },
-    { "]", "event hi: template wrong at ']': a bracket that closes none of its kind" },
-    { "'a", "event hi: template wrong at ''a': a quote that does not end" },
-    { "'\\x'", "event hi: template wrong at ''\\x'': no escape of JSON" },
-    { "{'a' 1}", "event hi: template wrong at ''a' 1}': a name without a colon" },
-    { "%c", "event hi: template wrong at '%c': no conversion of ours, or not in this place" },
-    { "%x", "event hi: template wrong at '%x': no conversion of ours, or not in this place" },
-    { "%e", "event hi: template wrong at '%e': no conversion of ours, or not in this place" },
-    { "%10s", "event hi: template wrong at '%10s': no conversion of ours, or not in this place" },
-    { "%-3d", "event hi: template wrong at '%-3d': no conversion of ours, or not in this place" },
-    { "%%", "event hi: template wrong at '%%': %% stands inside quotes alone" },
-    { "!%d", "event hi: template wrong at '!%d': !! stands before %d alone" },
-    { "!!'a'", "event hi: template wrong at '!!'a'': !! stands before %d alone" },
-    { "!!%s", "event hi: template wrong at '!!%s': !! stands before %d alone" },
+    { "{ok: true}", "template wrong: a member without a name, at 'ok: true}' (event hi)" },
+    { "{'a': nope}", "template wrong: no JSON, at 'nope}' (event hi)" },
+    { "1 2", "template wrong: no comma between two values, at '2' (event hi)" },
+    { "'a' 'b'", "template wrong: no comma between two values, at ''b'' (event hi)" },
+    { "[1", "template wrong: a bracket that is not closed, at '' (event hi)" },
+    { "1,", "template wrong: a comma without a value behind it, at '' (event hi)" },
+    { ", 1", "template wrong: a comma without a value before it, at ', 1' (event hi)" },
+    { "{'a': }", "template wrong: a value is missing, at '}' (event hi)" },
+    { "]", "template wrong: a bracket that closes none of its kind, at ']' (event hi)" },
+    { "'a", "template wrong: a quote that does not end, at ''a' (event hi)" },
+    { "'\\x'", "template wrong: no escape of JSON, at ''\\x'' (event hi)" },
+    { "{'a' 1}", "template wrong: a name without a colon, at ''a' 1}' (event hi)" },
+    { "%c", "template wrong: no conversion of ours, or not in this place, at '%c' (event hi)" },
+    { "%x", "template wrong: no conversion of ours, or not in this place, at '%x' (event hi)" },
+    { "%e", "template wrong: no conversion of ours, or not in this place, at '%e' (event hi)" },
+    { "%10s", "template wrong: no conversion of ours, or not in this place, at '%10s' (event hi)" },
+    { "%-3d", "template wrong: no conversion of ours, or not in this place, at '%-3d' (event hi)" },
+    { "%%", "template wrong: %% stands inside quotes alone, at '%%' (event hi)" },
+    { "!%d", "template wrong: !! stands before %d alone, at '!%d' (event hi)" },
+    { "!!'a'", "template wrong: !! stands before %d alone, at '!!'a'' (event hi)" },
+    { "!!%s", "template wrong: !! stands before %d alone, at '!!%s' (event hi)" },
 };
 
 /* Nothing is sent, errno is EINVAL, and one line says which event and where. */
@@ -77,12 +77,12 @@ static void arguments_are_looked_at(void **state)
     const char *volatile none = NULL;
     void *text = (void *)(uintptr_t) "hello";
     assert_non_null(
-        strstr(told(io, emit(sio_all(ns), "a", "%s", none)), "'%s': %s was given NULL"));
+        strstr(told(io, emit(sio_all(ns), "a", "%s", none)), "%s was given NULL, at '%s' (event a)"));
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "b", "[%s]", "\xff")),
-                           "event b: template wrong at '%s]': text that is not UTF-8"));
+                           "template wrong: text that is not UTF-8, at '%s]' (event b)"));
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "\xff", "")), "not UTF-8"));
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "c", "1, %p", text)),
-                           "event c: template wrong at '%p': %p was given what is no sio_value"));
+                           "template wrong: %p was given what is no sio_value, at '%p' (event c)"));
     text = (void *)(uintptr_t) "";
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "d", "%p", text)), "event d"));
     assert_non_null(
@@ -115,7 +115,7 @@ static void arguments_are_looked_at(void **state)
     assert_int_equal(sio_request(sio_timeout(sio_all(ns), 5), NULL, NULL, "q", ""), -1);
     assert_null(sio_make(io, "1, 2"));
     sim_run_ms(io, 2000);
-    assert_string_equal(sim.log, "sio_make : template wrong at '': not one value");
+    assert_string_equal(sim.log, "template wrong: not one value, at '' (sio_make)");
     sim_free(io);
 }
 
@@ -199,7 +199,8 @@ static void scans_say_why_they_stop(void **state)
     sim_run_ms(io, 2000);
     scan(sio_make(io, "{}"), "{'n' %d}", name);
     sim_run_ms(io, 0);
-    assert_string_equal(sim.log, "sio_scan_value: template wrong at '%d}': a name without a colon");
+    assert_string_equal(sim.log,
+                        "template wrong: a name without a colon, at '%d}' (sio_scan_value)");
     sim_free(io);
 }
 
