@@ -5,7 +5,7 @@
 
 #include "eio.h"
 
-/* ---- sio_value.c: values; sio_template.c: the templates of sio_emit and sio_scan ---------------------------- */
+/* ---- sio_value.c: values; sio_template.c, sio_scan.c: the templates of sio_emit and sio_scan ---------------- */
 
 enum {
     SIO_VALUE_JSON,
@@ -81,7 +81,19 @@ int sio_template_fail(const sio_template *t, const char *what, sio_span name);
 sio_value sio_template_make(sio_server *io, const char *what, const char *template,
                             sio_arguments *args);
 void sio_template_value(sio_template *t, sio_value v);  // writes one value
-bool sio_value_is(const void *p);                       // it points at a value
+
+/* "%" [.precision] [length] letter; of a scan "%" [width] [length] letter. */
+typedef struct sio_conversion {
+    int number;   // precision or width; -1: none
+    bool star;    // the precision is an argument
+    char length;  // h, H (hh), l, L (ll), j, z, t or 0
+    char kind;  // d, u, f, s, p (of a scan) or %; 0: it is none, or not with what stands before it
+} sio_conversion;
+
+size_t sio_conversion_read(const char *p, bool scanning,
+                           sio_conversion *c);  // behind '%'; the bytes
+
+bool sio_value_is(const void *p);  // it points at a value
 sio_value_data sio_value_of(sio_server *io, sio_span json);
 /* Walks an array or object, or what is spread. */
 sio_json_walk sio_value_walk(const sio_value_data *v);

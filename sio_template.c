@@ -1,11 +1,10 @@
-/* sio_template.c - the templates of sio_emit and sio_scan: printf and scanf with JSON around
+/* sio_template.c - the templates of sio_emit: printf with JSON around; and values that grow by them
  * SPDX-License-Identifier: MIT
  *
  *     sio_emit(to, "hi", "{'user': %s, 'n': [%d, %p]}", name, 7, value)
- *     sio_scan(event, "{'user': %64s, 'n': [%d]}", name, &n)
  *
- * A template is JSON with conversions in the places of values. When it writes, it is checked as it
- * goes by a small grammar of its own. Where the writer stands on its level:
+ * A template is JSON with conversions in the places of values. It is checked as it is written, by a
+ * small grammar of its own. Where the writer stands on its level:
  *
  *     at the top,           START --value--> AFTER --","--> NEXT
  *     in an array                              ^              |
@@ -18,8 +17,6 @@
  * "{" and "[" begin where a value may, and go up to a level in START; "}" and "]" come in START or
  * AFTER, and go down to the level below, which is AFTER then: all of it was a value there.
  *
- * When it scans, it walks the value beside itself and stops where they differ.
- *
  * What holds here:
  *  - What is written is JSON values, separated by commas, or t->wrong says why not: nobody sends it
  *    then, and the log shows where in the template it was.
@@ -27,52 +24,45 @@
 #include "sio_core.h"
 
 #include <errno.h>
-#include <float.h>
 
-enum {
-    MAX_LEVELS = 64,  // of a template that writes: one bit each
-    MAX_SCAN = 16     // of one that scans, which recurses over its own levels
-};
+enum { MAX_LEVELS = 64 };  // of a template: one bit each
 
 /* ---- Conversions --------------------------------------------------------------------------------- */
 
-/* "%" [.precision] [length] letter; of a scan "%" [width] [length] letter. */
-typedef struct conversion {
-    int number;   // precision or width; -1: none
-    bool star;    // the precision is an argument
-    char length;  // h, H (hh), l, L (ll), j, z, t or 0
-    char letter;
-} conversion;
-
-static bool is_digit(char c)
+/* Of the letter, with what stands before it. */
+static char kind_of(const sio_conversion *c, char letter, bool scanning)
 {
-    return c >= '0' && c <= '9';
+    switch (letter) {
+    case 'd':
+    case 'i':
+        return c->number < 0 ? 'd' : '\0';
+    case 'u':
+        return c->number < 0 ? 'u' : '\0';
+    case 'f':
+    case 'g':
+        return (c->length == 0 || c->length == 'l') && (c->number < 0 || !scanning) ? 'f' : '\0';
+    case 's':
+        return c->length == 0 && (c->number >= 0 || !scanning) ? 's' : '\0';
+    default:
+        return c->length == 0 && c->number < 0 && letter == (scanning ? 'p' : '%') ? letter : '\0';
+    }
 }
 
-static bool is_integer(char letter)
-{
-    return letter == 'd' || letter == 'i' || letter == 'u';
-}
-
-static bool is_fraction(char letter)
-{
-    return letter == 'f' || letter == 'g';
-}
-
-/* Reads a conversion behind its '%'. Returns the bytes. */
-static size_t read_conversion(const char *p, bool scanning, conversion *c)
+/* What the letter may not have before it would be ignored, or worse, take the wrong argument: then the
+ * kind is 0. */
+size_t sio_conversion_read(const char *p, bool scanning, sio_conversion *c)
 {
     const char *start = p;
-    *c = (conversion){ .number = -1 };
+    *c = (sio_conversion){ .number = -1 };
     if (!scanning && *p == '.') {
         p++;
         c->star = *p == '*';
         p += c->star;
         c->number = 0;
     }
-    if (scanning && is_digit(*p))
+    if (scanning && sio_is_digit(*p))
         c->number = 0;
-    for (; c->number >= 0 && is_digit(*p) && c->number < 100000000; p++)
+    for (; c->number >= 0 && sio_is_digit(*p) && c->number < 100000000; p++)
         c->number = c->number * 10 + (*p - '0');
     if (*p == 'l' || *p == 'h' || *p == 'j' || *p == 'z' || *p == 't') {
         c->length = *p++;
@@ -81,24 +71,11 @@ static size_t read_conversion(const char *p, bool scanning, conversion *c)
             p++;
         }
     }
-    c->letter = *p;
+    c->kind = kind_of(c, *p, scanning);
     return (size_t)(p - start) + (*p != '\0');
 }
 
-/* Whether the letter may have what stands before it. What it may not have would be ignored, or worse,
- * take the wrong argument. */
-static bool is_conversion(const conversion *c, bool scanning)
-{
-    if (is_integer(c->letter))
-        return c->number < 0;
-    if (is_fraction(c->letter))
-        return (c->length == 0 || c->length == 'l') && (c->number < 0 || !scanning);
-    if (c->letter == 's')
-        return c->length == 0 && (c->number >= 0 || !scanning);
-    return c->length == 0 && c->number < 0 && c->letter == (scanning ? 'p' : '%');
-}
-
-static int64_t take_signed(const conversion *c, va_list *ap)
+static int64_t take_signed(const sio_conversion *c, va_list *ap)
 {
     switch (c->length) {
     case 'l':
@@ -119,7 +96,7 @@ static int64_t take_signed(const conversion *c, va_list *ap)
     }
 }
 
-static uint64_t take_unsigned(const conversion *c, va_list *ap)
+static uint64_t take_unsigned(const sio_conversion *c, va_list *ap)
 {
     switch (c->length) {
     case 'l':
@@ -159,7 +136,7 @@ static size_t whole_letters(const char *p, size_t n)
 }
 
 /* With a precision nothing behind it is looked at: there may be no NUL. */
-static void put_string(sio_template *t, const conversion *c, bool quoted, va_list *ap)
+static void put_string(sio_template *t, const sio_conversion *c, bool quoted, va_list *ap)
 {
     int most = c->star ? va_arg(*ap, int) : c->number;
     const char *text = va_arg(*ap, const char *);
@@ -178,18 +155,17 @@ static void put_string(sio_template *t, const conversion *c, bool quoted, va_lis
 }
 
 /* Writes what a conversion stands for; quoted: inside a string of the template. */
-static void put_conversion(sio_template *t, const conversion *c, bool quoted, va_list *ap)
+static void put_conversion(sio_template *t, const sio_conversion *c, bool quoted, va_list *ap)
 {
     int64_t i;
-    wrong_if(t, !is_conversion(c, false), "no conversion of ours, or not in this place");
+    wrong_if(t, c->kind == '\0', "no conversion of ours, or not in this place");
     if (t->wrong != NULL)
         return;
-    switch (c->letter) {
+    switch (c->kind) {
     case 's':
         put_string(t, c, quoted, ap);
         break;
     case 'd':
-    case 'i':
         i = take_signed(c, ap);
         if (i < 0)
             sio_put(t->sink, "-", 1);
@@ -198,7 +174,6 @@ static void put_conversion(sio_template *t, const conversion *c, bool quoted, va
     case 'u':
         sio_put_number(t->sink, take_unsigned(c, ap));
         break;
-    case 'g':
     case 'f':
         i = c->star ? va_arg(*ap, int) : c->number;
         sio_json_put_number(t->sink, va_arg(*ap, double), (int)i);
@@ -264,8 +239,8 @@ static const char *put_quoted(sio_template *t, const char *p, char quote, va_lis
         sio_json_put_escaped(t->sink, p, n);
         p += n;
         if (*p == '%') {
-            conversion c;
-            p += 1 + read_conversion(p + 1, false, &c);
+            sio_conversion c;
+            p += 1 + sio_conversion_read(p + 1, false, &c);
             put_conversion(t, &c, true, ap);
         } else if (*p == '\\') {
             size_t size = escape_size(p);
@@ -290,8 +265,8 @@ static const char *put_string_token(sio_template *t, grammar *g, const char *p, 
     wrong_if(t, g->state == AFTER, "no comma between two values");
     put_comma(t, g);
     if (*p == '%') {
-        conversion c;
-        end += read_conversion(p + 1, false, &c);
+        sio_conversion c;
+        end += sio_conversion_read(p + 1, false, &c);
         put_conversion(t, &c, false, ap);
     } else {
         end = put_quoted(t, p + 1, *p, ap);
@@ -331,13 +306,13 @@ static void put_value_token(sio_template *t, grammar *g, sio_value v)
 
 static const char *put_percent(sio_template *t, grammar *g, const char *p, va_list *ap)
 {
-    conversion c;
+    sio_conversion c;
     if (p[1] == 'p') {
         put_value_token(t, g, va_arg(*ap, sio_value));
         return p + 2;
     }
-    size_t n = read_conversion(p + 1, false, &c);
-    if (c.letter == 's')
+    size_t n = sio_conversion_read(p + 1, false, &c);
+    if (c.kind == 's')
         return put_string_token(t, g, p, ap);
     before_value(t, g);
     put_conversion(t, &c, false, ap);
@@ -348,10 +323,10 @@ static const char *put_percent(sio_template *t, grammar *g, const char *p, va_li
 /* "!!%d": true or false. */
 static const char *put_boolean(sio_template *t, grammar *g, const char *p, va_list *ap)
 {
-    conversion c = { .letter = '\0' };
-    size_t n = strncmp(p, "!!%", 3) == 0 ? 3 + read_conversion(p + 3, false, &c) : 1;
+    sio_conversion c = { .kind = '\0' };
+    size_t n = strncmp(p, "!!%", 3) == 0 ? 3 + sio_conversion_read(p + 3, false, &c) : 1;
     before_value(t, g);
-    wrong_if(t, !is_integer(c.letter) || !is_conversion(&c, false), "!! stands before %d alone");
+    wrong_if(t, c.kind != 'd' && c.kind != 'u', "!! stands before %d alone");
     if (t->wrong == NULL)
         sio_put_text(t->sink, take_unsigned(&c, ap) != 0 ? "true" : "false");
     after_value(g);
@@ -612,361 +587,6 @@ int(sio_set_member)(sio_value object, const char *name, const char *template, ..
     va_list ap;
     va_start(ap, template);
     int result = sio_vset_member(object, name, template, ap);
-    va_end(ap);
-    return result;
-}
-
-/* ---- Scanning ------------------------------------------------------------------------------------ */
-
-typedef struct scanner {
-    const char *t;  // where in the template
-    sio_arguments args;
-    sio_server *io;  // NULL: of a constant
-    int stored;
-    int stopped;  // why a value was not stored: ENOENT, EDOM, ERANGE, ENOMEM; 0: all were so far
-    const char *wrong;  // why the template is none; NULL: it is one, as far as it was read
-} scanner;
-
-static void scan_wrong_if(scanner *s, bool wrong, const char *why)
-{
-    if (wrong && s->wrong == NULL)
-        s->wrong = why;
-}
-
-static void skip_blanks(scanner *s)
-{
-    while (*s->t == ' ' || *s->t == '\n')
-        s->t++;
-}
-
-/* A number's value, when it is an integer of 64 bits: two's complement where it is negative. */
-static bool read_integer(sio_span s, bool *negative, uint64_t *out)
-{
-    int64_t i;
-    *negative = s.p[0] == '-';
-    if (sio_json_integer(s, &i)) {
-        *out = (uint64_t)i;
-        return true;
-    }
-    uint64_t v = 0;
-    size_t k = 0;
-    for (; k < s.n && is_digit(s.p[k]); k++) {
-        uint64_t digit = (uint64_t)(s.p[k] - '0');
-        if (v > (UINT64_MAX - digit) / 10)
-            return false;
-        v = v * 10 + digit;
-    }
-    double d = k == s.n ? 0 : sio_json_number(s);
-    if (k < s.n && !(d >= 9223372036854775808.0 && d < 18446744073709551616.0))
-        return false;
-    *out = k == s.n ? v : (uint64_t)d;
-    return true;
-}
-
-static size_t size_of(char length)
-{
-    switch (length) {
-    case 'H':
-        return sizeof(char);
-    case 'h':
-        return sizeof(short);
-    case 'l':
-        return sizeof(long);
-    case 'L':
-        return sizeof(long long);
-    case 'j':
-        return sizeof(intmax_t);
-    case 'z':
-        return sizeof(size_t);
-    case 't':
-        return sizeof(ptrdiff_t);
-    default:
-        return sizeof(int);
-    }
-}
-
-static void store(void *out, size_t size, uint64_t v)
-{
-    switch (size) {  // a signed type has the same place and form
-    case 1:
-        memcpy(out, &(uint8_t){ (uint8_t)v }, size);
-        break;
-    case 2:
-        memcpy(out, &(uint16_t){ (uint16_t)v }, size);
-        break;
-    case 4:
-        memcpy(out, &(uint32_t){ (uint32_t)v }, size);
-        break;
-    default:
-        memcpy(out, &v, size);
-    }
-}
-
-/* What does not fit its type is not stored: cut off, it would be another number. */
-static bool store_integer(const conversion *c, sio_span text, va_list *ap)
-{
-    bool negative;
-    uint64_t v;
-    size_t size = size_of(c->length);
-    if (!read_integer(text, &negative, &v))
-        return false;
-    uint64_t most = UINT64_MAX >> (64 - 8 * size), high = most - most / 2;  // its highest bit
-    if (negative ? c->letter == 'u' && v != 0 : v > (c->letter == 'u' ? most : most / 2))
-        return false;
-    if (negative && 0 - v > high)
-        return false;
-    store(va_arg(*ap, void *), size, v);
-    return true;
-}
-
-static bool store_string(scanner *s, const conversion *c, sio_span v)
-{
-    char *out = va_arg(s->args.ap, char *);
-    sio_value_data whole = sio_value_of(s->io, v);
-    size_t n;
-    if ((v.n - 2) / 6 > (size_t)c->number)
-        return false;
-    const char *text = sio_text(&whole, &n);
-    if (text == NULL)
-        s->stopped = ENOMEM;
-    if (text == NULL || n > (size_t)c->number || memchr(text, '\0', n) != NULL)
-        return false;
-    memcpy(out, text, n + 1);
-    return true;
-}
-
-static bool store_fraction(const conversion *c, sio_span text, va_list *ap)
-{
-    double d = sio_json_number(text), most = c->length == 'l' ? DBL_MAX : FLT_MAX;
-    if (d > most || d < -most)
-        return false;
-    if (c->length == 'l')
-        *va_arg(*ap, double *) = d;
-    else
-        *va_arg(*ap, float *) = (float)d;
-    return true;
-}
-
-/* A constant, which belongs to no server, is handed on as it is; other values may live in the walk. */
-static bool store_value(scanner *s, const sio_value_data *v)
-{
-    sio_value value = (sio_value)(uintptr_t)v;
-    if (s->io != NULL)
-        value = sio_value_new(s->io, v->kind, (sio_span){ v->p, v->n }, v->blobs, v->n_blobs);
-    if (value == NULL)
-        s->stopped = ENOMEM;
-    else
-        *va_arg(s->args.ap, sio_value *) = value;
-    return value != NULL;
-}
-
-/* Whether the value is of the kind that the conversion takes. */
-static bool is_of_kind(const conversion *c, const sio_value_data *v)
-{
-    if (c->letter == 'p')
-        return true;
-    if (v->kind != SIO_VALUE_JSON || v->n == 0)
-        return false;
-    return c->letter == 's' ? v->p[0] == '"' : v->p[0] == '-' || is_digit(v->p[0]);
-}
-
-/* A conversion takes the value, or the scan stops. */
-static void scan_conversion(scanner *s, const sio_value_data *v)
-{
-    conversion c;
-    size_t n = 1 + read_conversion(s->t + 1, true, &c);
-    scan_wrong_if(s, !is_conversion(&c, true), "no conversion of ours");
-    if (s->wrong != NULL)
-        return;
-    s->t += n;
-    bool fits = false;
-    if (v == NULL || !is_of_kind(&c, v))
-        s->stopped = v == NULL ? ENOENT : EDOM;
-    else if (c.letter == 'p')
-        fits = store_value(s, v);
-    else if (c.letter == 's')
-        fits = store_string(s, &c, (sio_span){ v->p, v->n });
-    else if (is_fraction(c.letter))
-        fits = store_fraction(&c, (sio_span){ v->p, v->n }, &s->args.ap);
-    else
-        fits = store_integer(&c, (sio_span){ v->p, v->n }, &s->args.ap);
-    if (!fits && s->stopped == 0)
-        s->stopped = ERANGE;
-    s->stored += fits;
-}
-
-/* "!!%d" takes true and false alone. */
-static void scan_boolean(scanner *s, const sio_value_data *v)
-{
-    conversion c = { .letter = '\0' };
-    size_t n = strncmp(s->t, "!!%", 3) == 0 ? 3 + read_conversion(s->t + 3, true, &c) : 0;
-    scan_wrong_if(s, !is_integer(c.letter) || !is_conversion(&c, true),
-                  "!! stands before %d alone");
-    if (s->wrong != NULL)
-        return;
-    s->t += n;
-    enum sio_type type = sio_type((sio_value)(uintptr_t)v);
-    if (v == NULL || (type != SIO_TRUE && type != SIO_FALSE)) {
-        s->stopped = v == NULL ? ENOENT : EDOM;
-        return;
-    }
-    store(va_arg(s->args.ap, void *), size_of(c.length), type == SIO_TRUE);
-    s->stored++;
-}
-
-/* What a template has in the place of an optional member that is not there: its conversions are
- * counted as stored, and their arguments are left as they are. */
-static void scan_absent(scanner *s)
-{
-    int levels = 0;
-    do {
-        conversion c;
-        const char *quote = *s->t == '\'' || *s->t == '"' ? strchr(s->t + 1, *s->t) : NULL;
-        if (quote != NULL) {
-            s->t = quote;
-        } else if (*s->t == '%') {
-            s->t += read_conversion(s->t + 1, true, &c);
-            scan_wrong_if(s, !is_conversion(&c, true), "no conversion of ours");
-            (void)va_arg(s->args.ap, void *);
-            s->stored++;
-        }
-        levels += *s->t == '{' || *s->t == '[';
-        levels -= *s->t == '}' || *s->t == ']';
-        scan_wrong_if(s, *s->t == '\0', "a bracket that is not closed");
-        s->t += s->wrong == NULL;
-    } while (s->wrong == NULL &&
-             (levels > 0 || (*s->t != '\0' && strchr(",}] \n", *s->t) == NULL)));
-}
-
-static void scan_one(scanner *s, const sio_value_data *v, int levels);
-
-/* A member's name of the template, with the value that it has in v: *member, unless there is none.
- * Returns whether the template goes on with the value; an optional one that is absent is over. */
-static bool scan_name(scanner *s, const sio_value_data *v, sio_value_data *member)
-{
-    char quote = *s->t;
-    size_t n = quote == '\'' || quote == '"' ? strcspn(s->t + 1, quote == '"' ? "\"" : "'") : 0;
-    scan_wrong_if(s, n == 0 || s->t[n + 1] != quote, "a member without a name");
-    if (s->wrong != NULL)
-        return false;
-    sio_span found = sio_value_member((sio_span){ v->p, v->n }, s->t + 1, n);
-    s->t += n + 2;
-    bool optional = *s->t == '?';
-    s->t += optional;
-    skip_blanks(s);
-    scan_wrong_if(s, *s->t != ':', "a name without a colon");
-    s->t += *s->t == ':';
-    skip_blanks(s);
-    *member = *v;
-    member->p = found.p, member->n = found.n;
-    if (!optional || s->wrong != NULL || (found.p != NULL && sio_type(member) != SIO_NULL))
-        return s->wrong == NULL;
-    scan_absent(s);
-    return false;
-}
-
-/* Behind a value there is a comma, or what closes the list. */
-static void scan_comma(scanner *s, char close)
-{
-    if (s->wrong != NULL || s->stopped != 0)
-        return;
-    skip_blanks(s);
-    scan_wrong_if(s, *s->t != ',' && *s->t != close, "no comma between two values");
-    s->t += *s->t == ',';
-    skip_blanks(s);
-}
-
-/* Elements go side by side with those of the value; members are looked up, since their order is the
- * client's. What the value has besides is ignored. */
-static void scan_container(scanner *s, const sio_value_data *v, int levels)
-{
-    char close = *s->t == '{' ? '}' : ']';
-    if (v == NULL || sio_type((sio_value)(uintptr_t)v) != (close == '}' ? SIO_OBJECT : SIO_ARRAY)) {
-        s->stopped = v == NULL ? ENOENT : EDOM;
-        return;
-    }
-    sio_json_walk w = sio_value_walk(v);
-    s->t++;
-    skip_blanks(s);
-    while (*s->t != close && s->wrong == NULL && s->stopped == 0) {
-        sio_value_data element = *v;
-        element.kind = SIO_VALUE_JSON;  // v may be spread
-        sio_span name;
-        sio_span text = SIO_NONE;
-        bool go_on = true;
-        if (close == '}')
-            go_on = scan_name(s, v, &element);
-        else
-            element.p = sio_json_next(&w, &name, &text) ? text.p : NULL, element.n = text.n;
-        if (go_on)
-            scan_one(s, element.p == NULL ? NULL : &element, levels - 1);
-        scan_comma(s, close);
-    }
-    s->t += *s->t == close;
-}
-
-static void scan_one(scanner *s, const sio_value_data *v, int levels)
-{
-    skip_blanks(s);
-    if (*s->t == '%')
-        scan_conversion(s, v);
-    else if (*s->t == '!')
-        scan_boolean(s, v);
-    else if ((*s->t == '{' || *s->t == '[') && levels > 0)
-        scan_container(s, v, levels);
-    else
-        scan_wrong_if(s, true, "no conversion, '{' or '['");
-}
-
-/* Returns what sio_scan does. */
-static int scanned(const scanner *s, const char *what)
-{
-    if (s->wrong != NULL && s->io != NULL)
-        sio_log(&s->io->net, "template wrong: %s, at '%.60s' (%s)", s->wrong, s->t, what);
-    if (s->wrong != NULL)
-        return sio_fail(EINVAL);
-    if (s->stopped != 0)
-        errno = s->stopped;
-    return s->stored;
-}
-
-int sio_vscan_value(sio_value v, const char *template, va_list ap)
-{
-    const sio_value_data *data = v == NULL ? sio_null() : v;
-    scanner s = { .t = template, .io = data->io };
-    va_copy(s.args.ap, ap);
-    scan_one(&s, data, MAX_SCAN);
-    va_end(s.args.ap);
-    return scanned(&s, "sio_scan_value");
-}
-
-int(sio_scan_value)(sio_value v, const char *template, ...)
-{
-    va_list ap;
-    va_start(ap, template);
-    int result = sio_vscan_value(v, template, ap);
-    va_end(ap);
-    return result;
-}
-
-int sio_vscan(sio_event *event, const char *template, va_list ap)
-{
-    scanner s = { .t = template, .io = event->io };
-    va_copy(s.args.ap, ap);
-    skip_blanks(&s);
-    for (size_t i = 0; s.wrong == NULL && s.stopped == 0 && *s.t != '\0'; i++) {
-        scan_one(&s, sio_arg(event, i), MAX_SCAN);
-        scan_comma(&s, '\0');
-    }
-    va_end(s.args.ap);
-    return scanned(&s, "sio_scan");
-}
-
-int(sio_scan)(sio_event *event, const char *template, ...)
-{
-    va_list ap;
-    va_start(ap, template);
-    int result = sio_vscan(event, template, ap);
     va_end(ap);
     return result;
 }

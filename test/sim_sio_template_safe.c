@@ -1,5 +1,4 @@
-/* sim_sio_template_safe.c - what is wrong with a template is refused and told; booleans, optional
- * members, values that grow
+/* sim_sio_template_safe.c - what is wrong with a template is refused and told; values that grow
  * SPDX-License-Identifier: MIT */
 #include "lib.h"
 #include "sim.h"
@@ -9,7 +8,6 @@
 /* Templates that a compiler can't check. */
 static int (*const emit)(sio_target t, const char *event, const char *format, ...) = sio_emit;
 static int (*const add)(sio_value array, const char *format, ...) = sio_push;
-static int (*const scan)(sio_value v, const char *format, ...) = sio_scan_value;
 
 /* ---- What is wrong is heard ------------------------------------------------------------------ */
 
@@ -76,8 +74,8 @@ static void arguments_are_looked_at(void **state)
     sio_namespace *ns = sio_of(io, "/");
     const char *volatile none = NULL;
     void *text = (void *)(uintptr_t) "hello";
-    assert_non_null(
-        strstr(told(io, emit(sio_all(ns), "a", "%s", none)), "%s was given NULL, at '%s' (event a)"));
+    assert_non_null(strstr(told(io, emit(sio_all(ns), "a", "%s", none)),
+                           "%s was given NULL, at '%s' (event a)"));
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "b", "[%s]", "\xff")),
                            "template wrong: text that is not UTF-8, at '%s]' (event b)"));
     assert_non_null(strstr(told(io, sio_emit(sio_all(ns), "\xff", "")), "not UTF-8"));
@@ -116,181 +114,6 @@ static void arguments_are_looked_at(void **state)
     assert_null(sio_make(io, "1, 2"));
     sim_run_ms(io, 2000);
     assert_string_equal(sim.log, "template wrong: not one value, at '' (sio_make)");
-    sim_free(io);
-}
-
-/* ---- Booleans and optional members ------------------------------------------------------------- */
-
-static void booleans_have_a_form(void **state)
-{
-    (void)state;
-    sio_server *io = sim_new(NULL);
-    sio_value v = sio_make(io, "[!!%d, {'a': !!%d}, !!%ld, !!%u]", 0, -7, 2L, 0u);
-    assert_string_equal(sim_json(v), "[false,{\"a\":true},true,false]");
-    int no = 9, yes = 9;
-    signed char small = 9;
-    long more = 9;
-    assert_int_equal(
-        sio_scan_value(v, "[!!%d, {'a': !!%d}, !!%ld, !!%hhd]", &no, &yes, &more, &small), 4);
-    assert_int_equal(no, 0);
-    assert_int_equal(yes, 1);
-    assert_int_equal(more, 1);
-    assert_int_equal(small, 0);
-    assert_int_equal(sio_scan_value(sio_make(io, "1"), "!!%d", &yes), 0);
-    assert_int_equal(errno, EDOM);
-    assert_int_equal(scan(v, " [!%d]", &yes), -1);
-    assert_int_equal(scan(v, " [!!%s]", &yes), -1);
-    sim_free(io);
-}
-
-static const struct {
-    const char *rule, *json, *template;
-    int stored, error;
-} scans[] = {
-    { "absent, optional", "{}", "{'n'?: %d}", 1, 0 },
-    { "null, optional", "{\"n\":null}", "{'n'?: %d}", 1, 0 },
-    { "there, optional", "{\"n\":7}", "{'n'?: %d}", 1, 0 },
-    { "another type, optional", "{\"n\":\"7\"}", "{'n'?: %d}", 0, EDOM },
-    { "absent, with more behind", "{\"m\":7}", "{'n'?: %d, 'm': %d}", 2, 0 },
-    { "a whole object is absent", "{\"m\":7}", "{'o'?: {'a}': [%d, {}], 'b': !!%d}, 'm': %d}", 3,
-      0 },
-    { "brackets in names", "{\"m\":7}", "{'n'?: {'}': %d, \"'{\": [%d]}, 'm': %d}", 3, 0 },
-    { "a percent sign in a name", "{\"m\":7}", "{'n'?: {'50%': %d}, 'm': %d}", 2, 0 },
-    { "lists in lists", "{\"m\":7}", "{'n'?: [[%d], [], {'a'?: !!%d}], 'm': %d}", 3, 0 },
-    { "blanks all over", "{\"m\":7}", "{ 'n'? : { 'a' : %d } , 'm' : %d }", 2, 0 },
-    { "null in the middle", "{\"n\":null,\"m\":7}", "{'n'?: {'a': {'b': %d}}, 'm': %d}", 2, 0 },
-    { "absent in one that is there", "{\"n\":{},\"m\":7}", "{'n'?: {'a'?: [%d]}, 'm': %d}", 2, 0 },
-    { "a blank before the colon", "{}", "{'n'? : %d }", 1, 0 },
-    { "absent", "{}", "{'n': %d}", 0, ENOENT },
-    { "too few elements", "[1]", "[%d, %d]", 1, ENOENT },
-    { "another type", "[true]", "[%d]", 0, EDOM },
-    { "text for a number", "[\"1\"]", "[%d]", 0, EDOM },
-    { "a number, and no integer", "[1.5]", "[%d]", 0, ERANGE },
-    { "too large", "[3000000000]", "[%d]", 0, ERANGE },
-    { "no object", "[1]", "[{'a': %d}]", 0, EDOM },
-    { "an object that is absent", "[]", "[{'a': %d}]", 0, ENOENT },
-    { "a number for a boolean", "[1]", "[!!%d]", 0, EDOM },
-    { "a boolean that is absent", "[]", "[!!%d]", 0, ENOENT },
-    { "no conversion", "{}", "{'n'?: %c}", -1, EINVAL },
-    { "an optional value that does not end", "{}", "{'n'?: [%d", -1, EINVAL },
-    { "a quote that does not end", "{}", "{'n'?: ['%d", -1, EINVAL },
-    { "a question mark alone", "{}", "{?: %d}", -1, EINVAL },
-};
-
-static void scans_say_why_they_stop(void **state)
-{
-    (void)state;
-    sio_server *io = sim_new(NULL);
-    for (size_t i = 0; i < COUNT(scans); i++) {
-        int a = -1, b = -1, c = -1;
-        sio_value v = sio_parse(io, scans[i].json, strlen(scans[i].json));
-        errno = 0;
-        int stored = scan(v, scans[i].template, &a, &b, &c);
-        if (stored != scans[i].stored || errno != scans[i].error)
-            fail_msg("%s: %d, errno %d", scans[i].rule, stored, errno);
-        const int *last = stored == 1 ? &a : stored == 2 ? &b : &c;
-        bool there = strchr(scans[i].json, '7') != NULL && scans[i].error == 0;
-        if (stored > 0 && scans[i].error == 0)
-            assert_int_equal(*last, there ? 7 : -1);
-    }
-    char name[5] = "";
-    assert_int_equal(sio_scan_value(sio_make(io, "'12345'"), "%4s", name), 0);
-    assert_int_equal(errno, ERANGE);
-    sim_run_ms(io, 2000);
-    scan(sio_make(io, "{}"), "{'n' %d}", name);
-    sim_run_ms(io, 0);
-    assert_string_equal(sim.log,
-                        "template wrong: a name without a colon, at '%d}' (sio_scan_value)");
-    sim_free(io);
-}
-
-static void scans_leave_what_is_too_large(void **state)
-{
-    double d = 7;
-    float f = 7;
-    (void)state;
-    sio_server *io = sim_new(NULL);
-    sio_value v = sio_make(io, "[3.4e38, 1e39, -1e39, 1e400, -1e400]");
-    assert_int_equal(sio_scan_value(v, "[%f]", &f), 1);
-    assert_true(f > 3.3e38f);
-    assert_int_equal(sio_scan_value(sio_at(v, 2), "%lf", &d), 1);
-    assert_true(d < 0);
-    for (size_t i = 1; i < 5; i++) {
-        errno = 0;
-        assert_int_equal(sio_scan_value(sio_at(v, i), "%f", &f), 0);
-        assert_int_equal(errno, ERANGE);
-        errno = 0;
-        assert_int_equal(sio_scan_value(sio_at(v, i), "%lf", &d), i < 3);
-        assert_int_equal(errno, i < 3 ? 0 : ERANGE);
-    }
-    assert_true(f > 3.3e38f && d < 0 && d > -2e39);
-    sim_free(io);
-}
-
-static void scans_say_that_memory_is_short(void **state)
-{
-    char text[10];
-    sio_value v;
-    (void)state;
-    sio_server *io = sim_new(NULL);
-    sio_value text_value = sio_keep(io, sio_make(io, "'text'"));
-    for (int i = 0; i < 2; i++) {
-        unsigned failed = 0;
-        for (int k = 0; k < 100000 && failed == 0;
-             k++) {  // until what was fetched in bulk is used up
-            sim.fail_alloc = sim.allocs + 1;
-            errno = 0;
-            int stored = i == 0 ? sio_scan_value(text_value, "%9s", text)
-                                : sio_scan_value(text_value, "%p", &v);
-            failed += stored == 0;
-            assert_int_equal(errno, stored == 0 ? ENOMEM : 0);
-        }
-        assert_int_equal(failed, 1);
-        sim_run_ms(io, 0);
-    }
-    sim.fail_alloc = 0;
-    sio_drop(text_value);
-    sim_free(io);
-}
-
-/* Whatever the template, a scan stores no more than it takes arguments for, each inside of its own. */
-static void random_scans_keep_to_their_arguments(void **state)
-{
-    static const char *const pieces[] = { "{",     "}",    "[",      "]",      ",",      "'a'",
-                                          "'a':",  "'a'?", "'b'?:",  "'c'?: ", "'{%d'",  "!!%d",
-                                          "!!%d",  "%d",   "%3s",    "%p",     "%lf",    "'e':{",
-                                          "'f':[", " ",    "\"d\":", "'z'?:[", "'z'?:{", "%hhd",
-                                          "%",     "!!",   "'",      "?" };
-    static const char json[] =
-        "[{\"a\":1,\"b\":null,\"d\":true,\"e\":{\"a\":\"xyz\"},\"f\":[1,false]},"
-        "[2,\"abcd\"],3]";
-    enum { ROOM = 9 };
-    (void)state;
-    sio_server *io = sim_new(NULL);
-    unsigned stored = 0;
-    for (int i = 0; i < 300000; i++) {
-        char text[200] = "";
-        char *out[ROOM];
-        for (size_t k = 0; k < ROOM; k++)
-            out[k] = malloc(8);
-        for (size_t n = sim_random() % ROOM; n > 0; n--)
-            strcat(text, pieces[sim_random() % COUNT(pieces)]);
-        sio_value v = sio_parse(io, json, sizeof json - 1);
-        v = sim_random() % 2 ? v : sio_at(v, sim_random() % 3);
-        int got =
-            scan(v, text, out[0], out[1], out[2], out[3], out[4], out[5], out[6], out[7], out[8]);
-        size_t conversions = 0;
-        for (const char *p = text; *p != '\0'; p++)
-            conversions += *p == '%';
-        if (got < -1 || got > (int)conversions)
-            fail_msg("%s: %d", text, got);
-        stored += got > 0;
-        for (size_t k = 0; k < ROOM; k++)
-            free(out[k]);
-        if (i % 1000 == 0)
-            sio_turn(io, 0);  // lets the values go
-    }
-    assert_true(stored > 5000);
     sim_free(io);
 }
 
@@ -429,16 +252,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(arguments_are_looked_at),
-        cmocka_unit_test(booleans_have_a_form),
-        cmocka_unit_test(scans_say_why_they_stop),
         cmocka_unit_test(arrays_and_objects_grow),
         cmocka_unit_test(what_does_not_grow_says_so),
         cmocka_unit_test(attachments_grow_along),
         cmocka_unit_test(json_text_becomes_a_value),
         cmocka_unit_test(what_looks_like_an_attachment_is_refused_beside_some),
-        cmocka_unit_test(scans_leave_what_is_too_large),
-        cmocka_unit_test(scans_say_that_memory_is_short),
-        cmocka_unit_test(random_scans_keep_to_their_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
