@@ -166,7 +166,7 @@ bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);
 void sio_cors_add(sio_eio *eio, sio_exchange *x, const sio_http_head *head);
 void sio_cors_preflight(sio_eio *eio, sio_exchange *x,
                         const sio_http_head *head);  // answers OPTIONS
-/* Tells the log, once, of a page that can't read what it asks for, since the options want no CORS. */
+/* Tells the log, once, of a page that can't read what it asks for, since the option is not for it. */
 void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *head);
 
 /* keeps options and events. 0 or -1. */

@@ -99,7 +99,7 @@ void sio_cors_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head
     sio_text_free(&t);
 }
 
-/* A page of another origin than the server's can't read what it gets: that is told once, for it may be
+/* A page of another origin than the server's and those of the option can't read what it gets: that is told once, for it may be
  * nobody's page that anybody cares for. A WebSocket needs no CORS. */
 void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *head)
 {
@@ -107,14 +107,17 @@ void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *hea
     size_t at = origin.n - (host.n < origin.n ? host.n : origin.n);
     bool same = at > 0 && host.n > 0 && origin.p[at - 1] == '/' &&
                 memcmp(origin.p + at, host.p, host.n) == 0;
-    if (eio->told_cors || eio->net->options->log == NULL || origin.p == NULL || same ||
+    const char *cors = eio->options->cors;
+    bool read = cors != NULL &&
+                (strcmp(cors, "*") == 0 || strcmp(cors, "reflect") == 0 || lists(cors, origin));
+    if (eio->told_cors || eio->net->options->log == NULL || origin.p == NULL || same || read ||
         head->upgrade)
         return;
     eio->told_cors = true;
     sio_log_text(
         eio->net, sio_request_about(x->conn, head),
         "CORS: a page of another origin asks, and its browser hides the answers from it (set "
-        "the option cors to its origin; told once)");
+        "its origin in the option cors; told once)");
 }
 
 /* CORS fields are on every answer, a 101 too (O08); those of the application are not on errors. */

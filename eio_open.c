@@ -150,6 +150,10 @@ static const char *line_of(const sio_eio *eio, const sio_http_head *head, bool u
     case 1:
         return sid_line(&q);
     case 2:
+        if (sio_span_is(head->method, "OPTIONS"))
+            return "request refused: a browser asks what a page of another origin may (set its "
+                   "origin "
+                   "in the option cors)";
         return "request refused: Bad handshake method (have its client open sessions with GET)";
     case 3:
         return mismatch_line(eio, &q, upgrade);
@@ -603,13 +607,13 @@ static void on_head(void *owner, sio_exchange *x, const sio_http_head *head, sio
         return;
     }
     sio_cors_add(eio, x, head);
-    if (o->cors == NULL && q.sid[0] == '\0')
-        sio_cors_tell(eio, x, head);
     int code = check(eio, head, &q, upgrade, &s);
     if (code >= 0) {
         refuse(eio, x, upgrade, (unsigned)code, NULL);
         return;
     }
+    if (q.sid[0] == '\0')
+        sio_cors_tell(eio, x, head);
     if (s == NULL)
         refusal = ask_allow(eio, x, raw);
     if (!sio_conn_answers(c))

@@ -97,6 +97,8 @@ static const sio_bound *middleware_at(const sio_namespace *ns, size_t i)
     return i - n < ns->use.n ? &ns->use.at[i - n] : NULL;
 }
 
+static const char internal_error[] = "internal error";
+
 /* M04, M05: the error, with its data unless that is NULL; protocol 3 gets either, bare (V12). The
  * client may ask again (M06). */
 static void refuse_socket(sio_socket *s, const char *message, sio_value data)
@@ -113,6 +115,11 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
         v = sio_make(io, "%s", message);
     if (v == NULL)
         v = sio_make(io, "{'message': 'error'}");  // its text was not UTF-8
+    sio_about about = sio_session_about(s->client->session);
+    about.ns = sio_ns_span(s->ns);
+    if (message != internal_error)  // which was told
+        sio_log_of(&io->net, about,
+                   "CONNECT refused: a middleware said so (look there, if it should not)");
     const char *json = sio_json(v, &n);
     sio_client_send(s->client, SIO_CONNECT_ERROR, sio_ns_span(s->ns), json, n);
     sio_socket_leave(s, "server namespace disconnect", NULL);
@@ -144,7 +151,7 @@ static void run_middlewares(sio_socket *s, size_t i)
             sio_log_of(&io->net, about,
                        "CONNECT refused: a middleware returned SIO_LATER without a handle (call "
                        "sio_next_later before)");
-            error = "internal error";  // nobody could let it in any more
+            error = internal_error;  // nobody could let it in any more
         }
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;

@@ -130,7 +130,7 @@ typedef struct sio_options {
     const char *cors_methods;  // "GET,HEAD,PUT,PATCH,POST,DELETE"; "": does not say
     const char *cors_headers;  // fields that they may send; NULL, "": those that they ask for
     const char *cors_exposed;  // fields of answers that they may read besides; NULL, "": none
-    int cors_max_age;  // seconds for which they may remember that; 0: does not say
+    int cors_max_age;          // seconds for which they may remember that; 0: does not say
     const char *origins;
     /* The last entry of X-Forwarded-For, if present, is the client's address. The proxy must write it;
      * entries before it are what its client said. */
@@ -182,8 +182,9 @@ typedef struct sio_options {
     size_t max_dynamic_namespaces;
 
     /* The outside. memory: as realloc; size 0 frees and returns NULL; it must not call the library.
-     * log: gets a line, without a line end, when the turn ends, for each refusal, and where a session
-     * ends for its client's mistake, its silence or a limit. A line is one sentence, what happened,
+     * log: gets a line, without a line end, when the turn ends, for each request, handshake, CONNECT
+     * and template that is refused, and where a session ends for its client's mistake, its silence or a
+     * limit. A line is one sentence, what happened,
      * then in brackets the remedy, then whom it is about as far as that is known:
      *     request refused: .. (..); client "10.0.0.1", path "/socket.io/", origin "http://a"
      * client, path (without the query), origin, session and namespace. What stands between the quotes
@@ -235,7 +236,7 @@ int sio_wait_ms(const sio_server *io);
 void sio_shutdown(sio_server *io);
 
 /* Connection state recovery: a socket that was lost, and comes back in time with the same client, has
- * its id, rooms and data again, and gets what was sent to it meanwhile. "disconnect" runs when it is
+ * its id, rooms and data again, and gets what was sent to it meanwhile. (A page that is loaded again is another client.) "disconnect" runs when it is
  * lost, and "connection" when it is back, where sio_recovered tells; it is another socket with another
  * handle then, and questions that it was asked have failed. One that does not come back in time is gone
  * for good when its data is released (sio_set_data).
@@ -383,7 +384,9 @@ const char *sio_transport(const sio_socket *socket);  // "polling" or "websocket
 int sio_protocol(const sio_socket *socket);           // Engine.IO protocol, 3 or 4
 
 /* A socket is gone at some time after its "disconnect"; what lives longer than a callback holds a
- * handle instead. sio_socket_of returns NULL when the socket is gone or disconnected. */
+ * handle instead. sio_socket_of returns NULL when the socket is gone or disconnected. Whatever is done
+ * to a socket may be done to that: sio_emit, sio_disconnect, sio_join and their kin do nothing then, or
+ * fail with EINVAL; sio_data is NULL. What asks a socket something else wants one. */
 uint64_t sio_handle(const sio_socket *socket);
 sio_socket *sio_socket_of(sio_server *io, uint64_t handle);
 

@@ -133,15 +133,15 @@ void sio_client_leave_all(sio_client *c, const char *reason, const char *details
 
 void sio_end_connection(sio_socket *s)
 {
-    if (!s->client->over)
+    if (s != NULL && !s->client->over)
         sio_session_end(s->client->session, "forced close");
 }
 
 void sio_disconnect(sio_socket *s, bool close)
 {
-    sio_client *c = s->client;
-    if (s->state == SIO_SOCKET_GONE || s->leaving)
+    if (s == NULL || s->state == SIO_SOCKET_GONE || s->leaving)
         return;
+    sio_client *c = s->client;
     if (!close) {  // D01
         sio_client_send(c, SIO_DISCONNECT, sio_ns_span(s->ns), "", 0);
         sio_socket_leave(s, "server namespace disconnect", NULL);
@@ -271,9 +271,9 @@ void sio_sockets_bury(sio_server *io)
 
 void sio_set_data(sio_socket *s, void *data, void (*release)(void *data))
 {
-    if (s->data == data)
+    if (s != NULL && s->data == data)
         s->release = release;
-    else
+    else if (s != NULL)
         set_data(s, data, release);
 }
 

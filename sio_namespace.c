@@ -468,7 +468,7 @@ sio_server *sio_socket_server(const sio_socket *s)
 
 bool sio_connected(const sio_socket *s)
 {
-    return s->state == SIO_SOCKET_CONNECTED;
+    return s != NULL && s->state == SIO_SOCKET_CONNECTED;
 }
 
 bool sio_recovered(const sio_socket *s)
@@ -504,7 +504,7 @@ sio_socket *sio_socket_by_id(const sio_namespace *ns, const char *id)
 
 void *sio_data(const sio_socket *s)
 {
-    return s->data;
+    return s == NULL ? NULL : s->data;
 }
 
 size_t sio_pending(const sio_socket *s)

@@ -427,10 +427,10 @@ static uint32_t membership_of(const sio_socket *s, const sio_room_data *r)
 
 int sio_join(sio_socket *s, const char *room)
 {
+    if (s == NULL || room == NULL)
+        return sio_fail(EINVAL);
     sio_namespace *ns = s->ns;
     const sio_memory *m = &ns->io->net.memory;
-    if (room == NULL)
-        return sio_fail(EINVAL);
     if (s->state == SIO_SOCKET_GONE)
         return 0;
     if (is_own(s, room)) {
@@ -472,6 +472,8 @@ static void leave_at(sio_socket *s, uint32_t i)
 
 void sio_leave(sio_socket *s, const char *room)
 {
+    if (s == NULL)
+        return;
     if (is_own(s, room))
         s->left_own_room = true;
     uint32_t i = membership_of(s, find_room(s->ns, room));
@@ -488,6 +490,8 @@ void sio_rooms_leave_all(sio_socket *s)
 
 bool sio_in_room(const sio_socket *s, const char *room)
 {
+    if (s == NULL)
+        return false;
     if (is_own(s, room))
         return !s->left_own_room && s->state == SIO_SOCKET_CONNECTED;
     return membership_of(s, find_room(s->ns, room)) < count_rooms(s);

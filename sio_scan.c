@@ -269,6 +269,7 @@ static void scan_comma(scanner *s, char close)
     if (s->wrong != NULL || s->stopped != 0)
         return;
     skip_blanks(s);
+    wrong_if(s, *s->t == '\0' && close != '\0', "a bracket that is not closed");
     wrong_if(s, *s->t != ',' && *s->t != close, "no comma between two values");
     s->t += *s->t == ',';
     skip_blanks(s);
@@ -334,6 +335,8 @@ int sio_vscan_value(sio_value v, const char *template, va_list ap)
     scanner s = { .t = template, .io = data->io };
     va_copy(s.args.ap, ap);
     scan_one(&s, data, MAX_SCAN);
+    skip_blanks(&s);
+    wrong_if(&s, s.stopped == 0 && *s.t != '\0', "more than one value");
     va_end(s.args.ap);
     return scanned(&s, "sio_scan_value");
 }

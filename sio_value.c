@@ -217,12 +217,12 @@ const void *sio_bytes(sio_value v, size_t *n)
 
 const char *sio_json(sio_value v, size_t *n)
 {
-    if (v == NULL || v->kind == SIO_VALUE_BINARY) {
-        *n = 4;
-        return "null";
-    }
-    *n = v->n;
-    return v->p;
+    sio_span json = SIO_SPAN("null");
+    if (v != NULL && v->kind != SIO_VALUE_BINARY)
+        json = (sio_span){ v->p, v->n };
+    if (n != NULL)
+        *n = json.n;
+    return json.p;
 }
 
 /* A value that was kept, in one block of memory: the struct, the list of attachments, the bytes. */

@@ -189,15 +189,30 @@ static void cors_is_told_once(void **state)
         { "its own page", "GET " POLLING, "Origin: http://x\r\n", NULL },
         { "a WebSocket", "GET " WEBSOCKET, "Origin: http://y\r\n" SIM_UPGRADE, NULL },
         { "another's page", "GET " POLLING, "Origin: http://yx\r\n",
-          "CORS: a page of another origin asks, and its browser hides the answers from it (set the "
-          "option cors to its origin; told once)" AT ", origin \"http://yx\"" },
+          "CORS: a page of another origin asks, and its browser hides the answers from it (set its "
+          "origin in the option cors; told once)" AT ", origin \"http://yx\"" },
         { "again", "GET " POLLING, "Origin: http://y\r\n", NULL },
     };
     (void)state;
     for (int with = 0; with < 2; with++) {
-        sio_server *io = sim_new(&(sio_options){ .cors = with ? "http://z" : NULL });
+        sio_server *io = sim_new(&(sio_options){ .cors = with ? "http://y, http://yx" : NULL });
         for (size_t i = 0; i < COUNT(cases); i++)
             ask(io, &cases[i], with ? NULL : cases[i].line);
+        sim_free(io);
+    }
+    for (int with = 0; with < 2; with++) {
+        sio_server *io = sim_new(&(sio_options){ .cors = with ? "http://ok" : NULL });
+        static const request preflight = { "O04", "OPTIONS " POLLING, "Origin: http://p\r\n",
+                                           "request refused: a browser asks what a page of another "
+                                           "origin may (set its origin in the "
+                                           "option cors)" AT ", origin \"http://p\"" };
+        static const request stranger = { "a page that is not in the option", "GET " POLLING,
+                                          "Origin: http://p\r\n",
+                                          "CORS: a page of another origin *" };
+        if (!with)
+            ask(io, &preflight, preflight.line);
+        else
+            ask(io, &stranger, stranger.line);
         sim_free(io);
     }
 }
