@@ -13,9 +13,11 @@ enum {
     SIO_VALUE_SPREAD   // p, n are an array's inside
 };
 
+#define SIO_MARK "\xffsio"  // what a value begins with, without the NUL
+
 /* What a sio_value points at. */
 typedef struct sio_value_data {
-    char mark[5];  // first; says that it is one
+    char mark[4];  // first; says that it is one
     unsigned char kind;
     bool kept;   // by sio_keep
     bool grows;  // sio_array's or sio_object's
@@ -93,7 +95,12 @@ typedef struct sio_conversion {
 size_t sio_conversion_read(const char *p, bool scanning,
                            sio_conversion *c);  // behind '%'; the bytes
 
-bool sio_value_is(const void *p);  // it points at a value
+/* Whether p points at a value. What is none is often text, which has no such byte as a mark's first:
+ * nothing behind that is read. */
+static inline bool sio_value_is(const void *p)
+{
+    return *(const char *)p == SIO_MARK[0] && memcmp(p, SIO_MARK, 4) == 0;
+}
 sio_value_data sio_value_of(sio_server *io, sio_span json);
 /* Walks an array or object, or what is spread. */
 sio_json_walk sio_value_walk(const sio_value_data *v);

@@ -265,13 +265,15 @@ static int emit_to_family(sio_target t, packet *k, const char *template, sio_arg
     return result;
 }
 
-static int check_target(const sio_target *t, const char *event)
+/* 0: *name is the event's; or -1. */
+static int check_target(const sio_target *t, const char *event, sio_span *name)
 {
     if (event == NULL)
         return sio_fail(EINVAL);
     if (sio_target_check(t, "event", event) < 0)
         return -1;
-    if (!sio_packet_reserved(event, strlen(event)))
+    *name = (sio_span){ event, strlen(event) };
+    if (!sio_packet_reserved(name->p, name->n))
         return 0;
     sio_log(&t->ns->io->net,
             "event %.60s: its name is one that clients do not take (choose another)", event);
@@ -280,10 +282,10 @@ static int check_target(const sio_target *t, const char *event)
 
 static int emit(const sio_target *t, const char *event, const char *template, sio_arguments *args)
 {
-    if (check_target(t, event) < 0)
+    packet k = { .type = SIO_EVENT };
+    if (check_target(t, event, &k.name) < 0)
         return -1;
     sio_server *io = t->ns->io;
-    packet k = { .type = SIO_EVENT, .name = { event, strlen(event) } };
     sio_scope_enter(&io->net);
     int result = t->ns->accept == NULL ? emit_to_one(t, &k, template, args)
                                        : emit_to_family(*t, &k, template, args);
@@ -514,10 +516,10 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
 int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
                  va_list ap)
 {
-    if (check_target(&t, event) < 0)
+    packet k = { .type = SIO_EVENT, .has_id = true };
+    if (check_target(&t, event, &k.name) < 0)
         return -1;
     sio_server *io = t.ns->io;
-    packet k = { .type = SIO_EVENT, .name = { event, strlen(event) }, .has_id = true };
     bool for_ever = !t.only_self && t.timeout_ms == 0;
     if (for_ever)
         sio_log(&io->net, "event %.60s: it asks several sockets without end (use sio_timeout)",

@@ -15,20 +15,12 @@
 
 /* ---- Values -------------------------------------------------------------------------------------- */
 
-#define MARK "\xffsio"
-
-/* What is not a value is often text, where a mark's first byte can't be: nothing behind that is read. */
-bool sio_value_is(const void *p)
-{
-    const char *bytes = p, *mark = MARK;
-    while (*mark != '\0' && *bytes == *mark)
-        bytes++, mark++;
-    return *mark == '\0';
-}
-
 sio_value_data sio_value_of(sio_server *io, sio_span json)
 {
-    return (sio_value_data){ .mark = MARK, .io = io, .p = json.p, .n = json.n };
+    return (sio_value_data){ .mark = { SIO_MARK[0], SIO_MARK[1], SIO_MARK[2], SIO_MARK[3] },
+                             .io = io,
+                             .p = json.p,
+                             .n = json.n };
 }
 
 sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, const sio_span *blobs,
@@ -37,7 +29,7 @@ sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, cons
     sio_value_data *v = sio_arena_get(&io->net.arena, sizeof *v);
     if (v == NULL)
         return NULL;
-    *v = (sio_value_data){ .mark = MARK,
+    *v = (sio_value_data){ .mark = { SIO_MARK[0], SIO_MARK[1], SIO_MARK[2], SIO_MARK[3] },
                            .kind = kind,
                            .io = io,
                            .p = bytes.p,
