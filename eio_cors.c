@@ -103,6 +103,8 @@ void sio_cors_preflight(sio_eio *eio, sio_exchange *x, const sio_http_head *head
  * nobody's page that anybody cares for. A WebSocket needs no CORS. */
 void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *head)
 {
+    if (eio->told_cors || eio->net->options->log == NULL)
+        return;
     sio_span origin = sio_http_field_of(head, "Origin"), host = sio_http_field_of(head, "Host");
     size_t at = origin.n - (host.n < origin.n ? host.n : origin.n);
     bool same = at > 0 && host.n > 0 && origin.p[at - 1] == '/' &&
@@ -110,8 +112,7 @@ void sio_cors_tell(sio_eio *eio, const sio_exchange *x, const sio_http_head *hea
     const char *cors = eio->options->cors;
     bool read = cors != NULL &&
                 (strcmp(cors, "*") == 0 || strcmp(cors, "reflect") == 0 || lists(cors, origin));
-    if (eio->told_cors || eio->net->options->log == NULL || origin.p == NULL || same || read ||
-        head->upgrade)
+    if (origin.p == NULL || same || read || head->upgrade)
         return;
     eio->told_cors = true;
     sio_log_text(

@@ -656,28 +656,29 @@ static bool counts(sio_net *net, const char *format)
     return net->options->log != NULL && kind_of(net, format)->count++ < LINES_A_SECOND;
 }
 
-void sio_log(sio_net *net, const char *format, ...)
+static void tell(sio_net *net, const sio_about *about, const char *format, va_list ap)
 {
     char text[TEXT_BYTES];
     if (!counts(net, format))
         return;
+    vsnprintf(text, sizeof text, format, ap);
+    put_line(net, text, about);
+}
+
+void sio_log(sio_net *net, const char *format, ...)
+{
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    tell(net, NULL, format, ap);
     va_end(ap);
-    put_line(net, text, NULL);
 }
 
 void sio_log_of(sio_net *net, sio_about about, const char *format, ...)
 {
-    char text[TEXT_BYTES];
-    if (!counts(net, format))
-        return;
     va_list ap;
     va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
+    tell(net, &about, format, ap);
     va_end(ap);
-    put_line(net, text, &about);
 }
 
 void sio_log_text(sio_net *net, sio_about about, const char *text)
