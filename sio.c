@@ -97,16 +97,26 @@ static const sio_bound *middleware_at(const sio_namespace *ns, size_t i)
     return i - n < ns->use.n ? &ns->use.at[i - n] : NULL;
 }
 
-static const char internal_error[] = "internal error";
+static const char middleware[] =
+    "CONNECT refused: a middleware said so (look there, if it should not)";
+
+/* For the log. */
+static sio_about about(const sio_client *c, sio_span ns)
+{
+    sio_about a = sio_session_about(c->session);
+    a.ns = ns;
+    return a;
+}
 
 /* M04, M05: the error, with its data unless that is NULL; protocol 3 gets either, bare (V12). The
  * client may ask again (M06). */
-static void refuse_socket(sio_socket *s, const char *message, sio_value data)
+static void refuse_socket(sio_socket *s, const char *message, sio_value data, const char *line)
 {
     sio_server *io = s->ns->io;
     sio_value v = data;
     size_t n;
     io->net.stats.refused++;
+    sio_log_text(&io->net, about(s->client, sio_ns_span(s->ns)), line);
     if (!sio_client_is_v3(s->client) && data != NULL)
         v = sio_make(io, "{'message': %s, 'data': %p}", message, data);
     else if (!sio_client_is_v3(s->client))
@@ -115,11 +125,6 @@ static void refuse_socket(sio_socket *s, const char *message, sio_value data)
         v = sio_make(io, "%s", message);
     if (v == NULL)
         v = sio_make(io, "{'message': 'error'}");  // its text was not UTF-8
-    sio_about about = sio_session_about(s->client->session);
-    about.ns = sio_ns_span(s->ns);
-    if (message != internal_error)  // which was told
-        sio_log_of(&io->net, about,
-                   "CONNECT refused: a middleware said so (look there, if it should not)");
     const char *json = sio_json(v, &n);
     sio_client_send(s->client, SIO_CONNECT_ERROR, sio_ns_span(s->ns), json, n);
     sio_socket_leave(s, "server namespace disconnect", NULL);
@@ -146,17 +151,15 @@ static void run_middlewares(sio_socket *s, size_t i)
         e.data = b->data;
         const char *error = b->fn.middleware(s, &e);
         if (error == SIO_LATER && e.admission == 0 && s->state == SIO_SOCKET_CONNECTING) {
-            sio_about about = sio_session_about(s->client->session);
-            about.ns = sio_ns_span(s->ns);
-            sio_log_of(&io->net, about,
-                       "CONNECT refused: a middleware returned SIO_LATER without a handle (call "
-                       "sio_next_later before)");
-            error = internal_error;  // nobody could let it in any more
+            refuse_socket(s, "internal error", e.error_data,  // nobody could let it in any more
+                          "CONNECT refused: a middleware returned SIO_LATER without a handle (call "
+                          "sio_next_later before)");
+            return;
         }
         if (s->state != SIO_SOCKET_CONNECTING || is_left(s, &e, error) || error == SIO_DROP)
             return;
         if (error != NULL) {
-            refuse_socket(s, error, e.error_data);
+            refuse_socket(s, error, e.error_data, middleware);
             return;
         }
     }
@@ -178,7 +181,7 @@ int(sio_next)(sio_admission a, const char *error, const char *template, ...)
         if (template[strspn(template, " ")] != '\0')
             data = sio_template_make(io, "sio_next", template, &args);
         va_end(args.ap);
-        refuse_socket(s, error, data);
+        refuse_socket(s, error, data, middleware);
     } else {
         run_middlewares(s, (size_t)next);
     }
@@ -235,9 +238,7 @@ static sio_namespace *wanted_namespace(sio_client *c, sio_span name, sio_span pa
     if (ns != NULL)
         return ns;
     io->net.stats.refused++;
-    sio_about about = sio_session_about(c->session);
-    about.ns = name;
-    sio_log_of(&io->net, about, "CONNECT refused: %s", why);
+    sio_log_of(&io->net, about(c, name), "CONNECT refused: %s", why);
     sio_client_send(c, SIO_CONNECT_ERROR, name, error, sizeof error - 1);
     return NULL;
 }
