@@ -144,16 +144,14 @@ static const char *line_of(const sio_eio *eio, const sio_http_head *head, bool u
     case 0:
         if (asks_for_client(eio, head))
             return "request refused: no client is served here (call sio_serve_client, or "
-                   "sio_bundle "
-                   "for this path)";
+                   "sio_bundle for this path)";
         return transport_line(&q);
     case 1:
         return sid_line(&q);
     case 2:
         if (sio_span_is(head->method, "OPTIONS"))
             return "request refused: a browser asks what a page of another origin may (set its "
-                   "origin "
-                   "in the option cors)";
+                   "origin in the option cors)";
         return "request refused: Bad handshake method (have its client open sessions with GET)";
     case 3:
         return mismatch_line(eio, &q, upgrade);

@@ -16,9 +16,8 @@
 
 #include <errno.h>
 
-enum {
-    POSTS_A_TURN = 256
-};  // then clients are served, and those who post each other can't stop that
+/* Then clients are served, and those who post each other can't stop that. */
+enum { POSTS_A_TURN = 256 };
 
 /* ---- Timers --------------------------------------------------------------------------------------- */
 
@@ -117,8 +116,7 @@ void sio_run_posted(sio_server *io)
 struct sio_user_watch {
     sio_called called;  // first
     sio_server *io;
-    sio_user_watch
-        *next;  // in io->watches, or io->dead_watches: the loop may still have told of it
+    sio_user_watch *next;  // in io->watches; or io->dead_watches, as the loop may have told of it
     void (*fn)(sio_server *io, int fd, int events, void *data);
     void *data;
 };

@@ -461,10 +461,10 @@ sio_value sio_vmake(sio_server *io, const char *template, va_list ap)
 
 sio_value(sio_make)(sio_server *io, const char *template, ...)
 {
-    sio_arguments args;
-    va_start(args.ap, template);
-    sio_value v = sio_template_make(io, "sio_make", template, &args);
-    va_end(args.ap);
+    va_list ap;
+    va_start(ap, template);
+    sio_value v = sio_vmake(io, template, ap);
+    va_end(ap);
     return v;
 }
 
@@ -572,7 +572,7 @@ int(sio_push)(sio_value array, const char *template, ...)
 {
     va_list ap;
     va_start(ap, template);
-    int result = grow(array, NULL, template, ap);
+    int result = sio_vpush(array, template, ap);
     va_end(ap);
     return result;
 }

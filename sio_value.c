@@ -29,13 +29,9 @@ sio_value sio_value_new(sio_server *io, unsigned char kind, sio_span bytes, cons
     sio_value_data *v = sio_arena_get(&io->net.arena, sizeof *v);
     if (v == NULL)
         return NULL;
-    *v = (sio_value_data){ .mark = { SIO_MARK[0], SIO_MARK[1], SIO_MARK[2], SIO_MARK[3] },
-                           .kind = kind,
-                           .io = io,
-                           .p = bytes.p,
-                           .n = bytes.n,
-                           .blobs = blobs,
-                           .n_blobs = n_blobs };
+    *v = sio_value_of(io, bytes);
+    v->kind = kind;
+    v->blobs = blobs, v->n_blobs = n_blobs;
     return v;
 }
 
@@ -462,10 +458,8 @@ int sio_set_name(sio_event *event, const char *name)
 {
     size_t n = name == NULL ? 0 : strlen(name);
     char *copy = name == NULL ? NULL : sio_arena_get(&event->io->net.arena, n + 1);
-    if (copy == NULL) {
-        errno = name == NULL ? EINVAL : ENOMEM;
-        return -1;
-    }
+    if (copy == NULL)
+        return sio_fail(name == NULL ? EINVAL : ENOMEM);
     memcpy(copy, name, n + 1);
     event->renamed = copy;
     return 0;
