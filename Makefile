@@ -85,7 +85,7 @@ fuzz:  ## each fuzzer for FUZZ_SECONDS; T=json: only that one
 fuzzers: lib
 	@$(TOLD) test/fuzzers
 valgrind:  ## the C tests under valgrind
-	@$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g" \
+	@$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g -DLINEAR=30.0" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"
 steady: chat fixture  ## interop ten times beside one busy process, then five times beside two
 	test/steady 10 1 $(MAKE) interop
