@@ -657,6 +657,9 @@ static bool counts(sio_net *net, const char *format)
 }
 
 static void tell(sio_net *net, const sio_about *about, const char *format, va_list ap)
+    SIO_PRINTF(3, 0);
+
+static void tell(sio_net *net, const sio_about *about, const char *format, va_list ap)
 {
     char text[TEXT_BYTES];
     if (!counts(net, format))
