@@ -341,4 +341,43 @@ bool sio_packet_reserved(const char *name, size_t n);
  * empty payload holds one empty packet. Start with *at = 0. */
 bool sio_payload_next(sio_span payload, size_t *at, sio_span *packet);
 
+/* ---- resp.c: Redis' protocol (RESP2) ------------------------------------------------------------- */
+
+enum {
+    SIO_RESP_LINE = 8192,               // bytes of a status or an error
+    SIO_RESP_ELEMENTS = 1024 * 1024,    // of one array
+    SIO_RESP_DEPTH = 8,                 // arrays that are open at a time
+    SIO_RESP_BYTES = 512 * 1024 * 1024  // of one bulk, as Redis has it
+};
+
+enum {
+    SIO_RESP_NULL = 0,  // a bulk or an array that is not there
+    SIO_RESP_STATUS = '+',
+    SIO_RESP_ERROR = '-',
+    SIO_RESP_INTEGER = ':',
+    SIO_RESP_BULK = '$',
+    SIO_RESP_ARRAY = '*'
+};
+
+/* A part of a reply. Its text lies in the bytes it was taken from. */
+typedef struct sio_resp {
+    char kind;
+    sio_span text;   // of a status, an error, a bulk
+    int64_t number;  // an integer; of an array how many elements follow
+} sio_resp;
+
+/* Looks whether a whole reply stands at the start of n bytes.
+ *   > 0  its bytes
+ *     0  need more: it has *want bytes, as far as is known, which is more than n
+ *    -1  refuse
+ * Linear in the heads; payloads cost nothing. */
+ptrdiff_t sio_resp_size(const char *p, size_t n, size_t *want);
+
+/* Takes the next item of a whole reply: of an array its head, then its elements. False at the end. */
+bool sio_resp_next(sio_span *rest, sio_resp *item);
+
+/* Writes a command of n words, which follow as n bulks. */
+void sio_resp_put_command(sio_sink *sink, size_t n);
+void sio_resp_put_bulk(sio_sink *sink, const void *p, size_t n);
+
 #endif
