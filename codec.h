@@ -380,4 +380,71 @@ bool sio_resp_next(sio_span *rest, sio_resp *item);
 void sio_resp_put_command(sio_sink *sink, size_t n);
 void sio_resp_put_bulk(sio_sink *sink, const void *p, size_t n);
 
+/* ---- msgpack.c: MessagePack, as notepack.io speaks it --------------------------------------------- */
+
+/* Those up to SIO_MSGPACK_BINARY can be names in a map. */
+enum {
+    SIO_MSGPACK_NIL,
+    SIO_MSGPACK_UNDEFINED,
+    SIO_MSGPACK_FALSE,
+    SIO_MSGPACK_TRUE,
+    SIO_MSGPACK_INTEGER,
+    SIO_MSGPACK_NUMBER,
+    SIO_MSGPACK_STRING,
+    SIO_MSGPACK_BINARY,
+    SIO_MSGPACK_DATE,
+    SIO_MSGPACK_ARRAY,
+    SIO_MSGPACK_MAP,
+    SIO_MSGPACK_EXT
+};
+
+/* A part of a value. Its bytes lie in those it was taken from. */
+typedef struct sio_msgpack {
+    unsigned char kind;
+    signed char ext;  // of an EXT: its type
+    uint32_t count;   // of an ARRAY: elements; of a MAP: pairs
+    sio_span bytes;   // of a STRING, which need not be UTF-8, a BINARY, an EXT
+    int64_t integer;  // an INTEGER; one of 2^63 and above is a NUMBER
+    double number;    // an INTEGER or a NUMBER, as JavaScript has it; of a DATE: ms since 1970
+} sio_msgpack;
+
+/* Checks that the n bytes at p are one value, whose JSON is nested at most depth levels deep. Refuses
+ * names in maps that are arrays, maps, dates or ext. *n_binaries: how many attachments it holds. Linear,
+ * no recursion. */
+bool sio_msgpack_check(const char *p, size_t n, size_t depth, size_t *n_binaries);
+
+/* The functions below take bytes that sio_msgpack_check accepted. */
+
+/* Takes the next part: of an array or map its head, then what it holds, of a map names and values by
+ * turns. False at the end, and where bytes are no value. */
+bool sio_msgpack_next(sio_span *rest, sio_msgpack *item);
+
+/* Takes the next value with all that it holds; n == 0 at the end. */
+sio_span sio_msgpack_value(sio_span *rest);
+
+/* The value that a map has under a name, the last one where there are several; n == 0: none, or it
+ * is no map. */
+sio_span sio_msgpack_member(sio_span map, const char *name);
+
+/* Writes a value as JSON. Attachments become placeholders, numbered from 0; their bytes are stored in
+ * binaries, which has room for what sio_msgpack_check counted. Returns how many. Linear. */
+size_t sio_msgpack_put_as_json(sio_sink *sink, sio_span value, sio_span *binaries);
+
+/* Writes checked JSON as MessagePack; its placeholders of the n binaries become those. An object that
+ * is like a placeholder and has no number of them stays an object, and so does all that is in it. In
+ * passing the sink needs 16 bytes more for each array and object, and what a string's escapes are longer
+ * than its text, and 6. Linear; false: the sink failed. */
+bool sio_msgpack_put_json(sio_sink *sink, sio_span json, const sio_span *binaries, size_t n);
+
+/* Writers: the shortest form, as the reference has it. The elements of an array, the names and values
+ * of a map follow. What is longer than 32 bits say fails the sink. */
+void sio_msgpack_put_nil(sio_sink *sink);
+void sio_msgpack_put_bool(sio_sink *sink, bool b);
+void sio_msgpack_put_integer(sio_sink *sink, int64_t v);
+void sio_msgpack_put_number(sio_sink *sink, double d);  // an integer where it is one of 64 bits
+void sio_msgpack_put_string(sio_sink *sink, const char *p, size_t n);
+void sio_msgpack_put_binary(sio_sink *sink, const void *p, size_t n);
+void sio_msgpack_put_array(sio_sink *sink, size_t n);
+void sio_msgpack_put_map(sio_sink *sink, size_t n);
+
 #endif
