@@ -303,6 +303,10 @@ int sio_loop_random(sio_loop *loop, void *p, size_t n);  // 0 or -1
 int sio_loop_listen(sio_loop *loop, sio_watched *w, const char *host, int port);
 /* Accepts one connection. 1: *fd, *ip are set; 0: nobody waits; -1: no descriptors or memory. */
 int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip);
+/* The addresses of a name, or the one that it is in digits: at most max of them. How many, or -1. */
+int sio_loop_resolve(sio_loop *loop, const char *host, sio_ip *out, int max);
+/* Begins to connect. A descriptor, which can be watched, read and sent to at once; or -1 with errno. */
+int sio_loop_connect(sio_loop *loop, const sio_ip *ip, int port);
 int sio_loop_watch(sio_loop *loop, sio_watched *w);  // for what its flags say; 0 or -1 with errno
 void sio_loop_unwatch(sio_loop *loop, sio_watched *w);
 /* 0; or -1: the kernel did not take it, and the connection can't go on. */
@@ -497,7 +501,8 @@ void sio_net_flush(sio_net *net);
  * than max_memory, marks the ones that hold most: they end as soon as the next turn begins. */
 void sio_net_bury(sio_net *net);
 void sio_net_abort_all(sio_net *net);
-void sio_net_close_idle(sio_net *net);  // HTTP connections without a request
+/* HTTP connections without a request, and our own: what is queued there leaves still. */
+void sio_net_close_idle(sio_net *net);
 
 /* ---- net_limits.c: the memory that all hold ---------------------------------------------------- */
 
@@ -564,6 +569,9 @@ struct sio_conn_protocol {
     size_t (*held)(const sio_conn *c);  // bytes that it keeps for the connection; NULL: none
     /* Adds what it knows of the client, for the log. NULL: nothing but the address. */
     void (*about)(const sio_conn *c, sio_about *about);
+    /* We opened it: there is no client. Whoever speaks it bounds what it queues, and it says goodbye
+     * as the last one when the server stops. */
+    bool own;
 };
 
 /* An incomplete head or frame. stuck: the last read completed nothing. */
@@ -607,9 +615,17 @@ struct sio_conn {
             void *owner;
             sio_fragments *fragments;
         } ws;
+        struct {
+            void *owner;
+            sio_deadline deadline;  // as in http: unused until it drains
+        } own;
     } u;
 };
 
+/* Opens a connection of our own to there, which speaks that; c->u.own.owner is the caller's. NULL, with
+ * errno: it can't be. That nobody is there is found out later: then it ends. */
+sio_conn *sio_conn_open(sio_net *net, const sio_conn_protocol *protocol, void *owner,
+                        const sio_ip *ip, int port);
 sio_net *sio_conn_net(const sio_conn *c);
 size_t sio_conn_pending(const sio_conn *c);  // bytes that wait to be sent
 sio_about sio_conn_about(const sio_conn *c);

@@ -39,6 +39,8 @@
  *    that can overtake our last words. */
 #include "net.h"
 
+#include <errno.h>
+
 enum {
     READ_BYTES = 262144,   // of one connection in a turn, at the most,
     LEAST_BYTES = 4096,    // and at the least
@@ -141,33 +143,59 @@ static void on_timeout(void *owner, sio_deadline *d)
     sio_conn_end((sio_conn *)(void *)((char *)d - offsetof(sio_conn, u.http.deadline)), true);
 }
 
+/* A connection of a descriptor; NULL: no memory, or the loop does not take it. */
+static sio_conn *new_conn(sio_net *net, const sio_conn_protocol *protocol, int fd)
+{
+    sio_conn *c = sio_alloc(&net->memory, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->watch.fd = fd;
+    c->protocol = protocol;
+    c->net = net;
+    c->watch.used = net->used - CREDIT;
+    if (!sio_reserve(&net->memory, &net->conns, net->n_conns, &net->cap_conns, sizeof c) ||
+        sio_loop_watch(net->loop, &c->watch) < 0) {
+        sio_free_mem(&net->memory, c);
+        return NULL;
+    }
+    c->place = (uint32_t)net->n_conns;
+    net->conns[net->n_conns++] = c;
+    net->stats.connections = net->n_conns;
+    return c;
+}
+
 /* Makes a connection of a descriptor whose address is counted. Without memory for it both are undone. */
 static void open_conn(sio_listener *l, int fd, const sio_ip *ip)
 {
     sio_net *net = l->net;
-    sio_conn *c = sio_alloc(&net->memory, sizeof *c);
+    sio_conn *c = new_conn(net, l->protocol, fd);
     if (c != NULL) {
-        c->watch.fd = fd;
-        c->protocol = l->protocol;
         c->idle = true;
-        c->net = net;
         c->ip = *ip;
-        c->watch.used = net->used - CREDIT;
-        if (sio_reserve(&net->memory, &net->conns, net->n_conns, &net->cap_conns, sizeof c) &&
-            sio_loop_watch(net->loop, &c->watch) == 0) {
-            c->place = (uint32_t)net->n_conns;
-            net->conns[net->n_conns++] = c;
-            net->stats.connections = net->n_conns;
-            net->stats.accepted++;
-            sio_deadline_set(&net->clock, &net->header_fifo, &c->u.http.deadline);
-            return;
-        }
-        sio_free_mem(&net->memory, c);
+        net->stats.accepted++;
+        sio_deadline_set(&net->clock, &net->header_fifo, &c->u.http.deadline);
+        return;
     }
     sio_log_of(net, (sio_about){ .ip = ip },
                "connection refused: there is no memory for it (give the server more)");
     count_address(net, ip, -1);
     sio_loop_refuse(net->loop, fd);
+}
+
+sio_conn *sio_conn_open(sio_net *net, const sio_conn_protocol *protocol, void *owner,
+                        const sio_ip *ip, int port)
+{
+    int fd = sio_loop_connect(net->loop, ip, port);
+    if (fd < 0)
+        return NULL;
+    sio_conn *c = new_conn(net, protocol, fd);
+    if (c != NULL) {
+        c->u.own.owner = owner;
+        return c;
+    }
+    sio_loop_refuse(net->loop, fd);
+    errno = ENOMEM;
+    return NULL;
 }
 
 /* Accepts those who wait, as many as the listener's batch, and turns away who is one too many. */
@@ -250,11 +278,11 @@ void sio_conn_queue(sio_conn *c, sio_ref piece)
 {
     if (c->dead)
         return;
-    size_t most = c->net->options->max_output;
+    size_t most = c->net->options->max_output;  // one piece alone may be longer
     mark(c);
     if (c->out.n + piece.n > most && !c->watch.want_write)
         push(c);  // the turn is long, and the client may well be reading
-    bool over = c->out.n > 0 && c->out.n + piece.n > most;  // one alone may be longer
+    bool over = c->out.n > 0 && c->out.n + piece.n > most && !c->protocol->own;
     if ((over || !sio_queue_add(&c->net->memory, &c->out, piece)) && !c->broken) {
         c->net->stats.overflows++;
         sio_log_of(
@@ -453,7 +481,7 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
     size_t most = 0;
     for (size_t i = 0; i < net->n_conns; i++) {
         sio_conn *c = net->conns[i];
-        size_t held = c->broken ? 0 : held_by(c);
+        size_t held = c->broken || c->protocol->own ? 0 : held_by(c);
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             net->stats.overflows++;
@@ -630,9 +658,13 @@ void sio_net_abort_all(sio_net *net)
 
 void sio_net_close_idle(sio_net *net)
 {
-    for (size_t i = 0; i < net->n_conns; i++)
-        if (net->conns[i]->idle)
-            sio_conn_drain(net->conns[i]);
+    for (size_t i = 0; i < net->n_conns; i++) {
+        sio_conn *c = net->conns[i];
+        if (c->protocol->own)
+            c->protocol->end(c, true);  // its owner has it no more
+        if (c->protocol->own || c->idle)
+            sio_conn_drain(c);
+    }
 }
 
 void sio_net_free(sio_net *net)

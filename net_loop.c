@@ -8,8 +8,9 @@
  *
  * What holds here:
  *  - While the server turns, no call blocks but the waiting one; only files are read as fast as
- *    their disk is. A name to listen at asks the resolver, which may take seconds, and the first
- *    random bytes may wait for a system that has just been started. EINTR is never an error.
+ *    their disk is. A name, to listen at or to connect to, asks the resolver, which may take seconds,
+ *    and the first random bytes may wait for a system that has just been started. EINTR is never an
+ *    error.
  *  - A write to a connection that is gone is an answer (-2) and not a signal.
  *  - What clients make fail ends at worst in their own connection. */
 #include "net.h"
@@ -389,17 +390,39 @@ static int listen_unix(const char *path)
     return listen_at((struct sockaddr *)&to, sizeof to);
 }
 
+/* The system's form of an address; returns its size. */
+static socklen_t address_of(const sio_ip *ip, int port, address *to)
+{
+    if (ip->n == 4) {
+        to->in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        memcpy(&to->in.sin_addr, ip->byte, 4);
+        return sizeof to->in;
+    }
+    to->in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
+    memcpy(&to->in6.sin6_addr, ip->byte, 16);
+    return sizeof to->in6;
+}
+
+/* The other direction; n == 0: it is neither IPv4 nor IPv6. */
+static sio_ip ip_of(const struct sockaddr *from)
+{
+    address a;
+    if (from->sa_family == AF_INET) {
+        memcpy(&a.in, from, sizeof a.in);
+        return sio_ip_of(&a.in.sin_addr, 4);
+    }
+    if (from->sa_family == AF_INET6) {
+        memcpy(&a.in6, from, sizeof a.in6);
+        return sio_ip_of(&a.in6.sin6_addr, 16);
+    }
+    return (sio_ip){ .n = 0 };
+}
+
 static int listen_digits(const sio_ip *ip, int port)
 {
     address to;
-    if (ip->n == 4) {
-        to.in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
-        memcpy(&to.in.sin_addr, ip->byte, 4);
-        return listen_at(&to.any, sizeof to.in);
-    }
-    to.in6 = (struct sockaddr_in6){ .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
-    memcpy(&to.in6.sin6_addr, ip->byte, 16);
-    return listen_at(&to.any, sizeof to.in6);
+    socklen_t size = address_of(ip, port, &to);
+    return listen_at(&to.any, size);
 }
 
 /* Addresses in digits need no resolver, which would cost a fifth of the memory at start. */
@@ -483,12 +506,48 @@ int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip)
     if (*fd < 0)
         return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -1;
 
-    *ip = (sio_ip){ .n = 0 };
-    if (from.any.sa_family == AF_INET)
-        *ip = sio_ip_of(&from.in.sin_addr, 4);
-    else if (from.any.sa_family == AF_INET6)
-        *ip = sio_ip_of(&from.in6.sin6_addr, 16);
+    *ip = ip_of(&from.any);
     return 1;
+}
+
+/* ---- Connecting ---------------------------------------------------------------------------------- */
+
+int sio_loop_resolve(sio_loop *loop, const char *host, sio_ip *out, int max)
+{
+    struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
+    struct addrinfo *list = NULL;
+    int n = 0;
+    (void)loop;
+    if (sio_ip_parse(host, out))
+        return 1;
+    if (getaddrinfo(host, NULL, &hints, &list) != 0)
+        return sio_fail(EADDRNOTAVAIL);
+    for (struct addrinfo *a = list; a != NULL && n < max; a = a->ai_next) {
+        out[n] = ip_of(a->ai_addr);
+        n += out[n].n > 0;
+    }
+    freeaddrinfo(list);
+    return n > 0 ? n : sio_fail(EADDRNOTAVAIL);
+}
+
+/* While it is on its way there, sending finds no room and reading finds nothing, so nobody above has to
+ * know of that state. */
+int sio_loop_connect(sio_loop *loop, const sio_ip *ip, int port)
+{
+    address to;
+    socklen_t size = address_of(ip, port, &to);
+    int on = 1, fd = socket(to.any.sa_family, SOCK_STREAM, 0);
+    (void)loop;
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef SO_NOSIGPIPE
+    setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    if (set_up(fd) == 0 &&
+        (connect(fd, &to.any, size) == 0 || errno == EINPROGRESS || errno == EINTR))
+        return fd;
+    return close_failed(fd);
 }
 
 /* ---- Reading, sending, closing ------------------------------------------------------------------- */
@@ -500,7 +559,7 @@ ptrdiff_t sio_loop_read(sio_loop *loop, sio_watched *w, void *p, size_t n)
         ssize_t got = recv(w->fd, p, n, 0);
         if (got >= 0)
             return got;
-        if (errno == EAGAIN || errno == EWOULDBLOCK)
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOTCONN)
             return -1;
         if (errno != EINTR)
             return -2;
@@ -523,7 +582,7 @@ ptrdiff_t sio_loop_send(sio_loop *loop, sio_watched *w, const sio_span *piece, i
                               : sendmsg(w->fd, &message, MSG_NOSIGNAL);
         if (sent >= 0)
             return sent;
-        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+        if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS || errno == ENOTCONN)
             return 0;
         if (errno != EINTR)
             return -2;

@@ -29,6 +29,7 @@ typedef struct bytes {
 struct sim_client {
     int fd;
     bool accepted, shut, closed;  // by the server
+    bool own;                     // the server has opened it
     bool fin, left, reset;        // by the client
     bool lost;                    // output was thrown away: the client had left
     bool limited;                 // there was not always room
@@ -51,6 +52,8 @@ static struct {
     size_t n_clients, cap_clients, lowest_free;
     sim_client **active, **waiting;  // may be ready; not accepted yet
     size_t n_active, cap_active, n_waiting, cap_waiting;
+    sim_client **dialed;  // that the server has opened, and the test did not take yet
+    size_t n_dialed, cap_dialed;
     sim_client **buried;  // connections whose descriptor may be used again
     size_t n_buried, cap_buried;
     char **scratch;
@@ -389,6 +392,20 @@ static sim_client *client_of(const sio_watched *w)
     return known ? world.client[w->fd] : NULL;
 }
 
+static sim_client *new_client(void)
+{
+    sim_client *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        abort();
+    c->fd = -1;
+    c->room = SIZE_MAX;
+    append(&c->sent, "", 0);
+    append(&c->got, "", 0);
+    world.buried = grown(world.buried, world.n_buried, &world.cap_buried, sizeof c);
+    world.buried[world.n_buried++] = c;
+    return c;
+}
+
 static int take_descriptor(sim_client *c)
 {
     size_t i = world.lowest_free;
@@ -433,6 +450,31 @@ int sio_loop_accept(sio_loop *loop, sio_watched *listener, int *fd, sio_ip *ip)
     *fd = c->fd = take_descriptor(c);
     *ip = c->ip;
     return 1;
+}
+
+int sio_loop_resolve(sio_loop *loop, const char *host, sio_ip *out, int max)
+{
+    (void)loop, (void)max;
+    if (fails("resolve", SIM_ERROR) || strcmp(host, "nowhere") == 0)
+        return sio_fail(EADDRNOTAVAIL);
+    if (!sio_ip_parse(host, out))
+        sio_ip_parse("10.0.0.1", out);
+    return 1;
+}
+
+int sio_loop_connect(sio_loop *loop, const sio_ip *ip, int port)
+{
+    (void)loop, (void)port;
+    if (fails("connect", SIM_ERROR) || (sim.max_open > 0 && sim.open >= sim.max_open))
+        return -1;
+    sim_client *c = new_client();
+    c->own = c->accepted = true;
+    c->ip = *ip;
+    c->reset = sim.away;
+    c->fd = take_descriptor(c);
+    world.dialed = grown(world.dialed, world.n_dialed, &world.cap_dialed, sizeof c);
+    world.dialed[world.n_dialed++] = c;
+    return c->fd;
 }
 
 int sio_loop_watch(sio_loop *loop, sio_watched *w)
@@ -666,18 +708,19 @@ int sim_run_ms(sio_server *io, int64_t ms)
 
 sim_client *sim_connect_from(const char *address)
 {
-    sim_client *c = calloc(1, sizeof *c);
-    if (c == NULL)
-        abort();
-    c->fd = -1;
-    c->room = SIZE_MAX;
+    sim_client *c = new_client();
     sim_must(sio_ip_parse(address, &c->ip), "no address");
-    append(&c->sent, "", 0);
-    append(&c->got, "", 0);
     world.waiting = grown(world.waiting, world.n_waiting, &world.cap_waiting, sizeof c);
     world.waiting[world.n_waiting++] = c;
-    world.buried = grown(world.buried, world.n_buried, &world.cap_buried, sizeof c);
-    world.buried[world.n_buried++] = c;
+    return c;
+}
+
+sim_client *sim_dialed(void)
+{
+    if (world.n_dialed == 0)
+        return NULL;
+    sim_client *c = world.dialed[0];
+    memmove(world.dialed, world.dialed + 1, --world.n_dialed * sizeof c);
     return c;
 }
 
@@ -878,7 +921,8 @@ static void check_conversation(const sim_client *c)
 
 static void check_client(const sim_client *c)
 {
-    check_conversation(c);
+    if (!c->own)
+        check_conversation(c);
     sim_must(c->fd < 0, "a descriptor is still open");
 }
 
@@ -913,6 +957,7 @@ void sim_free(sio_server *io)
     free(world.scratch);
     free(world.buried);
     free(world.waiting);
+    free(world.dialed);
     free(world.active);
     free(world.client);
     memset(&world, 0, sizeof world);

@@ -27,7 +27,7 @@ typedef struct sim_client sim_client;
 /* The ways to fail, and which calls know them. */
 enum {
     SIM_ERROR,    // what net.h calls -1, -2 or NULL: new, wait, listen, accept, watch, random,
-                  // read, send, want_write, stop_reading, file, file_read
+                  // resolve, connect, read, send, want_write, stop_reading, file, file_read
     SIM_NOT_NOW,  // nothing, though there is something: wait, accept, read, send
     SIM_PART,     // the least there can be: one of wait; a byte of read and of send
     SIM_JUMP      // now: the machine slept for an hour; wall: somebody put it back by a day
@@ -43,6 +43,7 @@ typedef struct sim_world {
     unsigned long fail_more;            // how many behind that one fail as well
     size_t live, bytes;                 // allocations that are not freed, and their size
     size_t open, max_open;              // descriptors of connections; 0: no limit
+    bool away;                          // nobody is where the server connects to
     unsigned long given_back;           // how often free memory was given to the system
     unsigned long turns;                // of the loop
     unsigned long logged;               // lines
@@ -81,6 +82,8 @@ void sim_must(bool holds, const char *format, ...) SIO_PRINTF(2, 3);
 
 sim_client *sim_connect(void);
 sim_client *sim_connect_from(const char *address);  // "10.0.0.1" or "::1"
+/* The next connection that the server has opened by itself; NULL: none. What it says is not checked. */
+sim_client *sim_dialed(void);
 void sim_send(sim_client *c, const void *p, size_t n);
 void sim_sendf(sim_client *c, const char *format, ...) SIO_PRINTF(2, 3);
 void sim_finish(sim_client *c);             // sends no more, and reads on
