@@ -766,7 +766,7 @@ static void a_length_that_no_head_says_fails_the_sink(void **state)
     if (sizeof(size_t) == 4)
         skip();
     for (int i = 0; i < 4; i++) {
-        char room[16];
+        char room[16] = "";
         sio_sink sink = { .p = room, .cap = sizeof room };
         size_t n = (size_t)UINT32_MAX + 1;
         if (i == 0)

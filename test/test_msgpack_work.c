@@ -53,7 +53,7 @@ static size_t counted_prefix(const char *p, size_t n)
 #define sio_utf8_prefix counted_prefix
 #include "msgpack.c"
 
-enum { TIMES = 60 };  // a byte of input costs at most that much work, whatever it is
+enum { TIMES = 12 };  // a byte of input costs at most that much work, whatever it is
 
 /* k times open, the middle, k times close: to MessagePack and back in linear work. */
 static void convert(const char *open, size_t k, const char *middle, const char *close)
