@@ -427,7 +427,8 @@ sio_span sio_msgpack_value(sio_span *rest);
 sio_span sio_msgpack_member(sio_span map, const char *name);
 
 /* Writes a value as JSON. Attachments become placeholders, numbered from 0; their bytes are stored in
- * binaries, which has room for what sio_msgpack_check counted. Returns how many. Linear. */
+ * binaries, which has room for what sio_msgpack_check counted. Returns how many. A map that is like a
+ * placeholder is told as it is: how many there are says the count, and not the text. Linear. */
 size_t sio_msgpack_put_as_json(sio_sink *sink, sio_span value, sio_span *binaries);
 
 /* Writes checked JSON as MessagePack; its placeholders of the n binaries become those. An object that
