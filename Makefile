@@ -26,7 +26,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
 	@$(TOLD) test/program $(B)/chat chat.c $(B)/pages.c -DCHAT_CARRIES
 $(B)/pages.c: chat.html sio.js test/arrays
-	@test/arrays chat.html sio.js >$@
+	@mkdir -p $(B) && test/arrays chat.html sio.js >$@
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
 shared:  ## the same to be loaded, build/libsio.so
