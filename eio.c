@@ -230,6 +230,25 @@ void sio_session_beat(sio_session *s)
 
 /* ---- Packets in ----------------------------------------------------------------------------------- */
 
+bool sio_session_count(sio_session *s, size_t packets, size_t bytes)
+{
+    sio_net *net = s->eio->net;
+    if (!net->metered)
+        return true;
+    sio_meter *m = (sio_meter *)(s + 1);
+    bool by_websocket = s->transport == &sio_by_websocket;
+    const char *option = sio_meter_client(net, m, packets, bytes);
+    if (option == NULL)  // a request's bytes were counted with it
+        option = sio_meter_address(net, &m->ip, packets, by_websocket ? bytes : 0);
+    if (option == NULL)
+        return true;
+    sio_meter_tell(net, sio_session_about(s), "session closed", option);
+    if (by_websocket)
+        sio_conn_close(s->on.conn, SIO_WS_POLICY);
+    sio_session_abort(s, "transport error");
+    return false;
+}
+
 /* P27, P28, W39 */
 void sio_session_base64(sio_session *s, const char *p, size_t n)
 {
@@ -317,6 +336,12 @@ sio_ref sio_eio_word(char type)
 }
 
 /* ---- The transport over a WebSocket --------------------------------------------------------------- */
+
+static bool on_ws_frame(void *owner, bool part, size_t n)
+{
+    (void)part;
+    return sio_session_count(owner, 1, n);
+}
 
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)
 {
@@ -449,6 +474,7 @@ void sio_session_init(sio_eio *eio)
     eio->ws_events = (sio_ws_events){ .message = on_ws_message,
                                       .close = on_ws_close,
                                       .max_message = o->max_payload,  // W27, W28, W29
+                                      .frame = eio->net->metered ? on_ws_frame : NULL,
                                       .held = held_for_ws,
                                       .about = tell_about };
     sio_fifo_init(clock, &eio->ping_fifo, o->ping_interval_ms, on_ping_due, eio);

@@ -112,6 +112,7 @@ struct sio_session {
     unsigned char state, protocol;
     bool base64;             // b64: no binary frames
     bool pinged, refreshed;  // a pong is due; its deadline has been moved once
+    // Behind it, where rates are limited: its sio_meter
 };
 
 /* What differs in protocol 3. sio_allow_v3 puts it into the net; nobody opens a session of protocol 3
@@ -212,6 +213,10 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 
 /* The client has done what sessions are for: this one does not make room for others any more. */
 void sio_session_settled(sio_session *s);
+
+/* Counts what came from its client, where rates are limited. False: it is too much, and the session is
+ * closed. */
+bool sio_session_count(sio_session *s, size_t packets, size_t bytes);
 
 /* For eio_poll.c, eio_open.c and eio_v3.c. */
 void sio_session_init(sio_eio *eio);  // the sessions' part of sio_eio_init

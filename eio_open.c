@@ -344,7 +344,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
 {
     const sio_memory *m = &eio->net->memory;
     unsigned char bytes[SID_BYTES];
-    sio_session *s = sio_alloc(m, sizeof *s);
+    sio_session *s = sio_alloc(m, sizeof *s + sio_meter_size(eio->net));
     sio_handshake *h = s == NULL ? NULL : keep_handshake(eio, x, head);
     if (h != NULL && sio_loop_random(eio->net->loop, bytes, sizeof bytes) == 0) {
         s->eio = eio;
@@ -352,6 +352,8 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
         s->protocol = (unsigned char)q->protocol;
         s->base64 = q->b64.n > 0;
         s->handshake = h;
+        if (eio->net->metered)
+            ((sio_meter *)(s + 1))->ip = sio_client_ip(x->conn, head);
         sio_base64url_encode(bytes, sizeof bytes, s->sid);
         s->node.key = s->sid;
         s->node.n = sizeof s->sid - 1;

@@ -198,7 +198,8 @@ static bool read_slice(sio_session *s, sio_payload *p)
         if (packet.n == 0 && s->protocol == 3)  // clients of protocol 3 may send "0:"
             continue;
         s->eio->net->stats.packets_in++;
-        sio_session_packet(s, text, packet.p, packet.n);
+        if (sio_session_count(s, 1, 0))  // bytes: with the body
+            sio_session_packet(s, text, packet.p, packet.n);
     }
     return true;
 }
@@ -279,6 +280,10 @@ void sio_poll_body(sio_session *s, sio_exchange *x, sio_span body)
     sio_polling *k = s->on.polling;
     k->post = NULL;
     x->user = NULL;
+    if (!sio_session_count(s, 0, body.n)) {
+        respond_ok(x);
+        return;
+    }
     bool good = s->protocol == 3 ? s->eio->net->v3->body(s, x, body)  // perhaps a form
                                  : sio_poll_payload(s, body, false);
     if (!good) {  // packets are lost, so the session can't go on
@@ -415,6 +420,12 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
     } else {
         abandon(u);  // U10
     }
+}
+
+static bool on_upgrade_frame(void *owner, bool part, size_t n)
+{
+    (void)part;
+    return sio_session_count(((sio_upgrade *)owner)->session, 1, n);
 }
 
 static void tell_about(const void *owner, sio_about *about)
@@ -630,6 +641,7 @@ void sio_poll_init(sio_eio *eio)
     eio->upgrade_events = (sio_ws_events){ .message = on_upgrade_message,
                                            .close = on_upgrade_close,
                                            .max_message = o->max_payload,
+                                           .frame = eio->net->metered ? on_upgrade_frame : NULL,
                                            .about = tell_about };
     eio->holder.weigh = weigh;
     sio_holder_add(eio->net, &eio->holder);

@@ -250,6 +250,8 @@ sio_ip sio_ip_of(const void *bytes,
                  unsigned char n);                 // of 4 or 16 bytes in the order of the network
 void sio_ip_text(const sio_ip *ip, char out[46]);  // "" for unix
 bool sio_ip_parse(const char *text, sio_ip *ip);   // false: it is none
+/* How many of its bytes count where addresses are limited. */
+size_t sio_ip_counted(const sio_ip *ip);
 
 /* ---- net_loop.c: the outside ------------------------------------------------------------------------ */
 
@@ -379,6 +381,7 @@ struct sio_http {
     unsigned char kind;  // the endpoint's
     bool wants_body, chunked, reading, busy, head_only, keep_alive, answered;
     bool lent;  // it was kept: a callback that has it may run at any time
+    // Behind it, where rates are limited: the client's sio_ip
 };
 
 /* What a request that the application answers later is made of, until then. */
@@ -408,9 +411,9 @@ typedef struct sio_ws_events {
      * the one that was sent to it for what it did. */
     void (*close)(void *owner, int code, bool clean);
     size_t max_message;
-    /* NULL, or called for each frame that has come whole, before what it says. part: its message goes
-     * on. It must do no more than note that. */
-    void (*frame)(void *owner, bool part);
+    /* NULL, or called for each frame of n bytes that has come whole, before what it says. part: its
+     * message goes on. False: the connection is closed by it; else it must do no more than note that. */
+    bool (*frame)(void *owner, bool part, size_t n);
     size_t (*held)(const void *owner);  // what it holds of input for it; NULL: nothing
     /* Adds what it knows of the client, for the log. NULL: nothing. */
     void (*about)(const void *owner, sio_about *about);
@@ -465,8 +468,11 @@ struct sio_net {
     uint32_t used;  // by whoever was served last, in units of input; wraps around
     bool crowded;   // the last turn did not come to all who were ready
     sio_spare spare;
-    size_t held;  // memory of all that is on its way in or out, and the turn's buffer
-    size_t peak;  // the most that there was since memory was given back
+    bool metered;         // rates are limited
+    sio_table sources;    // what each address has sent of late, where they are
+    sio_fifo quiet_fifo;  // until that is forgotten
+    size_t held;          // memory of all that is on its way in or out, and the turn's buffer
+    size_t peak;          // the most that there was since memory was given back
     sio_fifo trim_fifo;
     sio_deadline trim;
     bool libc_memory;     // not the application's own
@@ -504,14 +510,34 @@ void sio_net_abort_all(sio_net *net);
 /* HTTP connections without a request, and our own: what is queued there leaves still. */
 void sio_net_close_idle(sio_net *net);
 
-/* ---- net_limits.c: the memory that all hold ---------------------------------------------------- */
+/* ---- net_limits.c: the memory that all hold, and what comes in a second ------------------------- */
 
 void sio_limits_init(sio_net *net);
+void sio_limits_free(sio_net *net);
 void sio_holder_add(sio_net *net, sio_holder *h);  // keeps h
 /* The turn's end: marks those who hold most, when all together hold more than max_memory. */
 void sio_net_relieve(sio_net *net);
 /* The same: has free memory given back to the system when much less is held than there was. */
 void sio_net_watch_weight(sio_net *net);
+
+/* What somebody has used up of two seconds' worth, in thousandths, at a time. */
+typedef struct sio_rate {
+    int64_t at;
+    uint64_t packets, bytes;
+} sio_rate;
+
+/* Of one client. Stands behind what stands for the client, where net->metered; otherwise nowhere. */
+typedef struct sio_meter {
+    sio_rate rate;
+    sio_ip ip;  // n == 0: nobody knows
+} sio_meter;
+size_t sio_meter_size(const sio_net *net);  // of one; 0: nobody has one
+/* Counts what came from a client, or from an address. NULL: it may; or the option whose limit it would
+ * exceed: then it is not counted. */
+const char *sio_meter_client(const sio_net *net, sio_meter *m, size_t packets, size_t bytes);
+const char *sio_meter_address(sio_net *net, const sio_ip *ip, size_t packets, size_t bytes);
+/* Tells the log and the statistics what follows from that. what: such as "session closed". */
+void sio_meter_tell(sio_net *net, sio_about about, const char *what, const char *option);
 
 /* ---- net_base.c: the log ----------------------------------------------------------------------- */
 

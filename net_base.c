@@ -758,14 +758,14 @@ bool sio_ip_parse(const char *text, sio_ip *ip)
 
 /* An address counts as a whole in IPv4. In IPv6 its first 64 bits do: a customer gets that many
  * addresses at once, and a limit that counts them one by one limits nobody (RFC 6177, 2). */
-static size_t counted_bytes(const sio_ip *ip)
+size_t sio_ip_counted(const sio_ip *ip)
 {
     return ip->n == 16 ? 8 : ip->n;
 }
 
 sio_crowd *sio_crowd_find(const sio_table *t, const sio_ip *ip)
 {
-    return (sio_crowd *)sio_table_find(t, (const char *)ip->byte, counted_bytes(ip));
+    return (sio_crowd *)sio_table_find(t, (const char *)ip->byte, sio_ip_counted(ip));
 }
 
 sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most)
@@ -777,8 +777,8 @@ sio_crowd *sio_crowd_enter(sio_table *t, const sio_ip *ip, size_t most)
         a = sio_alloc(t->memory, sizeof *a);
         if (a == NULL)
             return NULL;
-        memcpy(a->bytes, ip->byte, counted_bytes(ip));
-        a->node.key = a->bytes, a->node.n = (uint32_t)counted_bytes(ip);
+        memcpy(a->bytes, ip->byte, sio_ip_counted(ip));
+        a->node.key = a->bytes, a->node.n = (uint32_t)sio_ip_counted(ip);
         if (!sio_table_add(t, &a->node)) {
             sio_free_mem(t->memory, a);
             return NULL;

@@ -677,6 +677,7 @@ void sio_net_free(sio_net *net)
     sio_text_free(&net->lines);
     sio_block_trim(m);
     sio_arena_free(&net->arena);
+    sio_limits_free(net);
     sio_table_free(&net->addresses);
     sio_clock_free(&net->clock);
     sio_free_mem(m, net->conns);

@@ -196,8 +196,8 @@ static size_t on_frame(sio_conn *c, char *p, size_t n, size_t seen)
     char *payload = p + used;
     size_t len = (size_t)h.len;
     sio_ws_unmask((unsigned char *)payload, len, h.key);
-    if (c->u.ws.events->frame != NULL)
-        c->u.ws.events->frame(c->u.ws.owner, !h.fin);
+    if (c->u.ws.events->frame != NULL && !c->u.ws.events->frame(c->u.ws.owner, !h.fin, len))
+        return (size_t)used + len;
     if (h.op >= SIO_WS_CLOSE)
         on_control(c, h.op, (unsigned char *)payload, len);
     else if (h.fin && c->u.ws.fragments == NULL)

@@ -392,7 +392,7 @@ static sio_exchange *new_exchange(sio_conn *c)
 {
     sio_exchange *x = NULL;
     if (c->waiting < MAX_PIPELINED)
-        x = sio_alloc(&c->net->memory, sizeof *x);
+        x = sio_alloc(&c->net->memory, sizeof *x + (c->net->metered ? sizeof(sio_ip) : 0));
     if (x == NULL) {
         sio_log_of(c->net, sio_conn_about(c),
                    "connection closed: there is no memory, or it has too many requests without an "
@@ -460,6 +460,30 @@ static void end_body(sio_conn *c, sio_exchange *x)
     settle_exchange(c, x);
 }
 
+/* Counts bytes of a request where rates are limited. NULL: it may go on. */
+static const char *exceeded(sio_exchange *x, size_t requests, size_t bytes)
+{
+    sio_net *net = x->conn->net;
+    return net->metered ? sio_meter_address(net, (sio_ip *)(x + 1), requests, bytes) : NULL;
+}
+
+/* Whether the address of a request may send it; else it is answered, and its connection ends. What is
+ * announced of its body counts at once, so that what is too much is not read. */
+static bool may_send(sio_exchange *x, const sio_http_head *head, size_t n)
+{
+    sio_net *net = x->conn->net;
+    if (!net->metered)
+        return true;
+    *(sio_ip *)(x + 1) = sio_client_ip(x->conn, head);
+    const char *option =
+        exceeded(x, 1, head->length < SIO_NO_LIMIT ? n + (size_t)head->length : SIO_NO_LIMIT);
+    if (option == NULL)
+        return true;
+    sio_meter_tell(net, sio_request_about(x->conn, head), "request refused: 429", option);
+    sio_respond_last(x, 429, NULL, SIO_NONE, SIO_NONE);
+    return false;
+}
+
 /* A request has begun: hands its head to whoever answers it. */
 static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
 {
@@ -470,6 +494,8 @@ static void on_request(sio_conn *c, const sio_http_head *head, sio_span raw)
     x->head_only = sio_span_is(head->method, "HEAD");
     x->keep_alive = head->keep_alive;
     c->last = !head->keep_alive;
+    if (!may_send(x, head, raw.n))
+        return;
     x->chunked = head->chunked;
     x->left = head->length;
     x->reading = x->busy = true;
@@ -561,23 +587,38 @@ static bool take_body(sio_conn *c, sio_exchange *x, sio_span data)
     return true;
 }
 
-/* The body is malformed: where the next request would begin, nobody knows. */
-static void refuse_body(sio_conn *c, sio_exchange *x)
+/* The rest of a body is not read: where the next request would begin, nobody knows. */
+static void refuse_body(sio_conn *c, sio_exchange *x, int status)
 {
-    c->net->stats.bad_requests++;
-    sio_log_of(c->net, sio_conn_about(c),
-               "request refused: 400, its chunks break RFC 9112 (look at its client or proxy)");
     c->in_body = false;
     c->last = true;
     x->reading = false;
     x->keep_alive = false;
     if (!x->answered) {
-        tell_gone(x, 400);
+        tell_gone(x, status);
         x->mount = &no_mount;
-        sio_respond_empty(x, 400);
+        sio_respond_empty(x, status);
     } else {
         advance(c);
     }
+}
+
+/* Reads of a body in chunks. Returns how many bytes; -1: it was refused, for its form or its rate. */
+static ptrdiff_t take_chunk(sio_conn *c, sio_exchange *x, char *p, size_t n, sio_span *data)
+{
+    ptrdiff_t used = sio_http_chunk(&x->chunks, p, n, data);
+    const char *option = used < 0 ? NULL : exceeded(x, 0, data->n);
+    if (used >= 0 && option == NULL)
+        return used;
+    if (option != NULL) {
+        sio_meter_tell(c->net, sio_conn_about(c), "request refused: 429", option);
+    } else {
+        c->net->stats.bad_requests++;
+        sio_log_of(c->net, sio_conn_about(c),
+                   "request refused: 400, its chunks break RFC 9112 (look at its client or proxy)");
+    }
+    refuse_body(c, x, option != NULL ? 429 : 400);
+    return -1;
 }
 
 /* A body that is there whole is lent where it was read; what comes of others is put together. */
@@ -588,10 +629,8 @@ static size_t on_body(sio_conn *c, char *p, size_t n)
         x = x->next;  // only the newest has bytes to come
     sio_span data = { p, n < x->left ? n : (size_t)x->left };
     ptrdiff_t used = (ptrdiff_t)data.n;
-    if (x->chunked && (used = sio_http_chunk(&x->chunks, p, n, &data)) < 0) {
-        refuse_body(c, x);
+    if (x->chunked && (used = take_chunk(c, x, p, n, &data)) < 0)
         return n;
-    }
     bool done = x->chunked ? sio_http_chunks_done(&x->chunks) : data.n == x->left;
     if (!x->chunked && done && x->body_n == 0 && data.n <= x->max_body)
         x->body = p, x->body_n = data.n;  // whole, where it was read

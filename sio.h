@@ -171,6 +171,15 @@ typedef struct sio_options {
     size_t max_sessions_per_address;
     size_t max_per_address;  // SIO_NO_LIMIT connections; IPv6 counts by its first 64 bits
     size_t max_memory;       // 512 MiB of all clients' input and output on its way
+    /* What may come in a second; 0: no limit. Two seconds' worth may come at once, so a byte rate below
+     * half of max_payload makes that smaller. Of a client, which is a session or a plain WebSocket: its
+     * packets, over a WebSocket all frames, and their bytes. One that sends more is closed, over a
+     * WebSocket with 1008; "disconnect" is told "transport error". Of an address, as in max_per_address
+     * but, with trust_proxy, the one that the proxy names: what all its clients send, and each request
+     * as a packet, with its bytes; a request too many is answered 429, and its connection closed.
+     * Reading more slowly instead would have the client's own pongs wait, and what it sends be kept. */
+    size_t max_packet_rate, max_byte_rate;
+    size_t max_packet_rate_per_address, max_byte_rate_per_address;
     int header_timeout_ms;   // 60000 until a request's head is complete
     int request_timeout_ms;  // 300000 until a request is complete, or a packet's attachments, or a
                              // plain WebSocket's message are
@@ -282,6 +291,8 @@ typedef struct sio_stats {
     uint64_t accepted, handshakes, upgrades, recovered;  // since the start
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
     uint64_t refused, bad_requests, parse_errors, overflows, volatile_drops, ping_timeouts;
+    uint64_t
+        rate_limited;  // clients that were closed, and requests that were refused, for their rate
 } sio_stats;
 
 /* Lends counters that stay up to date while the server lives. */
@@ -749,7 +760,7 @@ void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
 /* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user,
- * trust_proxy, what is about connections and what belongs to Socket.IO are the server's). Lends the
+ * trust_proxy, rates, what is about connections and what belongs to Socket.IO are the server's). Lends the
  * session until its close handler returns. */
 typedef struct sio_session sio_session;
 typedef struct sio_engine_handlers {

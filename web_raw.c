@@ -35,6 +35,7 @@ struct sio_ws {
     sio_deadline message;  // of one that has begun
     bool over, pinged;
     sio_handshake *handshake;
+    // Behind it, where rates are limited: its sio_meter
 };
 
 /* Ends it: its handler hears of it, and it is freed when the turn ends. */
@@ -127,14 +128,35 @@ static void on_ws_message_late(void *owner, sio_deadline *d)
     end_ws(ws, SIO_WS_POLICY, false);
 }
 
-static void on_ws_frame(void *owner, bool part)
+/* Counts a frame of n bytes, where rates are limited. False: it is too much, and ws is closed. */
+static bool count_frame(sio_ws *ws, size_t n)
+{
+    sio_net *net = &ws->endpoint->io->net;
+    sio_meter *m = (sio_meter *)(ws + 1);
+    if (!net->metered)
+        return true;
+    const char *option = sio_meter_client(net, m, 1, n);
+    if (option == NULL)
+        option = sio_meter_address(net, &m->ip, 1, n);
+    if (option == NULL)
+        return true;
+    sio_meter_tell(net, about(ws), "websocket closed: 1008", option);
+    sio_conn_close(ws->conn, SIO_WS_POLICY);
+    end_ws(ws, SIO_WS_POLICY, false);
+    return false;
+}
+
+static bool on_ws_frame(void *owner, bool part, size_t n)
 {
     sio_ws *ws = owner;
     ws_endpoint *e = ws->endpoint;
+    if (!count_frame(ws, n))
+        return false;
     if (ws->pinged)
         set_beat(ws, false);
     if (part && ws->message.next == NULL)
         sio_deadline_set(&e->io->net.clock, &e->message_fifo, &ws->message);
+    return true;
 }
 
 static void on_ws_message(void *owner, bool text, const char *p, size_t n)
@@ -205,7 +227,7 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     (void)raw;
     if (!may_open(e, x, head))
         return;
-    sio_ws *ws = sio_alloc(&net->memory, sizeof *ws);
+    sio_ws *ws = sio_alloc(&net->memory, sizeof *ws + sio_meter_size(net));
     if (ws != NULL)
         ws->handshake = sio_handshake_new(x->conn, head);
     if (ws == NULL || ws->handshake == NULL) {
@@ -216,6 +238,8 @@ static void on_ws_head(void *owner, sio_exchange *x, const sio_http_head *head, 
     }
     ws->endpoint = e;
     ws->data = e->handlers.data;
+    if (net->metered)
+        ((sio_meter *)(ws + 1))->ip = sio_client_ip(x->conn, head);
     ws->conn = sio_conn_upgrade(x, head, &e->events, ws);
     if (ws->conn == NULL) {
         sio_websocket_refused(
