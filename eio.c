@@ -37,6 +37,25 @@ sio_about sio_session_about(const sio_session *s)
                         .session = { s->sid, s->node.n } };
 }
 
+size_t sio_handshake_size(const sio_handshake *h)
+{
+    return sizeof *h + h->n;
+}
+
+void sio_handshake_free(const sio_memory *m, sio_handshake *h)
+{
+    if (h == NULL)
+        return;
+    sio_hold(m, 0, sio_handshake_size(h));
+    sio_free_mem(m, h);
+}
+
+size_t sio_session_held(const sio_session *s)
+{
+    const sio_eio_events *events = s->eio->events;
+    return sio_handshake_size(s->handshake) + (events->held == NULL ? 0 : events->held(s));
+}
+
 /* ---- Who makes room ------------------------------------------------------------------------------- */
 
 /* Closes the gaps of the list, when at least every second place is one; otherwise lets it grow. */
@@ -377,8 +396,7 @@ static void on_ws_close(void *owner, int code, bool clean)
 static size_t held_for_ws(const void *owner)
 {
     const sio_session *s = owner;
-    const sio_eio_events *events = s->eio->events;
-    return events->held == NULL ? 0 : events->held(s);
+    return sio_session_held(s);
 }
 
 static void tell_about(const void *owner, sio_about *about)
@@ -490,7 +508,7 @@ void sio_eio_bury(sio_eio *eio)
     while (eio->dead != NULL) {
         sio_session *s = eio->dead;
         eio->dead = (sio_session *)s->node.next;
-        sio_free_mem(m, s->handshake);
+        sio_handshake_free(m, s->handshake);
         sio_free_mem(m, s);
     }
     while (eio->dead_upgrades != NULL) {

@@ -17,7 +17,7 @@ typedef struct sio_eio_events {
     /* The session is over. It stays valid until the turn ends. details: what exactly; NULL: nothing
      * more is known. */
     void (*close)(void *owner, sio_session *s, const char *reason, const char *details);
-    size_t (*held)(const sio_session *s);  // what the owner keeps of its input; NULL: nothing
+    size_t (*held)(const sio_session *s);  // what the owner keeps for it; NULL: nothing
 } sio_eio_events;
 
 /* The request that opened a session or a plain WebSocket: texts that end with NUL, one behind the
@@ -204,8 +204,12 @@ void sio_session_malformed(sio_session *s);  // a packet is none
 void sio_session_lost(sio_session *s, const char *details);
 bool sio_session_reachable(const sio_session *s);   // a close can be delivered now
 sio_about sio_session_about(const sio_session *s);  // for the log
-/* Keeps the request of a head, counted nowhere; to be freed as memory. NULL: no memory. */
+/* What it holds beside what is on its way: its request, and what its owner keeps. */
+size_t sio_session_held(const sio_session *s);
+/* Keeps the request of a head, of which no address counts a session yet. NULL: no memory. */
 sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head);
+void sio_handshake_free(const sio_memory *m, sio_handshake *h);  // NULL: nothing
+size_t sio_handshake_size(const sio_handshake *h);               // as it counts in max_memory
 const char *sio_handshake_url(const sio_handshake *h);
 /* The i-th field that was kept. False: there are fewer. */
 bool sio_handshake_field(const sio_handshake *h, size_t i, const char **name, const char **value);

@@ -242,6 +242,7 @@ sio_handshake *sio_handshake_new(const sio_conn *c, const sio_http_head *head)
     sio_handshake *h = sio_resize(&net->memory, NULL, sizeof *h + size);
     if (h == NULL)
         return NULL;
+    sio_hold(&net->memory, sizeof *h + size, 0);
     h->from = NULL;
     h->issued = sio_loop_wall(net->loop);
     h->secure = net->options->trust_proxy &&
@@ -270,7 +271,7 @@ static sio_handshake *keep_handshake(sio_eio *eio, sio_exchange *x, const sio_ht
     h->from = sio_crowd_enter(&eio->crowds, &ip, eio->options->max_sessions_per_address);
     if (h->from != NULL)
         return h;
-    sio_free_mem(&eio->net->memory, h);
+    sio_handshake_free(&eio->net->memory, h);
     return NULL;
 }
 
@@ -362,7 +363,7 @@ static sio_session *new_session(sio_eio *eio, sio_exchange *x, const sio_http_he
     }
     if (h != NULL)
         sio_crowd_leave(&eio->crowds, h->from);
-    sio_free_mem(m, h);
+    sio_handshake_free(m, h);
     sio_free_mem(m, s);
     eio->net->stats.refused++;
     sio_log_of(

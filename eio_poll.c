@@ -596,8 +596,7 @@ static size_t weigh(sio_holder *h, size_t least, size_t *excess)
         if (s->transport != &sio_by_polling || k->overflow)
             continue;
         size_t held = sio_queue_held(&k->queue) + (k->rest == NULL ? 0 : k->rest->payload.bytes.n);
-        if (eio->events->held != NULL)
-            held += eio->events->held(s);
+        held += sio_session_held(s);
         if (held >= least && *excess > 0) {
             *excess -= held < *excess ? held : *excess;
             eio->net->stats.overflows++;

@@ -573,7 +573,10 @@ static void on_close(void *owner, sio_session *session, const char *reason, cons
 static size_t held_for(const sio_session *session)
 {
     const sio_client *c = session->user;
-    return c == NULL || c->partial == NULL ? 0 : size_of(c->partial);
+    size_t held = c == NULL || c->partial == NULL ? 0 : size_of(c->partial);
+    for (const sio_socket *s = c == NULL ? NULL : c->sockets; s != NULL; s = s->next)
+        held += sio_socket_size(s);
+    return held;
 }
 
 const sio_eio_events sio_client_events = {

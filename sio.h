@@ -150,8 +150,10 @@ typedef struct sio_options {
      * each of them in memory of at most twice that, and 128 KiB. A client that polls can have
      * max_output wait for it besides, and max_payload that is read in slices. Once it has joined a
      * namespace, so can max_packet, until the last attachment is there; and what the application keeps
-     * of it with sio_http_keep, 16 requests of max_head and max_payload at the most. When all of this
-     * together exceeds max_memory, those who hold most are ended, until three quarters are left. */
+     * of it with sio_http_keep, 16 requests of max_head and max_payload at the most. While a session or
+     * plain WebSocket is there, its request of max_head is kept, and for each namespace that it joins a
+     * CONNECT payload of max_payload. When all of this together exceeds max_memory, those who hold most
+     * are ended, until three quarters are left. AUDIT.md has the numbers. */
     size_t max_payload;  // 1000000: a request's body, a WebSocket message
     size_t max_head;     // 16384: a request line with its header fields
     size_t max_output;   // 16 MiB waiting for one client, or one longer message; who sends much in
@@ -170,7 +172,8 @@ typedef struct sio_options {
      * who share one. */
     size_t max_sessions_per_address;
     size_t max_per_address;  // SIO_NO_LIMIT connections; IPv6 counts by its first 64 bits
-    size_t max_memory;       // 512 MiB of all clients' input and output on its way
+    size_t max_memory;       // 512 MiB of all clients' input and output on its way, and of what is
+                             // kept of their requests and of CONNECT
     /* What may come in a second; 0: no limit. Two seconds' worth may come at once, so a byte rate below
      * half of max_payload makes that smaller. Of a client, which is a session or a plain WebSocket: its
      * packets, over a WebSocket all frames, and their bytes. One that sends more is closed, over a

@@ -186,9 +186,16 @@ static bool set_id(sio_socket *s)
     return true;
 }
 
+size_t sio_socket_size(const sio_socket *s)
+{
+    const char *auth = s->more == NULL ? NULL : s->more->auth;
+    return sizeof *s + (auth == NULL ? 0 : strlen(auth) + 1);
+}
+
 static void free_socket(sio_socket *s)
 {
     const sio_memory *m = &s->ns->io->net.memory;
+    sio_hold(m, 0, sio_socket_size(s));
     if (s->node.key != s->id)
         sio_free_mem(m, s->node.key);
     sio_free_mem(m, s->rooms);
@@ -210,6 +217,7 @@ static bool keep_auth(sio_socket *s, sio_span auth)
         return false;
     memcpy(s->more->auth, auth.p, auth.n);
     s->more->auth[auth.n] = '\0';
+    sio_hold(&s->ns->io->net.memory, auth.n + 1, 0);
     return true;
 }
 
@@ -235,6 +243,7 @@ sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth)
     if (s == NULL)
         return NULL;
     s->client = c, s->ns = ns;
+    sio_hold(&io->net.memory, sizeof *s, 0);
     uint64_t handle = set_id(s) && keep_auth(s, auth) ? sio_handle_new(&io->handles, s) : 0;
     if (handle == 0) {
         free_socket(s);

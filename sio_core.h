@@ -369,6 +369,8 @@ bool sio_owed_take(sio_server *io, uint64_t socket, uint64_t serial, unsigned ki
 
 /* A new one on the client's list, CONNECTING. auth: JSON, n == 0 without one. NULL: no memory. */
 sio_socket *sio_socket_new(sio_client *c, sio_namespace *ns, sio_span auth);
+/* What it counts in max_memory: itself, and its CONNECT payload. */
+size_t sio_socket_size(const sio_socket *s);
 /* Runs the handlers of "disconnecting" and "disconnect", and takes it out of everything. */
 /* details: what the event "disconnect" is told besides; NULL: nothing. */
 void sio_socket_leave(sio_socket *s, const char *reason, const char *details);

@@ -170,6 +170,11 @@ static void on_ws_message(void *owner, bool text, const char *p, size_t n)
     sio_scope_leave(&e->io->net);
 }
 
+static size_t held(const void *owner)
+{
+    return sio_handshake_size(((const sio_ws *)owner)->handshake);
+}
+
 static void tell_about(const void *owner, sio_about *known)
 {
     *known = about(owner);
@@ -182,7 +187,7 @@ static void on_ws_close(void *owner, int code, bool clean)
 
 static void free_ws(const sio_memory *m, sio_ws *ws)
 {
-    sio_free_mem(m, ws->handshake);
+    sio_handshake_free(m, ws->handshake);
     sio_free_mem(m, ws);
 }
 
@@ -316,6 +321,7 @@ int sio_websocket(sio_server *io, const char *path, const sio_ws_handlers *handl
                                  .close = on_ws_close,
                                  .max_message = o->max_payload,
                                  .frame = on_ws_frame,
+                                 .held = held,
                                  .about = tell_about };
     sio_clock *clock = &io->net.clock;
     sio_fifo_init(clock, &e->ping_fifo, o->ping_interval_ms, on_ws_ping_due, e);

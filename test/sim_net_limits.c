@@ -137,7 +137,7 @@ static sio_net *net_of(sio_server *io)
     return &io->net;
 }
 
-/* What is on its way, without the turn's buffer, which is there in any case. */
+/* What is on its way and what sessions keep, without the turn's buffer, which is there in any case. */
 static size_t on_its_way(sio_server *io)
 {
     const sio_buf *turn = net_of(io)->out.turn;
@@ -250,7 +250,7 @@ static void who_holds_most_is_ended_at_the_limit_of_all(void **state)
         assert_int_equal(sio_get_stats(io)->overflows, 1);
         assert_true(sio_get_stats(io)->sessions >= sessions);
         assert_non_null(strstr(sim.log, "max_memory"));
-        assert_int_equal(on_its_way(io), before);
+        assert_in_range(on_its_way(io), before, before + 300);  // a session may outlive its request
         sim_say(&p, "42[\"message\",1]");
         assert_string_equal(sim_hear(&p), "42[\"message-back\",1]");
         sio_shutdown(io);
@@ -272,6 +272,7 @@ static void what_is_left_of_a_payload_counts(void **state)
     join_as(io, &p, SIM_POLL);
     for (size_t i = 1; i < BYTES; i += 2)
         bytes[i] = 0x1e;
+    size_t before = on_its_way(io);
     sim_sendf(p.post,
               "POST /socket.io/?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\n"
               "Content-Length: %d\r\n\r\n",
@@ -282,8 +283,8 @@ static void what_is_left_of_a_payload_counts(void **state)
         sio_turn(io, 0);
         most = on_its_way(io) > most ? on_its_way(io) : most;
     }
-    assert_in_range(most, BYTES * 9 / 10, BYTES);
-    assert_int_equal(on_its_way(io), 0);
+    assert_in_range(most, BYTES * 9 / 10, before + BYTES);
+    assert_int_equal(on_its_way(io), before);
     free(bytes);
     app_free(io);
 }
