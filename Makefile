@@ -20,7 +20,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind compilers symbols extras package interop steady differential rows bench size format \
+	valgrind compilers symbols extras package interop steady differential rows faults soak bench size format \
 	help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -60,6 +60,7 @@ test:  ## everything that can fail, but for what takes longer
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
 	$(MAKE) package extras interop
+	$(MAKE) faults STORM=500
 	$(MAKE) unit
 
 unit: lib  ## the C tests alone; make unit T=json: those with json in their name
@@ -79,6 +80,11 @@ package: lib shared  ## the library installed and used, as two files, as a copy,
 	@$(TOLD) test/package
 interop: chat fixture  ## the official clients, a browser and nginx against build/fixture and build/chat
 	@B='$(B)' test/interop/run
+
+faults: fixture  ## killed and silent clients, signals, no descriptors, a storm that comes back
+	@B='$(B)' CC='$(CC)' test/faults/run faults
+soak: fixture  ## everything at once for SOAK_SECONDS, half an hour; the memory ends as it began
+	@B='$(B)' CC='$(CC)' test/faults/run soak
 
 fuzz:  ## each fuzzer for FUZZ_SECONDS; T=json: only that one
 	@$(MAKE) fuzzers $(FUZZ)
