@@ -20,7 +20,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind compilers symbols extras package interop steady differential rows faults soak bench size format \
+	valgrind compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
 	help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -55,7 +55,7 @@ bench-server: lib  ## the server of the benchmarks, build/bench-server
 
 test:  ## everything that can fail, but for what takes longer
 	test/setup
-	$(MAKE) symbols rows compilers corpora
+	$(MAKE) symbols rows compilers corpora unitfile
 	$(MAKE) corpora unit $(ASAN)
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
@@ -72,6 +72,8 @@ compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; our fl
 symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
 	@$(TOLD) test/symbols
 	@$(TOLD) test/exports
+unitfile:  ## what SECURITY.md shows: the options, and the unit file for systemd
+	@CC='$(CC)' test/unitfile
 rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
 	@test/rows
 extras:  ## the library without what a program may do without, and one client
