@@ -315,9 +315,9 @@ void sio_template_value(sio_template *t, sio_value v)
 /* Only the names tell: whatever else is in an object, clients take it for an attachment. */
 void sio_template_sound(sio_template *t, sio_span text, size_t n_blobs)
 {
-    const char *p = text.p, *end = text.p + text.n;
-    if (t->n_blobs == 0 || t->sink->failed)
+    if (t->n_blobs == 0 || t->sink->failed || text.n == 0)
         return;
+    const char *p = text.p, *end = text.p + text.n;
     while (p < end) {
         sio_span name = { p, 1 };
         if (*p == '"')
