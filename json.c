@@ -454,9 +454,19 @@ static uint32_t unicode_escape(const char **p, const char *end)
     return 0xfffd;
 }
 
-size_t sio_json_unescape(sio_span s, char *out)
+/* Writes what the escape at *p stands for, and returns what is behind it; *p moves behind the escape. */
+static char *take_escape(const char **p, const char *end, char *q)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    *p += 2;
+    if ((*p)[-1] == 'u')
+        return put_utf8(q, unicode_escape(p, end));
+    *q = to[strchr(from, (*p)[-1]) - from];
+    return q + 1;
+}
+
+size_t sio_json_unescape(sio_span s, char *out)
+{
     const char *p = s.p + 1, *end = s.p + s.n - 1;
     char *q = out;
     while (p < end) {
@@ -464,13 +474,8 @@ size_t sio_json_unescape(sio_span s, char *out)
         memmove(q, p, (size_t)(stop - p));
         q += stop - p;
         p = stop;
-        if (p == end)
-            break;
-        p += 2;
-        if (p[-1] == 'u')
-            q = put_utf8(q, unicode_escape(&p, end));
-        else
-            *q++ = to[strchr(from, p[-1]) - from];
+        if (p < end)
+            q = take_escape(&p, end, q);
     }
     return (size_t)(q - out);
 }
@@ -481,10 +486,19 @@ bool sio_json_text_is(sio_span s, const char *p, size_t n)
         return false;
     if (memchr(s.p, '\\', s.n) == NULL)
         return s.n - 2 == n && (n == 0 || memcmp(s.p + 1, p, n) == 0);
-    char text[256];  // longer names with escapes are nobody's
-    if (s.n > sizeof text)
-        return false;
-    return sio_json_unescape(s, text) == n && (n == 0 || memcmp(text, p, n) == 0);
+    const char *at = s.p + 1, *end = s.p + s.n - 1, *rest = p + n;
+    while (at < end) {
+        char letter[4];
+        const char *piece = at;
+        size_t k = (size_t)(find_special(at, end) - at);
+        at += k;
+        if (k == 0)
+            piece = letter, k = (size_t)(take_escape(&at, end, letter) - letter);
+        if ((size_t)(rest - p) < k || memcmp(p, piece, k) != 0)
+            return false;
+        p += k;
+    }
+    return p == rest;
 }
 
 double sio_json_number(sio_span s)

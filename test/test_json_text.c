@@ -251,6 +251,28 @@ static void text_is_compared_by_its_meaning_not_by_its_spelling(void **state)
     }
 }
 
+/* However long it is, and wherever its escapes are. */
+static void long_text_with_escapes_is_compared_too(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 60, 240, 250, 255, 256, 257, 1000, 70000 };
+    (void)state;
+    for (size_t i = 0; i < COUNT(sizes); i++) {
+        size_t n = sizes[i];
+        char *string = filled(2 * n + 14, 'x'), *text = filled(2 * n + 4, 'x');
+        string[0] = string[2 * n + 13] = '"';
+        memcpy(string + 1 + n, "\\ud83d\\ude00", 12);
+        memcpy(text + n, "\xf0\x9f\x98\x80", 4);
+        sio_span s = { string, 2 * n + 14 };
+        assert_true(sio_json_text_is(s, text, 2 * n + 4));
+        assert_false(sio_json_text_is(s, text, 2 * n + 3));
+        assert_false(sio_json_text_is(s, text, n));
+        text[2 * n + 3]++;
+        assert_false(sio_json_text_is(s, text, 2 * n + 4));
+        free(string);
+        free(text);
+    }
+}
+
 /* ---- Writing --------------------------------------------------------------------------------- */
 
 static bool grow(sio_sink *sink, size_t need)
@@ -386,6 +408,7 @@ int main(void)
         cmocka_unit_test(an_escape_decodes_at_any_place_of_any_block),
         cmocka_unit_test(a_string_may_be_decoded_in_place),
         cmocka_unit_test(text_is_compared_by_its_meaning_not_by_its_spelling),
+        cmocka_unit_test(long_text_with_escapes_is_compared_too),
         cmocka_unit_test(only_what_must_be_escaped_is_escaped),
         cmocka_unit_test(a_byte_is_escaped_at_any_place_of_any_block),
         cmocka_unit_test(text_that_is_not_utf_8_fails_the_sink),
