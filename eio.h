@@ -125,7 +125,8 @@ typedef struct sio_eio_v3 {
     void (*put)(const sio_session *s, sio_out *out, unsigned char op, const char *p, size_t n);
     /* A GET has come; jsonp: the value of its j parameter; p NULL: there is none. */
     void (*get)(sio_polling *k, sio_span jsonp);
-    void (*answer)(const sio_session *s, sio_exchange *x);  // that GET, with what is queued
+    /* That GET, with what is queued. False: no memory, and x is answered 503. */
+    bool (*answer)(const sio_session *s, sio_exchange *x);
     /* The body of a POST has come; x->kind: SIO_POST_... False: no memory. */
     bool (*body)(sio_session *s, const sio_exchange *x, sio_span body);
     /* Takes the next packet. 0: there is none; -1: malformed. */

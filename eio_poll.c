@@ -87,20 +87,32 @@ static void respond_queue(sio_exchange *x, const sio_queue *queue)
     sio_respond_end(x);
 }
 
-/* Answers the waiting GET with what is queued; also while an upgrade is under way (U05). */
+/* The session ends with the turn. */
+static void poll_fail(sio_session *s)
+{
+    s->on.polling->overflow = true;
+    mark(s->eio, s->on.polling);
+}
+
+/* Answers the waiting GET with what is queued; also while an upgrade is under way (U05). Where there is no
+ * memory for the answer packets are lost, so the session can't go on. */
 static void flush(sio_session *s)
 {
     sio_polling *k = s->on.polling;
     sio_exchange *x = k->get;
+    bool answered = true;
     if (x == NULL || k->queue.n == 0)
         return;
+    const sio_conn *c = x->conn;
     k->get = NULL;
     x->user = NULL;
     if (s->protocol == 3)  // payloads are written otherwise
-        s->eio->net->v3->answer(s, x);
+        answered = s->eio->net->v3->answer(s, x);
     else
         respond_queue(x, &k->queue);
     sio_queue_clear(&s->eio->net->memory, &k->queue);
+    if (!answered || c->broken)
+        poll_fail(s);
 }
 
 /* Answers the waiting GET, if there is one, with packets of one byte each; or with what is queued, for
@@ -385,8 +397,8 @@ static void complete(sio_upgrade *u)
         k->post = NULL;
         sio_conn_end(c, false);
     }
-    if (u->session == NULL)
-        return;  // a callback of a connection that had to go ended the session
+    if (u->session == NULL || k->overflow)
+        return;  // a callback of a connection that had to go ended the session; or it ends with the turn
     sio_queue queue = k->queue;
     k->queue = (sio_queue){ .n = 0 };
     finish(u);
@@ -546,12 +558,6 @@ static bool poll_flush(sio_session *s)
 static void poll_close(sio_session *s, bool asked)
 {
     release(s, asked ? "6" : "1");  // P14; P33, H07
-}
-
-static void poll_fail(sio_session *s)
-{
-    s->on.polling->overflow = true;
-    mark(s->eio, s->on.polling);
 }
 
 /* The waiting GET has had its answer. A POST that has not come whole is let go: what comes of it is

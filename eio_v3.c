@@ -84,8 +84,8 @@ static void on_get(sio_polling *k, sio_span jsonp)
 }
 
 /* J01: the payload as a string of a script, without the two line ends that JSON allows and old
- * JavaScript does not. */
-static void respond_script(sio_exchange *x, const char *digits, sio_span payload)
+ * JavaScript does not. False: no memory. */
+static bool respond_script(sio_exchange *x, const char *digits, sio_span payload)
 {
     sio_textbuf t = sio_text_new(&sio_conn_net(x->conn)->memory);
     sio_put_text(&t.sink, "___eio[");
@@ -106,7 +106,9 @@ static void respond_script(sio_exchange *x, const char *digits, sio_span payload
         sio_respond_empty(x, 503);
     else
         sio_respond(x, 200, text_type, SIO_SPAN(no_store), (sio_span){ t.sink.p, t.sink.n });
+    bool written = !t.sink.failed;
     sio_text_free(&t);
+    return written;
 }
 
 /* V06: a length counts UTF-16 code units: one for each letter, two where it has four bytes. */
@@ -147,8 +149,9 @@ static void put_packet_bytes(sio_sink *sink, bool binary, const char *p, size_t 
     sio_put(sink, p, n);
 }
 
-/* The payload is one of bytes when a packet is binary, unless the client can't take that. */
-static void answer(const sio_session *s, sio_exchange *x)
+/* The payload is one of bytes when a packet is binary, unless the client can't take that. False: there is
+ * no memory for it, which the client is told. */
+static bool answer(const sio_session *s, sio_exchange *x)
 {
     const sio_polling *k = s->on.polling;
     sio_textbuf t = sio_text_new(&s->eio->net->memory);
@@ -162,14 +165,16 @@ static void answer(const sio_session *s, sio_exchange *x)
     while (sio_walk_next(&w, &op, &packet))
         (bytes ? put_packet_bytes : put_packet)(&t.sink, op == SIO_WS_BINARY, packet.p, packet.n);
     sio_span payload = { t.sink.p, t.sink.n };
-    if (t.sink.failed)
+    bool written = !t.sink.failed;
+    if (!written)
         sio_respond_empty(x, 503);
     else if (k->is_jsonp)
-        respond_script(x, k->jsonp, payload);
+        written = respond_script(x, k->jsonp, payload);
     else
         sio_respond(x, 200, bytes ? "application/octet-stream" : text_type, SIO_SPAN(no_store),
                     payload);
     sio_text_free(&t);
+    return written;
 }
 
 /* ---- POSTs ---------------------------------------------------------------------------------------- */

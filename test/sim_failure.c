@@ -607,14 +607,55 @@ static void a_client_is_told_or_ends(void **state)
     }
 }
 
+static char filled_text[70000];
+
+/* A GET waits, and the k-th allocation fails while it is answered: it gets the event, or there is no session
+ * any more. False: there were not so many. */
+static bool is_answered_or_ends(int protocol, unsigned long k)
+{
+    char sid[32], target[160];
+    sio_server *io = sim_new(NULL);
+    assert_int_equal(sio_allow_v3(io), 0);
+    snprintf(target, sizeof target, "/socket.io/?EIO=%d&transport=polling", protocol);
+    find(sid, ask(io, "GET", target, NULL, NULL), "\"sid\":\"");
+    snprintf(target + strlen(target), 40, "&sid=%s", sid);
+    ask(io, "POST", target, NULL, protocol == 3 ? "1:2" : "40");
+    ask(io, "GET", target, NULL, NULL);
+    sim_client *waits = ask(io, "GET", target, NULL, NULL);
+    assert_true(sio_get_stats(io)->sockets == 1 && sim_text(waits, NULL)[0] == '\0');
+    sio_emit(sio_all(sio_of(io, "/")), "x", "%s", filled_text);
+    sim.fail_alloc = sim.allocs + k;
+    sim_run_ms(io, 0);
+    bool failed = sim.allocs >= sim.fail_alloc;
+    sim.fail_alloc = 0;
+    sim_run_ms(io, 10);
+    bool heard = strstr(sim_text(waits, NULL), "42[\"x\",\"xxx") != NULL;
+    assert_true(heard != (sio_get_stats(io)->sessions == 0));
+    sim_free(io);
+    return failed;
+}
+
+static void a_poll_is_answered_or_its_session_ends(void **state)
+{
+    (void)state;
+    for (int protocol = 3; protocol <= 4; protocol++) {
+        unsigned long k = 1;
+        while (is_answered_or_ends(protocol, k))
+            k++;
+        assert_true(k > 1);
+    }
+}
+
 int main(void)
 {
+    memset(filled_text, 'x', sizeof filled_text - 1);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_system_call_may_fail),
         cmocka_unit_test(the_system_may_fail_for_a_while),
         cmocka_unit_test(any_allocation_may_fail),
         cmocka_unit_test(memory_may_be_out_for_a_while),
         cmocka_unit_test(a_client_is_told_or_ends),
+        cmocka_unit_test(a_poll_is_answered_or_its_session_ends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
