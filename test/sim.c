@@ -656,6 +656,8 @@ void sim_file(const char *name, const void *p, size_t n, int64_t changed)
     world.file[world.n_files++] = (struct file){ name, p, n, changed };
 }
 
+#include "check.h"
+
 /* ---- The world's beginning and end ---------------------------------------------------------- */
 
 static void free_client(sim_client *c)
@@ -694,13 +696,25 @@ sio_server *sim_new(const sio_options *options)
     return io;
 }
 
+/* The turn is over: all holds. Where there is much, it is looked at less often. */
+static void look(sio_server *io)
+{
+    const sio_stats *s = sio_get_stats(io);
+    uint64_t things = s->connections + s->sessions + s->sockets + s->rooms;
+    if (sim.unchecked || sim.turns % (1 + things / 64) != 0)
+        return;
+    const char *wrong = sim_check(io);
+    sim_must(wrong == NULL, "this does not hold: %s", wrong);
+}
+
 int sim_run_ms(sio_server *io, int64_t ms)
 {
     int64_t until = sim.now + ms;
     int result;
-    do
+    do {
         result = sio_turn(io, until > sim.now ? (int)(until - sim.now) : 0);
-    while (result > 0 && (sim.now < until || anybody_ready() || sio_wait_ms(io) == 0));
+        look(io);
+    } while (result > 0 && (sim.now < until || anybody_ready() || sio_wait_ms(io) == 0));
     return result;
 }
 
@@ -942,6 +956,12 @@ void sim_forget(sim_client *c)
     free_client(c);
 }
 
+void sim_sweep(void)
+{
+    while (world.n_scratch > 0)
+        free(world.scratch[--world.n_scratch]);
+}
+
 void sim_free(sio_server *io)
 {
     if (io != NULL)
@@ -952,8 +972,7 @@ void sim_free(sio_server *io)
     }
     sim_must(sim.live == 0 && sim.bytes == 0, "%zu allocations are not freed", sim.live);
     sim_must(sim.open == 0, "%zu descriptors are not closed", sim.open);
-    for (size_t i = 0; i < world.n_scratch; i++)
-        free(world.scratch[i]);
+    sim_sweep();
     free(world.scratch);
     free(world.buried);
     free(world.waiting);

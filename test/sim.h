@@ -14,6 +14,7 @@
  *  - a descriptor that stays ready is looked at: the server does not spin;
  *  - what a client receives is a sequence of whole answers, one to a request and in order, then
  *    whole WebSocket frames, unmasked, and none behind a close frame;
+ *  - when a turn is over, what check.h says of all that a server has;
  *  - in the end every descriptor is closed and every byte is freed. */
 #ifndef TEST_SIM_H
 #define TEST_SIM_H
@@ -46,6 +47,7 @@ typedef struct sim_world {
     bool away;                          // nobody is where the server connects to
     unsigned long given_back;           // how often free memory was given to the system
     unsigned long turns;                // of the loop
+    bool unchecked;                     // sim_check is not asked: its work would be measured
     unsigned long logged;               // lines
     char log[1024];                     // the last one
     void (*on_line)(const char *line);  // the application's part of the log
@@ -67,8 +69,12 @@ void sim_reset(void);
 /* Frees the server, or just the clients when io is NULL, and claims what the head of this file
  * says. */
 void sim_free(sio_server *io);
+/* Frees the texts that are good until sim_free, for simulations that are long. */
+void sim_sweep(void);
 /* Turns of the loop until ms are over and nobody is busy. Returns what sio_turn returned. */
 int sim_run_ms(sio_server *io, int64_t ms);
+/* What does not hold in a server between two turns; NULL: all does. Asked after the turns of sim_run_ms. */
+const char *sim_check(const sio_server *io);
 uint64_t sim_random(void);
 /* A file that the server finds. Keeps p. */
 void sim_file(const char *name, const void *p, size_t n, int64_t changed);
