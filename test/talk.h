@@ -967,7 +967,7 @@ static void hear_the_rest(void)
     for (size_t i = 0; i < GUESTS; i++)
         if (talk.guests[i].ws != NULL)
             sim_room(talk.guests[i].ws, SIZE_MAX);
-    settle(0);
+    settle(talk.failing ? 120 : 0);  // accepting may have paused
     for (int round = 0; round < 2; round++) {
         for (size_t i = 0; i < GUESTS; i++) {
             guest *g = &talk.guests[i];
