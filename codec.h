@@ -190,7 +190,8 @@ int sio_http_parse(const char *p, size_t n, sio_http_head *out);
 
 /* Whether parsing n bytes may say something other than "more" when the first seen of them said that:
  * a line is complete, or the first line goes on in a way that ends its method, ends its target, or
- * makes it none. So a sender of single bytes does not have the whole parsed again for each. */
+ * makes it none. So a sender of single bytes does not have the whole parsed again for each. An empty
+ * line before it is taken off already. */
 bool sio_http_is_news(const char *p, size_t n, size_t seen);
 
 /* The first field of that name (any case); p == NULL: absent. */
