@@ -10,6 +10,7 @@ FLAGS = -std=c99 -pedantic -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 ASAN = B=build/asan CFLAGS="-O1 -g $(SANITIZE)"
 FUZZ = B=build/fuzz CC=clang CFLAGS="-O1 -g -fsanitize=fuzzer-no-link $(SANITIZE)"
+COVERAGE = B=build/coverage CC=gcc CFLAGS="-O0 -g --coverage -DLINEAR=30.0"
 FUZZ_SECONDS = 20
 B = build
 PREFIX = /usr/local
@@ -20,7 +21,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
+	valgrind coverage compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
 	help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -95,6 +96,10 @@ fuzzers: lib
 valgrind:  ## the C tests under valgrind
 	@$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g -DLINEAR=30.0" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"
+coverage:  ## what the C tests and the corpora run, by gcov; all of the codecs, 95 % of the rest
+	@rm -f build/coverage/*.gcda build/coverage/o/*.gcda; mkdir -p build
+	@$(MAKE) unit corpora $(COVERAGE) T= >build/coverage.log 2>&1 || { cat build/coverage.log; exit 1; }
+	@B=build/coverage test/coverage
 steady: chat fixture  ## interop ten times beside one busy process, then five times beside two
 	test/steady 10 1 $(MAKE) interop
 	test/steady 5 2 $(MAKE) interop

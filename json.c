@@ -218,10 +218,10 @@ static const char *digits_end(const char *p, const char *end)
     return p > start ? p : NULL;
 }
 
-/* Section 6: behind the number at p; NULL: it is not one. */
+/* Section 6: behind the number at p, which is not the end; NULL: it is not one. */
 static const char *number_end(const char *p, const char *end)
 {
-    if (p < end && *p == '-')
+    if (*p == '-')
         p++;
     if (p < end && *p == '0')
         p++;

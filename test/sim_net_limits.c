@@ -437,6 +437,31 @@ static void memory_goes_back_after_a_great_fall(void **state)
     }
 }
 
+/* So does the table of connections: it is as long as there were at the worst. */
+static void the_table_of_connections_shrinks_after_a_great_fall(void **state)
+{
+    enum { MANY = 100 };
+    (void)state;
+    sio_server *io = app_new();
+    net_of(io)->libc_memory = true;
+    sim_client *c[MANY];
+    for (int i = 0; i < MANY; i++)
+        c[i] = sim_connect();
+    sim_peer p, other;
+    join_as(io, &p, SIM_WS);
+    sim_room(p.ws, 0);
+    sim_say(&p, "42[\"flood\",9,1000000]");
+    sim_run_ms(io, 0);
+    assert_true(net_of(io)->cap_conns > MANY);
+    for (int i = 0; i < MANY; i++)
+        sim_abort(c[i]);
+    sim_abort(p.ws);
+    sim_run_ms(io, 20000);
+    assert_in_range(net_of(io)->cap_conns, net_of(io)->n_conns, 4);
+    join_as(io, &other, SIM_WS);  // and grows again
+    app_free(io);
+}
+
 /* ---- Connections ---------------------------------------------------------------------------- */
 
 static void connections_are_limited(void **state)
@@ -656,6 +681,7 @@ int main(void)
         cmocka_unit_test(the_limit_is_about_clients),
         cmocka_unit_test(one_client_pins_what_the_options_say),
         cmocka_unit_test(memory_goes_back_after_a_great_fall),
+        cmocka_unit_test(the_table_of_connections_shrinks_after_a_great_fall),
         cmocka_unit_test(connections_are_limited),
         cmocka_unit_test(connections_per_address_are_limited),
         cmocka_unit_test(out_of_descriptors_accepting_pauses),

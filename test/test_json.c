@@ -424,6 +424,30 @@ static void the_first_value_ends_where_it_ends(void **state)
     }
 }
 
+/* What is no JSON has no meaning here, but an end. */
+static void a_walk_over_what_is_no_json_stays_inside(void **state)
+{
+    static const struct {
+        const char *text;
+        size_t first, value;  // bytes of the first value, of the first element's
+    } cases[] = {
+        { "[1", 2, 0 },       { "[\"a", 3, 0 },      { "{\"a\"}", 5, 0 }, { "{\"a\":}", 6, 0 },
+        { "[[1,\"a]", 7, 5 }, { "{\"a\" 1}", 7, 0 }, { "[-]", 3, 0 },     { "x", 0, 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        size_t n = strlen(cases[i].text);
+        char *p = exact(cases[i].text, n);
+        sio_span name, value = { p, 0 };
+        sio_json_walk w = sio_json_open((sio_span){ p, n });
+        assert_int_equal(sio_json_value(p, n).n, cases[i].first);
+        bool there = sio_json_next(&w, &name, &value);
+        if (there != (cases[i].value > 0) || value.n != cases[i].value)
+            fail_msg("%s: %zu", cases[i].text, value.n);
+        free(p);
+    }
+}
+
 static void a_walk_over_what_is_no_container_ends_at_once(void **state)
 {
     sio_span name, value;
@@ -450,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_empty_array_has_no_elements_and_a_scalar_neither),
         cmocka_unit_test(a_walk_visits_every_value_once_and_in_order),
         cmocka_unit_test(the_first_value_ends_where_it_ends),
+        cmocka_unit_test(a_walk_over_what_is_no_json_stays_inside),
         cmocka_unit_test(a_walk_over_what_is_no_container_ends_at_once),
     };
     return cmocka_run_group_tests_name("json.c", tests, NULL, NULL);

@@ -57,6 +57,12 @@ static const struct {
     { "6: a power of two", "7.120236347223045e-307", 7.120236347223045e-307 },
 };
 
+static void what_is_no_number_reads_as_zero(void **state)
+{
+    (void)state;
+    assert_true(is_same(sio_json_number(SIO_NONE), 0.0));
+}
+
 static void check_readings(void)
 {
     for (size_t i = 0; i < COUNT(readings); i++) {
@@ -285,26 +291,62 @@ static void a_hundred_thousand_doubles_read_back_as_they_were(void **state)
     }
 }
 
-/* The same tables where the C library writes a comma. `make test` builds such a locale. */
-static void the_locale_does_not_matter(void **state)
+/* The same tables where the C library writes a comma, or a point of two bytes. `make test` builds such
+ * locales. */
+static void check_locale(const char *name, const char *point)
 {
-    static const char *const names[] = { "de_DE.UTF-8", "fr_FR.UTF-8", "nl_NL.UTF-8", "de_DE" };
-    const char *found = NULL;
-    (void)state;
-    for (int round = 0; round < 2 && found == NULL; round++) {
-        for (size_t i = 0; i < COUNT(names) && found == NULL; i++)
-            found = setlocale(LC_ALL, names[i]);
-        if (found == NULL)
-            setenv("LOCPATH", "build/locale", 0);
+    const char *found = setlocale(LC_ALL, name);
+    if (found == NULL) {
+        setenv("LOCPATH", "build/locale", 0);
+        found = setlocale(LC_ALL, name);
     }
-    if (found == NULL || *localeconv()->decimal_point != ',') {
-        print_message("skipped: no locale with a decimal comma on this machine\n");
+    if (found == NULL || strcmp(localeconv()->decimal_point, point) != 0) {
+        print_message("skipped: no locale %s on this machine\n", name);
         skip();
     }
     check_readings();
     check_writings();
     check_fixed();
     setlocale(LC_ALL, "C");
+}
+
+static void a_decimal_comma_does_not_matter(void **state)
+{
+    (void)state;
+    check_locale("de_DE.UTF-8", ",");
+}
+
+static void a_decimal_point_of_two_bytes_does_not_matter(void **state)
+{
+    (void)state;
+    check_locale("ps_AF.UTF-8", "\xd9\xab");
+}
+
+/* The shortest number is found by trying: of each power of two, whose neighbour below is nearer than the
+ * one above, no digit can be left out. */
+static void a_power_of_two_has_no_digit_too_many(void **state)
+{
+    (void)state;
+    for (int e = -1074; e < 1024; e++) {
+        double d = ldexp(1, e);
+        char room[32], text[40];
+        size_t n = write_number(d, -1, room, sizeof room - 1), digits = 0;
+        room[n] = '\0';
+        assert_true(is_same(strtod(room, NULL), d));
+        for (size_t i = strspn(room, "0."); i < n && room[i] != 'e'; i++)
+            digits += room[i] != '.';
+        if (strpbrk(room, ".e") == NULL || digits < 2)
+            continue;  // zeros at the end may be needed
+        snprintf(text, sizeof text, "%.*e", (int)digits - 2, d);
+        char *last = strchr(text, 'e') - 1;
+        if (*last == '.')
+            last--;
+        for (char c = '0'; c <= '9'; c++) {
+            *last = c;
+            if (strtod(text, NULL) == d)
+                fail_msg("%s could be %s", room, text);
+        }
+    }
 }
 
 int main(void)
@@ -317,7 +359,10 @@ int main(void)
         cmocka_unit_test(not_a_number_is_written_as_null),
         cmocka_unit_test(a_precision_fixes_the_digits_behind_the_point),
         cmocka_unit_test(a_hundred_thousand_doubles_read_back_as_they_were),
-        cmocka_unit_test(the_locale_does_not_matter),
+        cmocka_unit_test(what_is_no_number_reads_as_zero),
+        cmocka_unit_test(a_power_of_two_has_no_digit_too_many),
+        cmocka_unit_test(a_decimal_comma_does_not_matter),
+        cmocka_unit_test(a_decimal_point_of_two_bytes_does_not_matter),
     };
     return cmocka_run_group_tests_name("json.c, numbers", tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 
 enum { ATTACHMENTS = 10, DEPTH = 1024 };
 
+#define TENS "0123456789"
+
 static const struct {
     const char *rule, *p;
     size_t n;
@@ -97,6 +99,10 @@ static const struct {
     { "S20: ping is not reserved", BYTES("2[\"ping\"]"), "2 0 / - [\"ping\"]" },
     { "S20: connect and NUL is another name", BYTES("2[\"connect\\u0000\"]"),
       "2 0 / - [\"connect\\u0000\"]" },
+    { "S20: a long name with an escape",
+      BYTES("2[\"\\u0063onnect" TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS "\"]"),
+      "2 0 / - [\"\\u0063onnect" TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS TENS
+      "\"]" },
     { "S20: reserved names are for names only", BYTES("2[\"a\",\"connect\"]"),
       "2 0 / - [\"a\",\"connect\"]" },
 
@@ -193,7 +199,7 @@ static void a_packet_is_read_or_refused_by_the_rule(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT(packets); i++) {
-        char out[128] = "refused";
+        char out[256] = "refused";
         int got = parse(packets[i].p, packets[i].n, out, sizeof out);
         if (got != (packets[i].want == NULL ? -1 : 0) ||
             (got == 0 && strcmp(out, packets[i].want) != 0))

@@ -162,6 +162,30 @@ static void all_short_payloads_are_unmasked_by_section_5_3(void **state)
             }
 }
 
+/* 4.2.1, point 5: 22 digits of Base64's first alphabet and two of padding. */
+static void every_byte_at_every_place_of_a_key_is_checked(void **state)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char good[] = "dGhlIHNhbXBsZSBub25jZQ==";
+    sio_http_head head = { .method = SIO_SPAN("GET"),
+                           .minor = 1,
+                           .n_fields = 3,
+                           .field = { { SIO_SPAN("Upgrade"), SIO_SPAN("websocket") },
+                                      { SIO_SPAN("Sec-WebSocket-Version"), SIO_SPAN("13") },
+                                      { SIO_SPAN("Sec-WebSocket-Key"), { NULL, 24 } } } };
+    (void)state;
+    for (size_t i = 0; i < 24; i++)
+        for (int b = 0; b < 256; b++) {
+            char *key = exact(good, 24);
+            bool hint, fits = i < 22 ? b != 0 && strchr(digits, b) != NULL : b == '=';
+            key[i] = (char)b;
+            head.field[2].value.p = key;
+            if ((sio_ws_check(&head, &hint) == NULL) != fits)
+                fail_msg("%02x at %zu", (unsigned)b, i);
+            free(key);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,6 +193,7 @@ int main(void)
         cmocka_unit_test(all_lengths_around_the_edges_are_written_and_read),
         cmocka_unit_test(all_close_codes_agree_with_the_registry),
         cmocka_unit_test(all_short_payloads_are_unmasked_by_section_5_3),
+        cmocka_unit_test(every_byte_at_every_place_of_a_key_is_checked),
     };
     return cmocka_run_group_tests_name("ws.c, exhaustively", tests, NULL, NULL);
 }
