@@ -21,7 +21,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind coverage compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
+	valgrind coverage mutate portable compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
 	help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -100,6 +100,11 @@ coverage:  ## what the C tests and the corpora run, by gcov; all of the codecs, 
 	@rm -f build/coverage/*.gcda build/coverage/o/*.gcda; mkdir -p build
 	@$(MAKE) unit corpora $(COVERAGE) T= >build/coverage.log 2>&1 || { cat build/coverage.log; exit 1; }
 	@B=build/coverage test/coverage
+mutate:  ## whether the codecs' tests notice mistakes; make mutate T=ws: in one of them
+	@$(MAKE) lib B=build/mutate >/dev/null
+	@B=build/mutate T='$(T)' test/mutate
+portable:  ## the library on aarch64, riscv64 and s390x, by qemu; make portable T=s390x: on that one
+	@$(TOLD) test/portable
 steady: chat fixture  ## interop ten times beside one busy process, then five times beside two
 	test/steady 10 1 $(MAKE) interop
 	test/steady 5 2 $(MAKE) interop
