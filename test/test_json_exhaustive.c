@@ -302,6 +302,20 @@ static void all_short_numbers_read_as_strtod_reads_them(void **state)
     each_text(&(texts){ parts, reads, 5, 0 }, "");
 }
 
+/* ---- Spans ------------------------------------------------------------------------------------- */
+
+static void all_pairs_of_bytes_are_equal_but_for_the_case_of_letters(void **state)
+{
+    (void)state;
+    for (unsigned a = 0; a < 256; a++)
+        for (unsigned b = 0; b < 256; b++) {
+            char one = (char)a, other = (char)b;
+            bool letter = a != 0 && strchr(LETTERS, (int)a) != NULL;
+            bool want = a == b || (letter && (a ^ b) == 0x20);
+            assert_int_equal(sio_equal_nocase(&one, &other, 1), want);
+        }
+}
+
 /* ---- UTF-8 ------------------------------------------------------------------------------------- */
 
 /* RFC 3629, section 3, by arithmetic: the bytes of the sequence at p, 0: there is none. */
@@ -373,6 +387,7 @@ int main(void)
         cmocka_unit_test(all_short_literals_agree_with_a_second_parser),
         cmocka_unit_test(all_short_strings_agree_and_decode_as_a_second_decoder_does),
         cmocka_unit_test(all_short_numbers_read_as_strtod_reads_them),
+        cmocka_unit_test(all_pairs_of_bytes_are_equal_but_for_the_case_of_letters),
         cmocka_unit_test(all_sequences_of_up_to_three_bytes_agree_with_arithmetic),
         cmocka_unit_test(all_leads_and_seconds_of_four_bytes_agree_with_arithmetic),
     };

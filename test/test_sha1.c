@@ -105,6 +105,16 @@ static void every_length_up_to_300_agrees_with_another_implementation(void **sta
     assert_string_equal(hex, "dfc942b5ddc5fe6421ccada9be50fa42e873926c");
 }
 
+/* A span of nothing may be nowhere. */
+static void no_bytes_are_read_of_an_empty_message(void **state)
+{
+    unsigned char nowhere[20], empty[20];
+    (void)state;
+    sio_sha1(NULL, 0, nowhere);
+    sio_sha1("", 0, empty);
+    assert_memory_equal(nowhere, empty, 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -113,6 +123,7 @@ int main(void)
         cmocka_unit_test(rfc_3174_test_4_comes_out),
         cmocka_unit_test(the_padding_is_right_at_each_edge_of_a_block),
         cmocka_unit_test(every_length_up_to_300_agrees_with_another_implementation),
+        cmocka_unit_test(no_bytes_are_read_of_an_empty_message),
     };
     return cmocka_run_group_tests_name("sha1.c", tests, NULL, NULL);
 }
