@@ -139,7 +139,7 @@ struct sio_ws {
 
 static struct {
     const char *said;  // the first thing that does not hold
-    size_t held;       // bytes on their way
+    size_t held;       // bytes that clients hold
     size_t sessions, sockets, rooms, kept, rests;
     size_t from_addresses;  // connections that are counted by address
     size_t marked;          // who ends when the next turn begins
@@ -499,6 +499,7 @@ static void check_session(const sio_eio *eio, const sio_session *s)
                "who has not settled is on the list");
     if (s->handshake->from != NULL)
         ++*check_count(s->handshake->from);
+    check.held += sio_handshake_size(s->handshake);
     if (s->transport == &sio_by_polling) {
         check_polling(s);
         return;
@@ -579,6 +580,7 @@ static void check_socket(const sio_client *c, const sio_socket *s)
                "a socket that is connected is found by its id");
     check_that(!joined || c->u.joining == NULL, "who has joined has no time limit");
     check_rooms_of(s);
+    check.held += sio_socket_size(s);
     ++*check_count(ns);
 }
 
@@ -816,6 +818,7 @@ static void check_plain(const sio_net *net, const ws_endpoint *e)
         check_that(!ws->over && check_set(&ws->beat), "a plain WebSocket is pinged");
         check_that(check_is_conn(net, c) && c->protocol->want != NULL && c->u.ws.owner == ws,
                    "a plain WebSocket has its connection");
+        check.held += sio_handshake_size(ws->handshake);
         before = ws;
     }
     check_that(e->dead == NULL, "no plain WebSocket is left that is over");
@@ -849,7 +852,7 @@ static void check_rest_of_net(const sio_server *io)
         check_that((net->log_kinds[i].format != NULL) == check_set(&net->log_kinds[i].end),
                    "lines of the log are counted for a second");
     check_that(arena->memory == &net->memory, "the arena has its memory");
-    check_that(net->held == check.held, "bytes on their way are counted");
+    check_that(net->held == check.held, "bytes that clients hold are counted");
     check_that(net->held - sio_out_held(&net->out) <= net->options->max_memory || check.marked > 0,
                "who holds too much will end");
     check_that(check_handles(&net->kept) == check.kept, "kept requests have handles");
