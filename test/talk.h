@@ -430,8 +430,8 @@ static void on_disconnect(sio_socket *s, sio_event *e)
     const char *reason = sio_text(sio_arg(e, 0), NULL);
     if (t != NULL) {
         t->here = false;
-        t->away = reason != NULL && strstr(reason, "namespace") == NULL &&
-                  strcmp(reason, "parse error") != 0;
+        t->away = reason == NULL ||
+                  (strstr(reason, "namespace") == NULL && strcmp(reason, "parse error") != 0);
     }
     act(s, NULL);
 }
