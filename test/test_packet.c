@@ -246,6 +246,53 @@ static void the_limits_of_attachments_and_depth_are_the_callers(void **state)
     assert_int_equal(sio_packet_parse("2[\"a\",[]]", 9, 3, 2, &k), 0);
 }
 
+/* What was in the packet before is gone. */
+static void all_of_a_packet_is_set(void **state)
+{
+    static const struct {
+        const char *text;
+        bool escaped;
+        size_t count;
+    } cases[] = { { "3", false, 0 },        { "2[1,\"\\n\"]", false, 2 },
+                  { "2[\"a\"]", false, 1 }, { "2[\"\\u0061\"]", true, 1 },
+                  { "0", false, 0 },        { "1", false, 0 } };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        sio_packet k;
+        memset(&k, 1, sizeof k);
+        assert_int_equal(sio_packet_parse(cases[i].text, strlen(cases[i].text), 1, DEPTH, &k), 0);
+        assert_int_equal(k.escaped, cases[i].escaped);
+        assert_int_equal(k.index.count, cases[i].count);
+        assert_int_equal(k.attachments, 0);
+        assert_false(k.has_id);
+    }
+}
+
+static void a_text_that_is_no_container_has_no_placeholder(void **state)
+{
+    static const char *const cases[] = { "\"a\"", "1", "null", "\"{\\\"_placeholder\\\":true}\"" };
+    (void)state;
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        char *copy = exact(cases[i], strlen(cases[i]));
+        sio_span json = { copy, strlen(cases[i]) }, object;
+        size_t at = 0;
+        int64_t num;
+        assert_false(sio_packet_placeholder(json, &at, &object, &num));
+        assert_int_equal(at, json.n);
+        free(copy);
+    }
+}
+
+/* B08: whatever the limit is. */
+static void a_count_of_attachments_has_five_digits_at_most(void **state)
+{
+    sio_packet k;
+    (void)state;
+    assert_int_equal(sio_packet_parse(BYTES("599999-[\"a\"]"), SIZE_MAX, DEPTH, &k), 0);
+    assert_int_equal(k.attachments, 99999);
+    assert_int_equal(sio_packet_parse(BYTES("5100000-[\"a\"]"), SIZE_MAX, DEPTH, &k), -1);
+}
+
 /* threats.md: 100,000 open brackets, and a packet as large as the limit allows. */
 static void a_huge_packet_takes_linear_time(void **state)
 {
@@ -427,6 +474,9 @@ int main(void)
         cmocka_unit_test(a_packet_cut_anywhere_is_read_inside_its_bounds),
         cmocka_unit_test(the_elements_of_an_event_are_indexed),
         cmocka_unit_test(the_limits_of_attachments_and_depth_are_the_callers),
+        cmocka_unit_test(all_of_a_packet_is_set),
+        cmocka_unit_test(a_text_that_is_no_container_has_no_placeholder),
+        cmocka_unit_test(a_count_of_attachments_has_five_digits_at_most),
         cmocka_unit_test(a_huge_packet_takes_linear_time),
         cmocka_unit_test(every_placeholder_is_found_with_its_number),
         cmocka_unit_test(a_walk_over_a_megabyte_takes_linear_time),
