@@ -20,9 +20,10 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
-	tutorial_request tutorial_token tutorial_websocket install uninstall dist test unit corpora fuzz fuzzers \
-	valgrind coverage mutate portable compilers symbols unitfile extras package interop steady differential rows faults soak bench size format \
-	help clean
+	tutorial_request tutorial_token tutorial_websocket install uninstall dist \
+	test unit corpora compilers symbols unitfile rows extras package interop \
+	faults soak fuzz fuzzers valgrind coverage mutate portable analyze prove steady differential \
+	bench size format help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
 	@$(TOLD) test/program $(B)/chat chat.c $(B)/pages.c -DCHAT_CARRIES
@@ -105,6 +106,10 @@ mutate:  ## whether the codecs' tests notice mistakes; make mutate T=ws: in one 
 	@B=build/mutate T='$(T)' test/mutate
 portable:  ## the library on aarch64, riscv64 and s390x, by qemu; make portable T=s390x: on that one
 	@$(TOLD) test/portable
+analyze:  ## the analyzers of gcc and clang, and cppcheck; make analyze T=clang: that one
+	@$(TOLD) test/analyze
+prove:  ## by Frama-C: the codecs have no run-time errors on any bytes of some lengths
+	@$(TOLD) test/prove/run
 steady: chat fixture  ## interop ten times beside one busy process, then five times beside two
 	test/steady 10 1 $(MAKE) interop
 	test/steady 5 2 $(MAKE) interop

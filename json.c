@@ -280,7 +280,8 @@ static const char *enter(checker *c, const char *p)
     if (i == c->depth)
         return NULL;
     unsigned char bit = (unsigned char)(1 << i % 8);
-    c->object[i / 8] = (unsigned char)(c->object[i / 8] & ~bit) | (*p == '{' ? bit : 0);
+    unsigned char before = i % 8 == 0 ? 0 : c->object[i / 8];  // nothing above it is open
+    c->object[i / 8] = (unsigned char)(before & ~bit) | (*p == '{' ? bit : 0);
     c->close = *p == '{' ? '}' : ']';
     return p + 1;
 }

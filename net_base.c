@@ -459,7 +459,7 @@ void sio_fifo_remove(sio_clock *clock, sio_fifo *f)
     sio_fifo **at = &clock->fifos;
     while (*at != NULL && *at != f)
         at = &(*at)->next;
-    if (*at == f)
+    if (*at != NULL)
         *at = f->next;
 }
 
