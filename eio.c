@@ -141,6 +141,8 @@ void sio_session_forget(sio_session *s)
 void sio_session_closed(sio_session *s, const char *reason, const char *details)
 {
     bool was_open = sio_session_open(s);
+    if (was_open && sio_traced(s))
+        sio_trace_end(s, reason);
     sio_session_forget(s);
     if (was_open)
         s->eio->events->close(s->eio->owner, s, reason, details);
@@ -195,6 +197,8 @@ void sio_session_end(sio_session *s, const char *reason)
         sio_session_abort(s, reason);
         return;
     }
+    if (sio_traced(s))
+        sio_trace_end(s, reason);
     s->state = SIO_SESSION_CLOSING;
     sio_deadline_set(&s->eio->net->clock, &s->eio->closing_fifo, &s->beat);
     s->eio->events->close(s->eio->owner, s, reason, NULL);
@@ -300,6 +304,8 @@ void sio_session_control(sio_session *s, char type)
 
 void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
 {
+    if (sio_traced(s))
+        sio_trace_packet(s, "-> ", s->transport == &sio_by_websocket, text, (sio_span){ p, n });
     if (s->pinged && !s->refreshed && !(text && n > 0 && p[0] == '3')) {  // H04
         s->refreshed = true;
         sio_deadline_set(&s->eio->net->clock, &s->eio->pong_fifo, &s->beat);
@@ -327,8 +333,11 @@ void sio_session_packet(sio_session *s, bool text, const char *p, size_t n)
 void sio_session_frames(sio_session *s, sio_ref frames)
 {
     s->eio->net->stats.packets_out++;
-    if (sio_session_open(s))
-        s->transport->send(s, frames);
+    if (!sio_session_open(s))
+        return;
+    if (sio_traced(s))
+        sio_trace_frames(s, frames);
+    s->transport->send(s, frames);
 }
 
 bool sio_session_writable(const sio_session *s)

@@ -161,6 +161,17 @@ struct sio_eio {
     sio_mount mount;
 };
 
+/* eio_trace.c. Have the option trace told, which must be there: of a packet, of packets as they are queued,
+ * of a session's end. arrow: "-> " or "<- ". */
+void sio_trace_packet(const sio_session *s, const char *arrow, bool websocket, bool text,
+                      sio_span packet);
+void sio_trace_frames(const sio_session *s, sio_ref frames);
+void sio_trace_end(const sio_session *s, const char *reason);
+static inline bool sio_traced(const sio_session *s)
+{
+    return s->eio->net->options->trace != NULL;
+}
+
 /* eio_cors.c. Whether the page that a browser says it is from may connect: CORS does not guard
  * WebSockets, nor what a page sends without wanting to read. */
 bool sio_origin_allowed(const sio_options *o, const sio_http_head *head);

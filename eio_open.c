@@ -398,6 +398,8 @@ static void send_open(sio_session *s, bool upgrades)
         sio_session_break(s);
         return;
     }
+    if (sio_traced(s))
+        sio_trace_frames(s, ref);
     s->transport->send(s, ref);
     sio_ref_release(ref);
 }

@@ -121,8 +121,11 @@ static void release(sio_session *s, const char *packets)
 {
     sio_polling *k = s->on.polling;
     if (k->get != NULL && k->queue.n == 0)
-        for (const char *p = packets; *p != '\0'; p++)
+        for (const char *p = packets; *p != '\0'; p++) {
+            if (sio_traced(s))
+                sio_trace_frames(s, sio_eio_word(*p));
             sio_queue_add(&s->eio->net->memory, &k->queue, sio_eio_word(*p));  // one piece
+        }
     flush(s);
 }
 
@@ -424,7 +427,11 @@ static void on_upgrade_message(void *owner, bool text, const char *p, size_t n)
     sio_upgrade *u = owner;
     sio_span packet = { p, n };
     sio_eio *eio = u->session->eio;
+    if (sio_traced(u->session))
+        sio_trace_packet(u->session, "-> ", true, text, packet);
     if (text && sio_span_is(packet, "2probe")) {
+        if (sio_traced(u->session))
+            sio_trace_packet(u->session, "<- ", true, true, SIO_SPAN("3probe"));
         sio_conn_send(u->conn, (sio_ref){ &buf, 0, 8 });  // U01
         sio_deadline_set(&eio->net->clock, &eio->tick_fifo, &u->tick);
     } else if (text && sio_span_is(packet, "5") && u->session->on.polling->rest == NULL) {

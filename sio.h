@@ -205,7 +205,17 @@ typedef struct sio_options {
      * told in a second, then one with the number of the others. */
     void *(*memory)(void *user, void *p, size_t size);
     void (*log)(void *user, const char *line);
-    void *user;  // handed to memory and log, and returned by sio_user
+    /* Gets a line, without a line end, for each packet of Engine.IO, at once: as it comes in, and as it is
+     * queued to go out; and for each session's end:
+     *     -> 4f2a ws   EVENT /chat "hello" 2 arguments, wants ack 7, 22 bytes: 42/chat,7["hello",1,2]
+     *     <- 4f2a ws   ACK /chat 1 argument, answers 7, 17 bytes: 43/chat,7["fine"]
+     *     == 4f2a ws   ended: transport close
+     * That is: to the server or to its client; the beginning of the session's id; "ws" or "poll", which
+     * carries it; what it says, in words; its size; and the first 200 bytes of its text, in which what a
+     * terminal would obey is \xNN, or 16 of an attachment. Nothing is masked: passwords and tokens that
+     * clients send, ids of sessions, what people write. It must not call the library. */
+    void (*trace)(void *user, const char *line);
+    void *user;  // handed to memory, log and trace, and returned by sio_user
 } sio_options;
 
 /* Makes a server. Copies the options and their strings; NULL is all defaults.
@@ -762,7 +772,7 @@ sio_value sio_ws_query(sio_ws *ws);
 void sio_ws_set_data(sio_ws *ws, void *data);
 void *sio_ws_data(const sio_ws *ws);
 
-/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, user,
+/* Engine.IO without Socket.IO at a path of its own, with its own options (memory, log, trace, user,
  * trust_proxy, rates, what is about connections and what belongs to Socket.IO are the server's). Lends the
  * session until its close handler returns. */
 typedef struct sio_session sio_session;
