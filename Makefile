@@ -26,9 +26,10 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	bench size format help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
-	@$(TOLD) test/program $(B)/chat chat.c $(B)/pages.c -DCHAT_CARRIES
-$(B)/pages.c: chat.html sio.js test/arrays
-	@mkdir -p $(B) && test/arrays chat.html sio.js >$@
+	@$(TOLD) test/program $(B)/chat chat*.c $(B)/pages.c -DCHAT_CARRIES
+PAGES = chat.html sio.js chat_admin.html chat_icon.svg
+$(B)/pages.c: $(PAGES) test/arrays
+	@mkdir -p $(B) && test/arrays $(PAGES) >$@
 lib:  ## what other programs link, build/libsio.a
 	@$(TOLD) test/objects
 shared:  ## the same to be loaded, build/libsio.so
