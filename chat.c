@@ -219,12 +219,14 @@ static const char *on_join(sio_socket *socket, sio_event *event)
     bool is_first = sio_data(socket) != person, is_new;
     if (is_first) {
         part(socket);  // who it was before
+        if (sio_join(socket, home) < 0)
+            return "memory";
         sio_set_data(socket, person, NULL);
         sio_emit(self, "you", "%s", person->name);
         sio_each_room(ns, tell_size, &self);
     }
     is_new = !is_in(person, room);
-    if (sio_join(socket, home) < 0 || sio_join(socket, room) < 0)
+    if (sio_join(socket, room) < 0)
         return "memory";
     sio_value names = sio_array(io);
     call_roll(room, names);

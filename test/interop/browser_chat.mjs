@@ -369,7 +369,7 @@ for (const [client, file] of Object.entries(clients)) {
       proxy.frozen = true;
       await say(page, "said in my sleep");
       await other.say("meanwhile");
-      await page.evaluate(() => { measuring = false; return measure(500); });
+      await page.evaluate(() => measure(true)); // as it does when it wakes up
       await page.waitForFunction(() => /There is no connection right now/.test($("banner").textContent));
       await shoot(page, `lost-${client}`);
       proxy.cut();
