@@ -22,7 +22,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist \
 	test unit corpora compilers symbols unitfile rows extras package interop \
-	faults soak fuzz fuzzers valgrind coverage mutate portable analyze prove steady differential \
+	faults failures soak fuzz fuzzers fuzz-coverage valgrind coverage mutate portable analyze prove steady differential \
 	bench size format help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -95,6 +95,12 @@ fuzz:  ## each fuzzer for FUZZ_SECONDS; T=json: only that one
 	@$(MAKE) fuzzers $(FUZZ)
 fuzzers: lib
 	@$(TOLD) test/fuzzers
+fuzz-coverage:  ## how much of each source the fuzzers' corpora run
+	@$(MAKE) coverage B=build/coverage CC=clang CFLAGS="-O1 -fprofile-instr-generate -fcoverage-mapping"
+coverage: lib
+	@$(TOLD) test/coverage
+failures:  ## what fails, and what anybody says, for longer: seeds of sim_monkey and test_talk
+	@MONKEYS=5000 TALKS=300000 $(MAKE) unit T='sim_failure\|sim_monkey\|sim_chaos\|test_talk'
 valgrind:  ## the C tests under valgrind
 	@$(MAKE) unit B=build/valgrind CFLAGS="-O1 -g -DLINEAR=30.0" \
 	    RUN="valgrind -q --error-exitcode=9 --leak-check=full"

@@ -143,12 +143,12 @@ static struct {
     size_t sessions, sockets, rooms, kept, rests;
     size_t from_addresses;  // connections that are counted by address
     size_t marked;          // who ends when the next turn begins
-} check;
+} check_now;
 
 static void check_that(bool holds, const char *what)
 {
-    if (!holds && check.said == NULL)
-        check.said = what;
+    if (!holds && check_now.said == NULL)
+        check_now.said = what;
 }
 
 /* How often something was found. A slot of an earlier check is empty. */
@@ -219,7 +219,7 @@ static void check_table(const sio_table *t)
 /* Walks a table, as long as nothing was said: what is broken might lead anywhere. */
 static const sio_node *check_next(const sio_table *t, const sio_node *node)
 {
-    return check.said != NULL ? NULL : sio_table_next(t, node);
+    return check_now.said != NULL ? NULL : sio_table_next(t, node);
 }
 
 static bool check_has(const sio_table *t, const sio_node *node)
@@ -250,7 +250,7 @@ static void check_clock(const sio_clock *clock)
 {
     for (const sio_fifo *f = clock->fifos; f != NULL; f = f->next) {
         int64_t before = INT64_MIN;
-        for (const sio_deadline *d = f->head.next; d != &f->head && check.said == NULL;
+        for (const sio_deadline *d = f->head.next; d != &f->head && check_now.said == NULL;
              d = d->next) {
             check_that(d->prev->next == d && d->next->prev == d, "deadlines are linked both ways");
             check_that(d->due >= before, "deadlines are in order");
@@ -290,7 +290,7 @@ static void check_ref(const sio_buf *b)
         return;
     size_t *found = check_count(b);
     if (++*found == 1)
-        check.held += sizeof *b + b->cap;
+        check_now.held += sizeof *b + b->cap;
 }
 
 /* settled: the turn is over, and small pieces of shared buffers were copied out. */
@@ -349,10 +349,10 @@ static void check_exchange(const sio_conn *c, const sio_exchange *x)
     check_that(x->answered || x->out.n == 0, "what waits is an answer");
     check_that(x->body_n <= x->body_cap, "a body has room");
     check_queue(&x->out);
-    check.held += x->body_cap + (k == NULL ? 0 : k->size);
+    check_now.held += x->body_cap + (k == NULL ? 0 : k->size);
     if (k == NULL)
         return;
-    check.kept++;
+    check_now.kept++;
     check_that(k->exchange == x && !x->answered, "a kept request waits for its answer");
     check_that(sio_handle_get(&net->kept, k->handle) == k, "a kept request is found by its handle");
     check_that(check_set(&k->deadline), "a kept request has a deadline");
@@ -379,7 +379,7 @@ static void check_messages(const sio_conn *c)
     check_that(c->u.ws.events != NULL && c->u.ws.owner != NULL, "a WebSocket has an owner");
     check_that(!c->idle && c->waiting == 0, "a WebSocket has no request");
     check_that(f == NULL || f->n <= f->cap, "fragments have room");
-    check.held += f == NULL ? 0 : f->cap;
+    check_now.held += f == NULL ? 0 : f->cap;
 }
 
 static void check_conn(const sio_net *net, size_t i)
@@ -392,9 +392,9 @@ static void check_conn(const sio_net *net, size_t i)
     check_that(c->broken || c->watch.want_write == (c->out.n > 0), "who has output waits for room");
     check_that(c->in == NULL || (c->in->n > 0 && c->in->n < c->in->cap), "input has room for more");
     check_queue(&c->out);
-    check.held += c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
-    check.from_addresses += c->ip.n > 0;
-    check.marked += c->broken;
+    check_now.held += c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
+    check_now.from_addresses += c->ip.n > 0;
+    check_now.marked += c->broken;
     if (c->protocol == &sio_requests)
         check_requests(c);
     else if (c->protocol->end != NULL)
@@ -438,7 +438,7 @@ static void check_conns(const sio_net *net)
     check_that(o->max_connections == 0 || net->n_conns <= o->max_connections,
                "there are no more than max_connections");
     check_crowds(&net->addresses, o->max_per_address,
-                 o->max_per_address > 0 ? check.from_addresses : 0);
+                 o->max_per_address > 0 ? check_now.from_addresses : 0);
 }
 
 /* ---- Sessions ------------------------------------------------------------------------------------- */
@@ -474,7 +474,7 @@ static void check_polling(const sio_session *s)
     const sio_polling *k = s->on.polling;
     check_that(k->session == s, "a polling knows its session");
     check_that(k->dirty == k->overflow, "who is to be looked at will end");
-    check.marked += k->overflow;
+    check_now.marked += k->overflow;
     check_that(k->get == NULL || k->queue.n == 0 || k->overflow,
                "no GET waits when there is something");
     check_that(s->state == SIO_SESSION_OPEN || k->get == NULL, "no GET waits for a close");
@@ -487,8 +487,8 @@ static void check_polling(const sio_session *s)
         check_upgrade(s, k->upgrade);
     if (k->rest == NULL)
         return;
-    check.rests++;
-    check.held += k->rest->payload.bytes.n;
+    check_now.rests++;
+    check_now.held += k->rest->payload.bytes.n;
     check_that(k->rest->session == s && k->rest->turn.at > 0,
                "a rest knows its session, and goes on");
 }
@@ -505,7 +505,7 @@ static void check_session(const sio_eio *eio, const sio_session *s)
                "who has not settled is on the list");
     if (s->handshake->from != NULL)
         ++*check_count(s->handshake->from);
-    check.held += sio_handshake_size(s->handshake);
+    check_now.held += sio_handshake_size(s->handshake);
     if (s->transport == &sio_by_polling) {
         check_polling(s);
         return;
@@ -534,7 +534,7 @@ static void check_unsettled(const sio_eio *eio)
 
 static void check_eio(const sio_eio *eio)
 {
-    size_t rests = check.rests, counted = 0;
+    size_t rests = check_now.rests, counted = 0;
     check_table(&eio->sessions);
     for (const sio_node *n = NULL; (n = check_next(&eio->sessions, n)) != NULL;) {
         check_session(eio, (const sio_session *)n);
@@ -547,11 +547,12 @@ static void check_eio(const sio_eio *eio)
     check_unsettled(eio);
     for (const sio_polling *k = eio->dirty; k != NULL; k = k->next)
         check_that(k->dirty && k->session != NULL, "who is on the list of the dirty is");
-    check_that(eio->n_rests == check.rests - rests, "an endpoint counts what is read in slices");
+    check_that(eio->n_rests == check_now.rests - rests,
+               "an endpoint counts what is read in slices");
     check_that(eio->dead == NULL && eio->dead_upgrades == NULL, "no session is left that is over");
     check_that(eio->sessions.count <= eio->options->max_sessions,
                "there are no more than max_sessions");
-    check.sessions += eio->sessions.count;
+    check_now.sessions += eio->sessions.count;
 }
 
 /* ---- Clients and sockets -------------------------------------------------------------------------- */
@@ -586,7 +587,7 @@ static void check_socket(const sio_client *c, const sio_socket *s)
                "a socket that is connected is found by its id");
     check_that(!joined || c->u.joining == NULL, "who has joined has no time limit");
     check_rooms_of(s);
-    check.held += sio_socket_size(s);
+    check_now.held += sio_socket_size(s);
     ++*check_count(ns);
 }
 
@@ -625,7 +626,7 @@ static void check_partial(const sio_client *c)
     check_that(b->client == c && check_set(&b->deadline),
                "a packet that is incomplete has a deadline");
     check_that(b->got < b->wanted && b->size == size, "and is");
-    check.held += sizeof *b + b->wanted * sizeof *b->blobs + b->size;
+    check_now.held += sizeof *b + b->wanted * sizeof *b->blobs + b->size;
 }
 
 /* Returns the answers that are due. */
@@ -721,8 +722,8 @@ static void check_namespace(const sio_namespace *ns)
     for (const sio_node *n = NULL; (n = check_next(&ns->rooms, n)) != NULL;)
         check_room(ns, (const sio_room_data *)n);
     check_listeners(ns);
-    check.sockets += ns->n_sockets;
-    check.rooms += ns->rooms.count;
+    check_now.sockets += ns->n_sockets;
+    check_now.rooms += ns->rooms.count;
 }
 
 static void check_namespaces(const sio_server *io)
@@ -739,8 +740,8 @@ static void check_namespaces(const sio_server *io)
                    "nobody is in a family");
     }
     check_that(dynamic == io->n_dynamic && io->asking == 0, "namespaces of families are counted");
-    check_that(io->net.stats.sockets == check.sockets, "sockets are counted");
-    check_that(io->net.stats.rooms == check.rooms, "rooms are counted");
+    check_that(io->net.stats.sockets == check_now.sockets, "sockets are counted");
+    check_that(io->net.stats.rooms == check_now.rooms, "rooms are counted");
 }
 
 /* ---- Recovery -------------------------------------------------------------------------------------- */
@@ -817,14 +818,14 @@ static void check_recovery(const sio_server *io)
 static void check_plain(const sio_net *net, const ws_endpoint *e)
 {
     const sio_ws *before = NULL;
-    for (const sio_ws *ws = e->sockets; ws != NULL && check.said == NULL; ws = ws->next) {
+    for (const sio_ws *ws = e->sockets; ws != NULL && check_now.said == NULL; ws = ws->next) {
         const sio_conn *c = ws->conn;
         check_that(ws->prev == before && ws->endpoint == e,
                    "plain WebSockets are linked both ways");
         check_that(!ws->over && check_set(&ws->beat), "a plain WebSocket is pinged");
         check_that(check_is_conn(net, c) && c->protocol->want != NULL && c->u.ws.owner == ws,
                    "a plain WebSocket has its connection");
-        check.held += sio_handshake_size(ws->handshake);
+        check_now.held += sio_handshake_size(ws->handshake);
         before = ws;
     }
     check_that(e->dead == NULL, "no plain WebSocket is left that is over");
@@ -839,7 +840,7 @@ static void check_parts(const sio_server *io)
             if (m->owner == p)
                 check_plain(&io->net, (const ws_endpoint *)(const void *)p);
     }
-    check_that(io->net.stats.sessions == check.sessions, "sessions are counted");
+    check_that(io->net.stats.sessions == check_now.sessions, "sessions are counted");
 }
 
 /* What a turn begins with. */
@@ -853,15 +854,16 @@ static void check_rest_of_net(const sio_server *io)
     check_that(spare == net->spare.bytes, "spare blocks are counted");
     check_that(net->depth == 1 && !io->turning, "no callback runs");
     check_that(net->dropped == NULL, "what was dropped is freed");
-    check_that(net->lines.sink.n == 0 || check.marked > 0, "the log has been told");
+    check_that(net->lines.sink.n == 0 || check_now.marked > 0, "the log has been told");
     for (int i = 0; i < SIO_LOG_KINDS; i++)
         check_that((net->log_kinds[i].format != NULL) == check_set(&net->log_kinds[i].end),
                    "lines of the log are counted for a second");
     check_that(arena->memory == &net->memory, "the arena has its memory");
-    check_that(net->held == check.held, "bytes that clients hold are counted");
-    check_that(net->held - sio_out_held(&net->out) <= net->options->max_memory || check.marked > 0,
+    check_that(net->held == check_now.held, "bytes that clients hold are counted");
+    check_that(net->held - sio_out_held(&net->out) <= net->options->max_memory ||
+                   check_now.marked > 0,
                "who holds too much will end");
-    check_that(check_handles(&net->kept) == check.kept, "kept requests have handles");
+    check_that(check_handles(&net->kept) == check_now.kept, "kept requests have handles");
     check_handles(&io->timers);
 }
 
@@ -906,15 +908,15 @@ static void check_net(const sio_server *io)
 
 const char *sim_check(const sio_server *io)
 {
-    memset(&check, 0, sizeof check);
+    memset(&check_now, 0, sizeof check_now);
     check_found.run++;
     check_found.used = 0;
     static void (*const parts[])(
         const sio_server *) = { check_net,      check_parts,  check_clients, check_namespaces,
                                 check_recovery, check_output, check_timers,  check_rest_of_net };
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && check.said == NULL; i++)
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && check_now.said == NULL; i++)
         parts[i](io);
-    return check.said;
+    return check_now.said;
 }
 
 #endif

@@ -467,6 +467,7 @@ static struct failure {
     unsigned long more, k;
 } failure;
 static const struct scenario *now;
+static unsigned long tried;  // steps
 
 static void fail_saying(const char *text)
 {
@@ -534,6 +535,7 @@ static void fail_everywhere(struct failure f)
         steps += all;
     }
     print_message("%s: %lu steps\n", f.what, steps);
+    tried += steps;
 }
 
 static void any_allocation_may_fail(void **state)
@@ -657,5 +659,7 @@ int main(void)
         cmocka_unit_test(a_client_is_told_or_ends),
         cmocka_unit_test(a_poll_is_answered_or_its_session_ends),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int findings = cmocka_run_group_tests(tests, NULL, NULL);
+    print_message("failure: %lu steps, %d findings\n", tried, findings);
+    return findings;
 }
