@@ -22,7 +22,8 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist \
 	test unit corpora compilers symbols unitfile rows extras package interop \
-	faults failures soak fuzz fuzzers fuzz-coverage valgrind coverage mutate portable analyze prove steady differential \
+	faults failures soak fuzz fuzzers fuzz-coverage fuzz-covered valgrind coverage mutate portable \
+	analyze prove steady differential \
 	bench size format help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
@@ -96,9 +97,10 @@ fuzz:  ## each fuzzer for FUZZ_SECONDS; T=json: only that one
 fuzzers: lib
 	@$(TOLD) test/fuzzers
 fuzz-coverage:  ## how much of each source the fuzzers' corpora run
-	@$(MAKE) coverage B=build/coverage CC=clang CFLAGS="-O1 -fprofile-instr-generate -fcoverage-mapping"
-coverage: lib
-	@$(TOLD) test/coverage
+	@$(MAKE) fuzz-covered B=build/fuzz-coverage CC=clang \
+	    CFLAGS="-O1 -fprofile-instr-generate -fcoverage-mapping"
+fuzz-covered: lib
+	@$(TOLD) test/fuzz-coverage
 failures:  ## what fails, and what anybody says, for longer: seeds of sim_monkey and test_talk
 	@MONKEYS=5000 TALKS=300000 $(MAKE) unit T='sim_failure\|sim_monkey\|sim_chaos\|test_talk'
 valgrind:  ## the C tests under valgrind
