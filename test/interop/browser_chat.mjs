@@ -326,12 +326,16 @@ for (const [client, file] of Object.entries(clients)) {
     test("who loads the page again was never away", async () => {
       const page = await enter("steady", "/#again"),
         other = await enter("observer", "/#again");
+      await other.evaluate(() => {
+        window.shown = "";
+        new MutationObserver(() => (window.shown += $("log").textContent)).observe($("log"), { childList: true, subtree: true });
+      });
       await page.reload();
       await page.waitForFunction(() => ready);
       await say(page, "back");
       await hears(other, "back");
       await other.waitForFunction(() => [...rooms.values()].every((r) => r.leaving.size === 0));
-      assert.doesNotMatch(await notes(other), /steady left/);
+      assert.doesNotMatch(await other.evaluate(() => window.shown), /steady left/, "not even for a moment");
       const late = await enter("late", "/#again");
       await hears(late, "back");
       assert.match(await notes(late), /steady came in/);
@@ -366,11 +370,13 @@ for (const [client, file] of Object.entries(clients)) {
         other = await guest("awake", "sleep");
       await say(page, "before");
       await hears(page, "before");
+      await page.evaluate(() => socket.on("disconnect", (reason) => (window.why ??= reason)));
       proxy.frozen = true;
       await say(page, "said in my sleep");
       await other.say("meanwhile");
       await page.evaluate(() => measure(true)); // as it does when it wakes up
       await page.waitForFunction(() => /There is no connection right now/.test($("banner").textContent));
+      assert.equal(await page.evaluate(() => window.why), "io client disconnect", "before the heartbeat is missed");
       await shoot(page, `lost-${client}`);
       proxy.cut();
       proxy.frozen = false;
