@@ -303,6 +303,7 @@ typedef struct sio_stats {
     uint64_t connections, sessions, sockets, rooms;      // now
     uint64_t accepted, handshakes, upgrades, recovered;  // since the start
     uint64_t packets_in, packets_out, bytes_in, bytes_out;
+    uint64_t published, unpublished, heard;              // messages to and from the cluster
     uint64_t refused, bad_requests, parse_errors, overflows, volatile_drops, ping_timeouts;
     uint64_t
         rate_limited;  // clients that were closed, and requests that were refused, for their rate
@@ -480,7 +481,8 @@ typedef struct sio_target {
     const char *const *to_list, *const *except_list;
     unsigned n_to_list, n_except_list;
     int timeout_ms;  // 0: none; below: it is over at once
-    bool only_self, is_volatile;
+    bool only_self;
+    bool is_volatile : 1, is_local : 1;
     unsigned char n_to, n_except;        // one more than fit: using the target fails with E2BIG
     const char *name[SIO_TARGET_NAMES];  // n_to from the front, n_except from the end
 } sio_target;
@@ -497,7 +499,7 @@ sio_target sio_except_list(sio_target t, const char *const *rooms, size_t n);
  * dropped, as with the reference: what belongs together goes in one event. */
 sio_target sio_volatile(sio_target t);
 sio_target sio_timeout(sio_target t, int ms);    // for sio_request; 0: it times out at once
-sio_target sio_local(sio_target t);              // this process only, as all are so far
+sio_target sio_local(sio_target t);              // this process alone (sio_redis)
 sio_target sio_compress(sio_target t, bool on);  // accepted; nothing is compressed
 
 /* Sends an event. The template is JSON with any number of values, separated by commas, as the
@@ -653,12 +655,88 @@ void sio_each_room(sio_namespace *ns, void (*fn)(const char *room, size_t member
 /* Number of the room's members. O(1) */
 size_t sio_room_size(const sio_namespace *ns, const char *room);
 
-/* For each socket of the target: call fn, unless it has left meanwhile; join; leave; disconnect.
- * 0, or -1: E2BIG for too many rooms in the target, ENOMEM. */
+/* For each socket of the target: call fn, unless it has left meanwhile; join; leave; join and leave all of
+ * several; disconnect. 0, or -1: E2BIG for too many rooms in the target, ENOMEM. */
 int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *data);
 int sio_sockets_join(sio_target t, const char *room);
 int sio_sockets_leave(sio_target t, const char *room);
+int sio_sockets_join_list(sio_target t, const char *const *rooms, size_t n);
+int sio_sockets_leave_list(sio_target t, const char *const *rooms, size_t n);
 int sio_disconnect_sockets(sio_target t, bool close);
+
+/* ---- Several processes ---------------------------------------------------------------------- */
+
+/* Makes the servers that share a Redis one cluster, of which this one is a member from now on. They may
+ * be C programs and Node programs with @socket.io/redis-adapter: the wire is the same, and so is that of
+ * emitters, programs without sockets.
+ *
+ *     this process's                            the cluster's
+ *     sio_self, sio_local                       sio_all, sio_broadcast and what is made of them, for
+ *                                               sio_emit, sio_request and the three below
+ *     sio_join, sio_leave, sio_disconnect       sio_sockets_join, sio_sockets_leave,
+ *                                               sio_disconnect_sockets: done when it comes back from Redis,
+ *                                               which is after the call, in one order for all members
+ *     sio_each, sio_socket_by_id,               sio_fetch_sockets
+ *     sio_ns_size
+ *     sio_each_room, sio_room_size              sio_all_rooms
+ *     sio_on                                    sio_on_server, sio_server_emit, sio_server_request
+ *
+ * url: "redis://[[user][:password]@]host[:port][/database]", with percent escapes. A name is resolved in
+ * the call, which may take seconds, and not again. Connecting is not waited for. Two connections are
+ * made; they come again by themselves, in 0.1 to 5 s, when Redis was away, as do all subscriptions.
+ * Meanwhile, and when more than max_output waits for Redis, events reach the sockets of this process, and
+ * what could not be published is counted (sio_stats.unpublished) and logged; it is not sent later.
+ * Copies options; NULL is all defaults, and so are 0 and NULL in them. -1: EINVAL for a url that is none;
+ * EPROTONOSUPPORT for "rediss:", since there is no TLS here (have a tunnel, such as stunnel);
+ * EADDRNOTAVAIL for a name that is not found; EBUSY when it was called before, or sio_free has begun;
+ * ENOMEM. */
+typedef struct sio_redis_options {
+    const char *key;          // "socket.io": what the names of all channels begin with
+    int requests_timeout_ms;  // 5000: how long the others may take to answer
+    /* Answers go to a channel of the member that asked, and not to all: for clusters whose members all
+     * do so. */
+    bool publish_on_specific_response_channel;
+    /* SIO_ON: an event to exactly one room has a channel of its own, so that who has nobody in the room
+     * drops it unread. SIO_OFF: all go to one channel per namespace, which is less for Redis to do. */
+    enum sio_switch room_channels;
+    size_t max_output;   // 16 MiB waiting for Redis; what comes then is lost to the others
+    size_t max_message;  // 16 MiB: a message of the others, and all answers to one question; more is dropped
+} sio_redis_options;
+int sio_redis(sio_server *io, const char *url, const sio_redis_options *options);
+/* Whether it is a member now: what the others publish is heard here, and the other way round. Programs that
+ * start to serve only then, or tell a load balancer, ask for this. */
+bool sio_redis_ready(const sio_server *io);
+
+/* The sockets of the target in all processes: answer's arguments are objects, {"id":.., "handshake":{..},
+ * "rooms":[..], "data":..}, our own first. error, here and below: NULL; "timeout reached .." where others
+ * did not answer in time, or "the other processes can't be reached": then answer holds what there is. fn
+ * runs in a later turn, once. Without sio_redis this process is all there is. Keeps data. -1: EINVAL for
+ * no fn, a family, and what is wrong with the target; ENOMEM; ECANCELED once sio_free has begun. */
+int sio_fetch_sockets(sio_target t, sio_answer fn, void *data);
+/* What that tells of a socket's data, here and to others: fn makes a value of it, as for "%p", NULL is {}.
+ * Without a call of this it is {}. */
+void sio_share(sio_server *io, sio_value (*fn)(sio_socket *socket));
+/* The rooms of all processes, those of sockets' ids as well: answer's arguments are their names, each
+ * once. */
+int sio_all_rooms(sio_namespace *ns, sio_answer fn, void *data);
+/* How many servers there are: answer's argument 0. */
+int sio_server_count(sio_namespace *ns, sio_answer fn, void *data);
+
+/* Says an event to the other servers' applications; it reaches no client. Attachments arrive as
+ * JavaScript's JSON of bytes, {"type":"Buffer","data":[..]}. A request calls back with the first argument
+ * of each server's acknowledgement. -1: EINVAL for a family, NULL, and the names "connect", "connection"
+ * and "new_namespace"; as sio_emit; ECANCELED. */
+int sio_server_emit(sio_namespace *ns, const char *event, const char *format, ...)
+    SIO_PRINTF(3, 4);
+int sio_vserver_emit(sio_namespace *ns, const char *event, const char *format, va_list ap);
+int sio_server_request(sio_namespace *ns, sio_answer fn, void *data, const char *event,
+                       const char *format, ...) SIO_PRINTF(5, 6);
+int sio_vserver_request(sio_namespace *ns, sio_answer fn, void *data, const char *event,
+                        const char *format, va_list ap);
+/* Calls fn for the events of that name from other servers, with socket NULL. It may acknowledge, at once or
+ * with sio_ack_later, as long as requests_timeout_ms. As sio_on and sio_off. */
+int sio_on_server(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
+int sio_off_server(sio_namespace *ns, const char *event, sio_handler fn, void *data SIO_OPTIONAL);
 
 /* ---- HTTP, plain WebSocket, plain Engine.IO ------------------------------------------------- */
 
@@ -815,6 +893,9 @@ void *sio_session_data(const sio_session *s);
 #define sio_emit(t, event, ...) (SIO_SAY sio_emit(t, event, " " __VA_ARGS__))
 #define sio_request(t, fn, data, event, ...)                                                       \
     (SIO_SAY sio_request(t, fn, data, event, " " __VA_ARGS__))
+#define sio_server_emit(ns, event, ...) (SIO_SAY sio_server_emit(ns, event, " " __VA_ARGS__))
+#define sio_server_request(ns, fn, data, event, ...)                                               \
+    (SIO_SAY sio_server_request(ns, fn, data, event, " " __VA_ARGS__))
 #define sio_make(io, ...) (SIO_SAY sio_make(io, " " __VA_ARGS__))
 #define sio_push(array, ...) (SIO_SAY sio_push(array, " " __VA_ARGS__))
 #define sio_set_member(object, name, ...) (SIO_SAY sio_set_member(object, name, " " __VA_ARGS__))
@@ -832,6 +913,8 @@ void *sio_session_data(const sio_session *s);
 #define sio_off(ns, event, ...) sio_off(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
 #define sio_on_any(ns, ...) sio_on_any(ns, SIO_FN(__VA_ARGS__, NULL, 0))
 #define sio_on_any_outgoing(ns, ...) sio_on_any_outgoing(ns, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_on_server(ns, event, ...) sio_on_server(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
+#define sio_off_server(ns, event, ...) sio_off_server(ns, event, SIO_FN(__VA_ARGS__, NULL, 0))
 #define sio_off_any(ns, ...) sio_off_any(ns, SIO_FN(__VA_ARGS__, NULL, 0))
 #define sio_use(ns, ...) sio_use(ns, SIO_FN(__VA_ARGS__, NULL, 0))
 #define sio_use_event(ns, ...) sio_use_event(ns, SIO_FN(__VA_ARGS__, NULL, 0))

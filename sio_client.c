@@ -293,5 +293,9 @@ static void disconnect_visitor(sio_socket *s, void *data)
 
 int sio_disconnect_sockets(sio_target t, bool close)
 {
+    if (sio_target_check(&t, "a visit of", "sockets") < 0)
+        return -1;
+    if (sio_target_change(&t, close ? SIO_END_ALL : SIO_END, NULL, 0))
+        return 0;
     return sio_each(t, disconnect_visitor, &close);
 }

@@ -31,7 +31,7 @@ typedef struct sio_value_data {
 /* What a handler was called for. One is made for each packet that comes in. */
 struct sio_event {
     sio_server *io;
-    sio_socket *socket;        // whose packet it is; NULL: nobody's
+    sio_socket *socket;        // whose packet it is; NULL: nobody's, or another process's
     const sio_packet *packet;  // name and arguments; sio_no_packet: there are those in set alone
     const sio_span *blobs;     // the packet's attachments
     sio_value *set;            // arguments that were set, in front of the packet's others
@@ -118,6 +118,8 @@ sio_value sio_value_written(sio_server *io, unsigned char kind, sio_textbuf *tex
 typedef struct sio_client sio_client;
 typedef struct sio_room_data sio_room_data;
 typedef struct sio_awaited sio_awaited;
+typedef struct sio_cluster sio_cluster;
+typedef struct sio_question sio_question;
 typedef struct sio_user_watch sio_user_watch;
 
 /* A handler or middleware with what it was set with. */
@@ -160,10 +162,12 @@ struct sio_namespace {
     sio_namespace *family;  // whose handlers run before its own
     sio_namespace *next;    // in server->families or server->dead_namespaces
     bool (*accept)(const char *name, sio_event *auth);
-    void *data;                   // for accept
-    size_t users;                 // sockets that connect or are connected
-    struct sio_history *history;  // the keeper's; NULL: nobody can come back to it
-    bool kept;                    // sio_of handed it out: it stays
+    void *data;                     // for accept
+    size_t users;                   // sockets that connect or are connected
+    struct sio_history *history;    // the keeper's; NULL: nobody can come back to it
+    struct sio_channels *channels;  // the cluster's; NULL: it has none yet
+    sio_table of_servers;           // sio_cluster.c: handlers of other processes' events
+    bool kept;                      // sio_of handed it out: it stays
 };
 
 /* One room that a socket joined; the room knows where to find this. */
@@ -254,6 +258,47 @@ typedef struct sio_keeper {
     void (*forget)(struct sio_keeper *k, sio_namespace *ns);  // the namespace ends
 } sio_keeper;
 
+/* What servers ask of each other: the types of the protocol (5.3), and two of our own. */
+enum {
+    SIO_ASK_SOCKETS,
+    SIO_ASK_ROOMS,
+    SIO_JOIN,
+    SIO_LEAVE,
+    SIO_END,
+    SIO_ASK_FETCH,
+    SIO_ASK_SERVERS,
+    SIO_ASK_CLIENTS,
+    SIO_TELL_COUNT,
+    SIO_TELL_ANSWER,
+    SIO_ASK_COUNT,  // of the servers, whom nobody asks
+    SIO_END_ALL     // SIO_END with the connections
+};
+
+typedef struct sio_inquiry sio_inquiry;
+
+/* The servers of other processes, which share our namespaces: the table between what sends to them and
+ * sio_adapter.c. */
+struct sio_cluster {
+    /* Sends them an event's array of name and arguments, before its own receivers get it. q: it is a
+     * question, of this table's making, and its answers are wanted. */
+    void (*tell)(sio_cluster *c, const sio_target *t, sio_span array, const sio_span *blobs,
+                 size_t n_blobs, sio_question *q);
+    sio_question *(*question)(sio_cluster *c);  // NULL: no memory
+    /* Asks them that, with JSON members of the request besides, which begin with a comma. q: they shall
+     * answer. False: they can't be reached. */
+    bool (*ask)(sio_cluster *c, sio_namespace *ns, sio_inquiry *q, int type, sio_span rest);
+    /* Has all of them, us included, do that to the target's sockets: SIO_JOIN, SIO_LEAVE, with rooms;
+     * SIO_END, SIO_END_ALL. False: they can't be reached, or can't reach us: it is for us to do. */
+    bool (*change)(sio_cluster *c, const sio_target *t, int what, const char *const *rooms,
+                   size_t n);
+    /* Answers another process's event, once; as sio_vack. */
+    int (*answer)(sio_cluster *c, uint64_t serial, const char *template, sio_arguments *args);
+    void (*open)(sio_cluster *c, sio_namespace *ns);   // there is a new one
+    void (*close)(sio_cluster *c, sio_namespace *ns);  // it ends
+    int timeout_ms;                                    // for them to answer
+    size_t max_answer;                                 // bytes of all answers to one question
+};
+
 /* What lives in a server's turns. A function that is NULL has nothing to do. */
 typedef struct sio_part {
     void (*flush)(struct sio_part *p);        // does what was put off to the turn's end
@@ -290,14 +335,17 @@ struct sio_server {
     sio_handles timers;
     uint64_t serial;  // of late answers, and of namespaces
     uint32_t mark;
-    bool turning;        // sio_turn or sio_free is at work
-    unsigned asking;     // calls of sio_family's accept that are under way
-    size_t n_dynamic;    // namespaces of families
-    sio_table awaited;   // sio_emit.c: answers that are due
-    sio_keeper *keeper;  // NULL: nobody keeps what clients miss
-    bool freeing;        // sio_free has begun
-    volatile int stop;   // set by sio_shutdown
-    int64_t stop_by;     // 0: not stopping
+    bool turning;          // sio_turn or sio_free is at work
+    unsigned asking;       // calls of sio_family's accept that are under way
+    size_t n_dynamic;      // namespaces of families
+    sio_table awaited;     // sio_emit.c: answers that are due
+    sio_keeper *keeper;    // NULL: nobody keeps what clients miss
+    sio_cluster *cluster;  // NULL: this process is alone
+    sio_value (*share)(
+        sio_socket *socket);  // what others are told of a socket's data; NULL: nothing
+    bool freeing;             // sio_free has begun
+    volatile int stop;        // set by sio_shutdown
+    int64_t stop_by;          // 0: not stopping
 };
 
 /* ---- sio_room.c: rooms and targets ----------------------------------------------------------------------- */
@@ -318,6 +366,12 @@ int sio_target_check(const sio_target *t, const char *what, const char *name);
 /* Calls fn, which must not call back into the application, for each receiver. */
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data);
 sio_found sio_target_receivers(const sio_target *t);
+/* The i-th room that it is to, and that it leaves out: the room of sio_broadcast's socket is the first of
+ * these, for others may have joined it. NULL behind the last. */
+const char *sio_target_room(const sio_target *t, size_t i);
+const char *sio_target_excepted(const sio_target *t, size_t i);
+/* Has the cluster do that (sio_cluster.change). False: there is none, or the target is not for it. */
+bool sio_target_change(const sio_target *t, int what, const char *const *rooms, size_t n);
 /* Copies the target's names to the arena: the application's code runs before they are read again,
  * and may make a room go whose name they are. False: no memory. */
 bool sio_target_keep(sio_target *t);
@@ -341,6 +395,11 @@ sio_namespace *sio_namespace_find(sio_server *io, sio_span name);
  * the namespace, NULL where none takes it; -1: ENOMEM, or ELOOP for an accept that calls sio_of from
  * inside itself too often. */
 int sio_families_ask(sio_server *io, sio_span name, sio_span payload, sio_namespace **out);
+/* Sets a handler in a table of the namespace's: 0 or -1; takes it away, or all (fn NULL): how many; calls
+ * those of that name. */
+int sio_handlers_set(sio_namespace *ns, sio_table *t, const char *event, sio_bound b);
+int sio_handlers_take(sio_table *t, const char *event, sio_handler fn, const void *data);
+void sio_handlers_run(sio_socket *s, sio_table *t, sio_span name, sio_event *e);
 /* Calls the handlers of a list; polite: none any more once the socket has left. */
 void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite);
 /* Calls the handlers of an event, the family's first; own: the library's events. */
@@ -354,6 +413,33 @@ sio_value sio_query_object(sio_server *io, sio_span query);
 
 /* ---- sio_emit.c: events out, acknowledgements ------------------------------------------------------------ */
 
+/* A question to sockets, or to other processes, that is open. */
+struct sio_question {
+    sio_timer timer;  // first
+    sio_server *io;
+    sio_answer fn;  // NULL: nobody's
+    void *data;
+    sio_awaited *awaited;   // by sibling; none when it is done
+    size_t expected, came;  // answers, as far as is known
+    bool one;               // it asks one socket
+    bool open;              // others may still expect more
+    const char *unasked;    // an error: others should have been asked, and were not; NULL: none
+    sio_value *answers;     // kept; of several
+    size_t n, cap;
+    /* Gets each answer of several; NULL: they are kept for fn. */
+    void (*heard)(sio_question *q, sio_value answer);
+    void (*over)(sio_question *q);  // takes away what else leads to it; NULL: nothing does
+};
+
+void sio_question_hear(sio_question *q, sio_value answer);  // an answer has come
+void sio_question_check(sio_question *q);                   // finishes it if it has all of them
+void sio_question_finish(sio_question *q, const char *error);
+void sio_question_over(void *owner, sio_timer *timer);  // its timer's: the time is over
+/* Asks with a spread array of name and arguments, and fn or heard set; q is zeroed but for its io. 0, or
+ * -1: it is freed. */
+int sio_question_ask(const sio_target *t, sio_question *q, sio_value array);
+/* As sio_emit, with a spread array of name and arguments. */
+int sio_emit_array(const sio_target *t, sio_value array);
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer);
 void sio_awaited_cancel(sio_socket *s);  // the socket is gone
 /* What we owe a client and somebody has a handle for: an acknowledgement, or a middleware's answer.
@@ -412,5 +498,94 @@ void sio_part_add(sio_server *io, sio_part *p);  // keeps p until it calls p->fr
 int sio_eio_part_add(sio_server *io, sio_eio_part *p, const sio_options *options,
                      const sio_eio_events *events, void *owner);
 void sio_eio_part_free(sio_part *p);
+
+/* ---- sio_cluster.c: what an application asks of its cluster ------------------------------------------------- */
+
+/* A question that other servers answer too. */
+struct sio_inquiry {
+    sio_question base;  // first
+    sio_node node;      // the adapter's; in table, by id, while it is entered
+    sio_table *table;
+    bool entered;
+    int type;
+    int64_t servers, heard;  // that shall answer, -1: not counted yet; that have
+    size_t bytes, most;      // of answers
+    sio_table rooms;         // SIO_ASK_ROOMS: the names that came, each once
+    char id[8];
+};
+
+sio_inquiry *sio_inquiry_new(sio_server *io, int type);     // NULL: no memory
+void sio_inquiry_hear(sio_inquiry *q, sio_value answer);    // one of several of a server
+void sio_inquiry_heard(sio_inquiry *q);                     // a server has said all
+void sio_inquiry_counted(sio_inquiry *q, int64_t servers);  // so many there are, us included
+void sio_inquiry_unreached(sio_inquiry *q);                 // it ends with our own answers
+/* An object of a socket's id, handshake, rooms and data. */
+sio_value sio_socket_described(sio_socket *s);
+/* Calls fn for all rooms, those of sockets' ids as well. */
+void sio_own_rooms(sio_namespace *ns, void (*fn)(sio_span room, void *data), void *data);
+/* Writes ,"opts":{..}: whom a target is to. */
+void sio_put_target(sio_sink *sink, const sio_target *t);
+void sio_put_plain(sio_sink *sink, sio_span text, const sio_span *blobs, size_t n_blobs);
+
+/* ---- sio_adapter.c: what we say to the other servers ------------------------------------------------------------ */
+
+typedef struct sio_bus sio_bus;
+
+/* A namespace's channels: three that are heard by their names, and a pattern. */
+typedef struct sio_channel {
+    sio_node node;  // first; in the adapter's table, by what it is subscribed as
+    struct sio_channels *of;
+} sio_channel;
+
+enum { SIO_CH_EVENTS, SIO_CH_REQUESTS, SIO_CH_ANSWERS, SIO_CH_OWN, SIO_CHANNELS };
+
+typedef struct sio_channels {
+    struct sio_channels *next;
+    sio_namespace *ns;
+    sio_channel at[SIO_CHANNELS];
+    sio_span events;  // what channels of events begin with
+    char text[];
+} sio_channels;
+
+/* Channels that many processes share: the table between the adapter and sio_redis.c. */
+struct sio_bus {
+    bool (*publish)(sio_bus *b, sio_span channel, sio_span payload);  // false: it can't be
+    /* Counts who hears the channel, for sio_inbox_counted. */
+    bool (*count)(sio_bus *b, sio_span channel, const char id[8]);
+    void (*subscribe)(sio_bus *b, const sio_channels *ch, bool on);
+    bool (*hears)(const sio_bus *b);  // whether what is published comes back to us
+};
+
+#define SIO_UID 6  // characters of a member's name, and of a question's; as the reference's
+
+/* One member of a cluster: this process. */
+typedef struct sio_adapter {
+    sio_cluster cluster;  // first
+    sio_server *io;
+    sio_bus *bus;
+    bool own_channel, room_channels;
+    sio_table names;         // of sio_channel, by what is subscribed
+    sio_channels *channels;  // of all namespaces
+    sio_table inquiries;     // ours that are open, by id
+    sio_handles debts;       // answers that we owe others
+    sio_fifo debt_fifo;
+    size_t strangers;
+    char uid[SIO_UID + 1];
+    char key[];
+} sio_adapter;
+
+/* Makes io a member. Copies key. NULL: no memory, or no random bytes. */
+sio_adapter *sio_adapter_new(sio_server *io, sio_bus *bus, const sio_redis_options *options);
+void sio_adapter_free(sio_adapter *a);
+sio_span sio_channel_of(const sio_namespace *ns, int kind);
+void sio_put_word(sio_sink *sink, const char *word);  // a MessagePack string
+
+/* ---- sio_inbox.c: what the others say ------------------------------------------------------------------------- */
+
+void sio_inbox_begin(sio_adapter *a);
+void sio_inbox_end(sio_adapter *a);
+/* The bus brings something: as is the name, or pattern, that it was subscribed as. */
+void sio_inbox_hear(sio_adapter *a, sio_span as, sio_span channel, sio_span payload);
+void sio_inbox_counted(sio_adapter *a, const char id[8], int64_t n);  // how many hear a channel
 
 #endif

@@ -7,10 +7,10 @@
  * A question to three sockets, of whom b has answered; a is asked something else as well, and has a
  * handle for an acknowledgement that we owe it:
  *
- *     request --awaited--> [of c] --sibling--> [of a]         expected 3, answers { b's }
+ *    question --awaited--> [of c] --sibling--> [of a]         expected 3, answers { b's }
  *                             ^                   ^
  *                   c->more->awaited              |
- *                             a->more->awaited -> . --next--> [other request's] --next--> [owed]
+ *                             a->more->awaited -> . --next--> [other question's] --next--> [owed]
  *
  * Each [ ] is a sio_awaited, found by socket and number in io->awaited, and unlinked from both lists in
  * O(1): by its answer, with its socket, or with its question, whichever ends first.
@@ -34,8 +34,9 @@ typedef struct packet {
     unsigned type;  // SIO_EVENT or SIO_ACK
     bool has_id;
     uint64_t id;
-    sio_span name;    // SIO_EVENT
+    sio_span name;    // SIO_EVENT; p NULL: the first value is the name
     uint64_t offset;  // 0: none
+    size_t array_n;   // once it is written: bytes of its JSON, with the offset
 } packet;
 
 /* Once the number of attachments is known, the packet becomes a binary one, "5N-" (A04, B12). */
@@ -74,15 +75,16 @@ static void put_head(sio_sink *sink, const packet *k)
 
 /* Writes the packet with its attachments behind it (section 9). 0: *ref is it, and *t holds the
  * attachments; or -1. */
-static int encode(const packet *k, const char *template, sio_arguments *args, sio_template *t,
+static int encode(packet *k, const char *template, sio_arguments *args, sio_template *t,
                   sio_ref *ref)
 {
     sio_out *out = &k->ns->io->net.out;
-    *t = (sio_template){ .io = k->ns->io, .sink = &out->sink, .comma = k->type == SIO_EVENT };
+    *t = (sio_template){ .io = k->ns->io, .sink = &out->sink, .comma = k->name.p != NULL };
     sio_out_begin(out);
     sio_out_frame(out);
     put_head(&out->sink, k);
-    if (k->type == SIO_EVENT)
+    size_t array = out->sink.n - out->payload - 1;
+    if (k->name.p != NULL)
         sio_json_put_string(&out->sink, k->name.p, k->name.n);
     size_t head = out->sink.n - out->payload;
     sio_template_write(t, template, args);
@@ -96,6 +98,7 @@ static int encode(const packet *k, const char *template, sio_arguments *args, si
         sio_put(&out->sink, "\"", 1);
     }
     sio_put(&out->sink, "]", 1);  // A03: without arguments too
+    k->array_n = out->sink.n - out->payload - array;
     if (t->n_blobs > 0)
         make_binary(out, k, t->n_blobs);
     sio_out_frame_end(out, SIO_WS_TEXT);
@@ -149,6 +152,34 @@ static sio_span *attachments_of(sio_server *io, const char *p, size_t n_blobs)
         p += blobs[i].n;
     }
     return blobs;
+}
+
+/* Whether the target is for other processes too. */
+static bool is_clusters(const sio_target *t)
+{
+    return t->ns->io->cluster != NULL && !t->only_self && !t->is_local;
+}
+
+/* Hands the packet's array, without the offset, which is this process's, to the cluster; q: it is a
+ * question. What stands behind the array is put back. */
+static void tell_cluster(const sio_target *t, const packet *k, sio_ref ref, size_t n_blobs,
+                         sio_question *q)
+{
+    sio_cluster *cluster = t->ns->io->cluster;
+    char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
+    unsigned char op;
+    size_t n, cut = k->offset > 0 ? sio_number_text(k->offset, digits) + 3 : 0;
+    if (!is_clusters(t))
+        return;
+    p += sio_ws_own_header(p, &op, &n);
+    sio_span *blobs = attachments_of(t->ns->io, p + n, n_blobs);
+    p += n - k->array_n;
+    sio_span array = { p, k->array_n - cut };
+    char *end = p + array.n - 1, last = *end;
+    *end = ']';
+    if (blobs != NULL)
+        cluster->tell(cluster, t, array, blobs, n_blobs, q);
+    *end = last;
 }
 
 /* Tells the listeners of outgoing events, once for each receiver that is still there. */
@@ -227,6 +258,7 @@ static int emit_aloud(sio_target t, packet *k, const char *template, sio_argumen
         return -1;
     tell_listeners(t.ns, &f, k, d.ref, written.n_blobs);
     take_newest_offset(k, d.ref);
+    tell_cluster(&t, k, d.ref, written.n_blobs, NULL);
     log_event(&t, k, &d);
     deliver_all(&f, &d);
     return 0;
@@ -242,6 +274,7 @@ static int emit_to_one(const sio_target *t, packet *k, const char *template, sio
     k->offset = next_offset(t);
     if (encode(k, template, args, &written, &d.ref) < 0)
         return -1;
+    tell_cluster(t, k, d.ref, written.n_blobs, NULL);
     log_event(t, k, &d);
     sio_target_search(t, deliver, &d);
     sio_ref_release(d.ref);
@@ -280,17 +313,22 @@ static int check_target(const sio_target *t, const char *event, sio_span *name)
     return sio_fail(EINVAL);
 }
 
+static int emit_packet(const sio_target *t, packet *k, const char *template, sio_arguments *args)
+{
+    sio_server *io = t->ns->io;
+    sio_scope_enter(&io->net);
+    int result = t->ns->accept == NULL ? emit_to_one(t, k, template, args)
+                                       : emit_to_family(*t, k, template, args);
+    sio_scope_leave(&io->net);
+    return result;
+}
+
 static int emit(const sio_target *t, const char *event, const char *template, sio_arguments *args)
 {
     packet k = { .type = SIO_EVENT };
     if (check_target(t, event, &k.name) < 0)
         return -1;
-    sio_server *io = t->ns->io;
-    sio_scope_enter(&io->net);
-    int result = t->ns->accept == NULL ? emit_to_one(t, &k, template, args)
-                                       : emit_to_family(*t, &k, template, args);
-    sio_scope_leave(&io->net);
-    return result;
+    return emit_packet(t, &k, template, args);
 }
 
 int(sio_emit)(sio_target t, const char *event, const char *template, ...)
@@ -311,20 +349,22 @@ int sio_vemit(sio_target t, const char *event, const char *template, va_list ap)
     return result;
 }
 
-/* ---- Acknowledgements ----------------------------------------------------------------------------- */
+static int emit_values(const sio_target *t, const char *template, ...)
+{
+    packet k = { .type = SIO_EVENT };
+    sio_arguments args;
+    va_start(args.ap, template);
+    int result = emit_packet(t, &k, template, &args);
+    va_end(args.ap);
+    return result;
+}
 
-/* One question that the server asked. */
-typedef struct request {
-    sio_timer timer;  // first
-    sio_server *io;
-    sio_answer fn;
-    void *data;
-    sio_awaited *awaited;  // by sibling; none when it is done
-    size_t expected;       // answers in all
-    bool one;              // it asked one socket
-    sio_value *answers;    // kept; of several sockets
-    size_t n, cap;
-} request;
+int sio_emit_array(const sio_target *t, sio_value array)
+{
+    return emit_values(t, "%p", (void *)array);
+}
+
+/* ---- Acknowledgements ----------------------------------------------------------------------------- */
 
 /* An answer that a client owes us, or that we owe a client: found in io->awaited, so that it does
  * not matter how many there are. It goes with its socket, and with its question. */
@@ -333,7 +373,7 @@ struct sio_awaited {
     uint64_t socket, number;
     sio_awaited *next, **at;             // of the socket
     sio_awaited *sibling, **sibling_at;  // of the question
-    request *request;                    // NULL: we owe it
+    sio_question *question;              // NULL: we owe it
     uint64_t id;  // of the acknowledgement; of a middleware: where it goes on
 };
 
@@ -350,8 +390,8 @@ static sio_awaited *find_awaited(sio_server *io, uint64_t socket, uint64_t numbe
     return (sio_awaited *)sio_table_find(&io->awaited, (const char *)key, sizeof key);
 }
 
-/* Enters an answer that is due, to r; r NULL: we owe it. NULL: the socket is gone, or no memory. */
-static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t number)
+/* Enters an answer that is due, to q; q NULL: we owe it. NULL: the socket is gone, or no memory. */
+static sio_awaited *await(sio_socket *s, sio_question *q, uint64_t id, uint64_t number)
 {
     sio_server *io = s->ns->io;
     if (s->state == SIO_SOCKET_GONE || sio_more(s) == NULL)
@@ -359,7 +399,7 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t numbe
     sio_awaited *a = sio_alloc(&io->net.memory, sizeof *a);
     if (a == NULL)
         return NULL;
-    a->request = r, a->id = id;
+    a->question = q, a->id = id;
     a->socket = sio_handle(s);
     a->number = number;
     a->node.key = (const char *)&a->socket;
@@ -373,10 +413,10 @@ static sio_awaited *await(sio_socket *s, request *r, uint64_t id, uint64_t numbe
     *a->at = a;
     if (a->next != NULL)
         a->next->at = &a->next;
-    if (r == NULL)
+    if (q == NULL)
         return a;
-    r->expected++;
-    a->sibling_at = &r->awaited;
+    q->expected++;
+    a->sibling_at = &q->awaited;
     a->sibling = *a->sibling_at;
     *a->sibling_at = a;
     if (a->sibling != NULL)
@@ -398,47 +438,75 @@ static void drop_awaited(sio_server *io, sio_awaited *a)
     sio_free_mem(&io->net.memory, a);
 }
 
-static void drop_all(request *r)
+static void drop_all(sio_question *q)
 {
-    while (r->awaited != NULL)
-        drop_awaited(r->io, r->awaited);
+    while (q->awaited != NULL)
+        drop_awaited(q->io, q->awaited);
 }
 
-static void free_request(request *r)
+static void free_question(sio_question *q)
 {
-    for (size_t i = 0; i < r->n; i++)
-        sio_drop(r->answers[i]);
-    sio_free_mem(&r->io->net.memory, r->answers);
-    sio_free_mem(&r->io->net.memory, r);
+    for (size_t i = 0; i < q->n; i++)
+        sio_drop(q->answers[i]);
+    sio_free_mem(&q->io->net.memory, q->answers);
+    sio_free_mem(&q->io->net.memory, q);
 }
 
-/* Calls back, and frees the question. answer NULL: those of several sockets, which were kept (A08,
- * A09). */
-static void finish(request *r, const char *error, sio_event *answer)
+/* Calls back, and frees the question. answer NULL: those of several, which were kept (A08, A09). */
+static void finish(sio_question *q, const char *error, sio_event *answer)
 {
-    sio_server *io = r->io;
+    sio_server *io = q->io;
     sio_event e = {
-        .io = io, .packet = &sio_no_packet, .set = r->answers, .n_set = (uint32_t)r->n
+        .io = io, .packet = &sio_no_packet, .set = q->answers, .n_set = (uint32_t)q->n
     };
-    if (r->one && r->awaited != NULL)
-        e.socket = sio_handle_get(&io->handles, r->awaited->socket);
-    sio_timer_clear(&io->net.clock, &r->timer);
-    drop_all(r);  // from here on nothing leads to it
+    if (q->one && q->awaited != NULL)
+        e.socket = sio_handle_get(&io->handles, q->awaited->socket);
+    sio_timer_clear(&io->net.clock, &q->timer);
+    drop_all(q);
+    if (q->over != NULL)
+        q->over(q);  // from here on nothing leads to it
     sio_scope_enter(&io->net);
-    r->fn(io, r->data, error, answer == NULL ? &e : answer);
+    if (q->fn != NULL)
+        q->fn(io, q->data, error, answer == NULL ? &e : answer);
     sio_scope_leave(&io->net);
-    free_request(r);
+    free_question(q);
+}
+
+void sio_question_finish(sio_question *q, const char *error)
+{
+    finish(q, error, NULL);
 }
 
 /* The answers did not come in time, or nobody was there to answer. */
-static void on_request_over(void *owner, sio_timer *timer)
+void sio_question_over(void *owner, sio_timer *timer)
 {
-    request *r = (request *)(void *)timer;
+    sio_question *q = (sio_question *)(void *)timer;
     (void)owner;
-    if (r->expected > 0)
-        finish(r, "operation has timed out", NULL);  // A07, A09
+    if (q->expected > q->came || q->open)
+        finish(q, "operation has timed out", NULL);  // A07, A09
     else
-        finish(r, r->one ? "socket has been disconnected" : NULL, NULL);  // A10
+        finish(q, q->one ? "socket has been disconnected" : q->unasked, NULL);  // A10
+}
+
+void sio_question_check(sio_question *q)
+{
+    if (q->came >= q->expected && !q->open)
+        finish(q, q->unasked, NULL);
+}
+
+void sio_question_hear(sio_question *q, sio_value answer)
+{
+    sio_value kept = q->heard == NULL ? sio_keep(q->io, answer) : NULL;  // A08
+    if (q->heard != NULL)
+        q->heard(q, answer);
+    else if (kept == NULL ||
+             !sio_reserve(&q->io->net.memory, &q->answers, q->n, &q->cap, sizeof kept)) {
+        sio_drop(kept);  // without memory it has not come
+        return;
+    } else
+        q->answers[q->n++] = kept;
+    q->came++;
+    sio_question_check(q);
 }
 
 void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
@@ -447,19 +515,12 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
     sio_awaited *a = find_awaited(io, sio_handle(s), number_of(id, 0));
     if (a == NULL || a->id != id)
         return;  // A06, S29: late, double, or never asked
-    request *r = a->request;
+    sio_question *q = a->question;
     drop_awaited(io, a);
-    if (r->one) {
-        finish(r, NULL, answer);
-        return;
-    }
-    sio_value kept = sio_keep(io, sio_arg(answer, 0));  // A08
-    if (kept != NULL && sio_reserve(&io->net.memory, &r->answers, r->n, &r->cap, sizeof kept))
-        r->answers[r->n++] = kept;
+    if (q->one)
+        finish(q, NULL, answer);
     else
-        sio_drop(kept);
-    if (r->n == r->expected)
-        finish(r, NULL, NULL);
+        sio_question_hear(q, sio_arg(answer, 0));
 }
 
 /* Who asked this socket alone hears at once that it is gone (section 8); who asked others too goes on
@@ -467,9 +528,9 @@ void sio_socket_acked(sio_socket *s, uint64_t id, sio_event *answer)
 void sio_awaited_cancel(sio_socket *s)
 {
     while (s->more != NULL && s->more->awaited != NULL) {
-        request *r = s->more->awaited->request;
-        if (r != NULL && r->one)
-            finish(r, "socket has been disconnected", NULL);
+        sio_question *q = s->more->awaited->question;
+        if (q != NULL && q->one)
+            finish(q, "socket has been disconnected", NULL);
         else
             drop_awaited(s->ns->io, s->more->awaited);
     }
@@ -477,19 +538,26 @@ void sio_awaited_cancel(sio_socket *s)
 
 /* Expects an answer of each that is still there; and of the one that is asked even where its own room,
  * which it has left, is searched for it. False: no memory. */
-static bool expect_all(const sio_target *t, const sio_found *f, request *r, uint64_t id)
+static bool expect_all(const sio_target *t, const sio_found *f, sio_question *q, uint64_t id)
 {
-    bool deaf = r->one && f->n == 0 && sio_connected(t->self);
+    bool deaf = q->one && f->n == 0 && sio_connected(t->self);
     for (size_t i = 0; i < f->n; i++)
         if (f->sockets[i]->state == SIO_SOCKET_CONNECTED &&
-            await(f->sockets[i], r, id, number_of(id, 0)) == NULL)
+            await(f->sockets[i], q, id, number_of(id, 0)) == NULL)
             return false;
-    return !deaf || await(t->self, r, id, number_of(id, 0)) != NULL;
+    return !deaf || await(t->self, q, id, number_of(id, 0)) != NULL;
 }
 
-/* Expects an answer from each receiver, and sends them the question. Where nobody is asked it is over
- * already, but its callback waits for the caller to return: it may ask again. */
-static int ask(const sio_target *t, request *r, packet *k, const char *template,
+/* When it is over without its answers. Where nobody is asked it is over already, but its callback waits
+ * for the caller to return: it may ask again. False: no memory, but not where it was set before. */
+static bool set_end(const sio_target *t, sio_question *q)
+{
+    int ms = q->expected > 0 || q->open ? t->timeout_ms : -1;
+    return ms == 0 || sio_timer_after(&q->io->net, &q->timer, ms);
+}
+
+/* Expects an answer from each receiver, and sends them the question. */
+static int ask(const sio_target *t, sio_question *q, packet *k, const char *template,
                sio_arguments *args)
 {
     sio_found f = sio_target_receivers(t);
@@ -503,14 +571,48 @@ static int ask(const sio_target *t, request *r, packet *k, const char *template,
         return -1;
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
-    bool good = expect_all(t, &f, r, k->id);
-    int ms = r->expected > 0 ? t->timeout_ms : -1;
-    if (!good || (ms != 0 && !sio_timer_after(&r->io->net, &r->timer, ms))) {
+    q->open = is_clusters(t);
+    if (!expect_all(t, &f, q, k->id) || !set_end(t, q)) {
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
+    tell_cluster(t, k, d.ref, written.n_blobs, q);
+    if (is_clusters(t))  // which may not be there
+        set_end(t, q);
     deliver_all(&f, &d);
     return 0;
+}
+
+static sio_question *new_question(const sio_target *t)
+{
+    sio_cluster *cluster = t->ns->io->cluster;
+    sio_question *q =
+        is_clusters(t) ? cluster->question(cluster) : sio_alloc(&t->ns->io->net.memory, sizeof *q);
+    if (q == NULL)
+        return NULL;
+    q->io = t->ns->io;
+    q->timer.expire = sio_question_over;
+    q->one = t->only_self;
+    return q;
+}
+
+/* The question is freed where it fails. */
+static int ask_packet(const sio_target *t, sio_question *q, packet *k, const char *template,
+                      sio_arguments *args)
+{
+    sio_scope_enter(&q->io->net);
+    int result = ask(t, q, k, template, args);
+    sio_scope_leave(&q->io->net);
+    if (result < 0) {
+        int error = errno;
+        sio_timer_clear(&q->io->net.clock, &q->timer);
+        drop_all(q);
+        if (q->over != NULL)
+            q->over(q);
+        free_question(q);
+        errno = error;
+    }
+    return result;
 }
 
 int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
@@ -528,22 +630,31 @@ int sio_vrequest(sio_target t, sio_answer fn, void *data, const char *event, con
         return sio_fail(EINVAL);
     if (io->freeing)  // the questions that are open end now; each could ask again for ever
         return sio_fail(ECANCELED);
-    request *r = sio_alloc(&io->net.memory, sizeof *r);
-    if (r == NULL)
+    sio_question *q = new_question(&t);
+    if (q == NULL)
         return sio_fail(ENOMEM);
-    *r = (request){ .io = io, .fn = fn, .data = data, .one = t.only_self };
-    r->timer.expire = on_request_over;
+    q->fn = fn, q->data = data;
     sio_arguments args;
-    sio_scope_enter(&io->net);
     va_copy(args.ap, ap);
-    int result = ask(&t, r, &k, template, &args);
+    int result = ask_packet(&t, q, &k, template, &args);
     va_end(args.ap);
-    sio_scope_leave(&io->net);
-    if (result < 0) {
-        drop_all(r);
-        free_request(r);
-    }
     return result;
+}
+
+static int ask_values(const sio_target *t, sio_question *q, const char *template, ...)
+{
+    packet k = { .type = SIO_EVENT, .has_id = true };
+    sio_arguments args;
+    va_start(args.ap, template);
+    int result = ask_packet(t, q, &k, template, &args);
+    va_end(args.ap);
+    return result;
+}
+
+int sio_question_ask(const sio_target *t, sio_question *q, sio_value array)
+{
+    q->timer.expire = sio_question_over;
+    return ask_values(t, q, "%p", (void *)array);
 }
 
 int(sio_request)(sio_target t, sio_answer fn, void *data, const char *event, const char *template,
@@ -575,11 +686,14 @@ int sio_vack(sio_event *event, const char *template, va_list ap)
     sio_arguments args;
     if (!sio_wants_ack(event))
         return 0;
-    sio_scope_enter(&event->io->net);
+    sio_server *io = event->io;
+    sio_scope_enter(&io->net);
     va_copy(args.ap, ap);
-    int result = send_ack(event->socket, event->packet->id, template, &args);
+    int result = event->socket != NULL
+                     ? send_ack(event->socket, event->packet->id, template, &args)
+                     : io->cluster->answer(io->cluster, event->packet->id, template, &args);
     va_end(args.ap);
-    sio_scope_leave(&event->io->net);
+    sio_scope_leave(&io->net);
     event->acked = result == 0;
     return result;
 }
@@ -625,6 +739,11 @@ sio_later sio_ack_later(sio_event *event)
     sio_later later = { .io = event->io };
     if (!sio_wants_ack(event))
         return later;
+    if (event->socket == NULL) {  // another process asks
+        later.serial = event->packet->id;
+        event->acked = true;
+        return later;
+    }
     later.serial = sio_owed_new(event->socket, SIO_OWED_ACK, event->packet->id);
     later.socket = sio_handle(event->socket);
     event->acked = later.serial != 0;  // the right to it has moved to the handle
@@ -635,14 +754,17 @@ int(sio_ack_now)(sio_later later, const char *template, ...)
 {
     sio_server *io = later.io;
     sio_arguments args;
+    bool of_process = later.serial != 0 && later.socket == 0;
     sio_awaited *a = find_owed(io, later.socket, later.serial, SIO_OWED_ACK);
-    if (a == NULL)
+    if (a == NULL && !of_process)
         return 0;
     sio_scope_enter(&io->net);
     va_start(args.ap, template);
-    int result = send_ack(sio_handle_get(&io->handles, later.socket), a->id, template, &args);
+    int result = of_process
+                     ? io->cluster->answer(io->cluster, later.serial, template, &args)
+                     : send_ack(sio_handle_get(&io->handles, later.socket), a->id, template, &args);
     va_end(args.ap);
-    if (result == 0)
+    if (result == 0 && a != NULL)
         drop_awaited(io, a);
     sio_scope_leave(&io->net);
     return result;

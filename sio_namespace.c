@@ -43,8 +43,9 @@ static sio_namespace *new_namespace(sio_server *io, sio_span name)
     ns->prefix = text + n + 1;
     ns->prefix_n = n == 1 ? 0 : n + 1;
     ns->node.key = text, ns->node.n = (uint32_t)n;
-    ns->handlers.memory = ns->own.memory = ns->ids.memory = ns->rooms.memory = m;
-    ns->handlers.plain = ns->own.plain = true;
+    ns->handlers.memory = ns->own.memory = ns->of_servers.memory = m;
+    ns->ids.memory = ns->rooms.memory = m;
+    ns->handlers.plain = ns->own.plain = ns->of_servers.plain = true;
     return ns;
 }
 
@@ -66,8 +67,11 @@ void sio_namespace_free(sio_namespace *ns)
     const sio_memory *m = &ns->io->net.memory;
     if (ns->history != NULL)
         ns->io->keeper->forget(ns->io->keeper, ns);
+    if (ns->channels != NULL)
+        ns->io->cluster->close(ns->io->cluster, ns);
     free_handlers(&ns->handlers);
     free_handlers(&ns->own);
+    free_handlers(&ns->of_servers);
     sio_table_free(&ns->ids);
     sio_table_free(&ns->rooms);
     sio_free_mem(m, ns->any.at);
@@ -96,6 +100,8 @@ static sio_namespace *make_namespace(sio_server *io, sio_namespace *family, sio_
     }
     ns->family = family;
     io->n_dynamic += family != NULL;
+    if (io->cluster != NULL)
+        io->cluster->open(io->cluster, ns);
     return ns;
 }
 
@@ -210,6 +216,8 @@ void sio_namespace_unused(sio_namespace *ns)
         return;
     io->n_dynamic--;
     sio_table_remove(&io->namespaces, &ns->node);
+    if (ns->channels != NULL)  // now: the next one of that name may come in this turn
+        io->cluster->close(io->cluster, ns);
     ns->next = io->dead_namespaces;
     io->dead_namespaces = ns;
 }
@@ -244,12 +252,9 @@ static int add_handler(sio_namespace *ns, sio_bound_list *l, sio_bound b)
     return add(ns, l, b);
 }
 
-static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
+int sio_handlers_set(sio_namespace *ns, sio_table *t, const char *event, sio_bound b)
 {
-    if (ns == NULL || event == NULL || b.fn.handler == NULL)
-        return sio_fail(EINVAL);
     const sio_memory *m = &ns->io->net.memory;
-    sio_table *t = table_of(ns, event);
     size_t n = strlen(event);
     sio_handlers *h = (sio_handlers *)sio_table_find(t, event, n);
     if (h == NULL) {
@@ -264,6 +269,13 @@ static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
         }
     }
     return add_handler(ns, &h->list, b);
+}
+
+static int set_handler(sio_namespace *ns, const char *event, sio_bound b)
+{
+    if (ns == NULL || event == NULL || b.fn.handler == NULL)
+        return sio_fail(EINVAL);
+    return sio_handlers_set(ns, table_of(ns, event), event, b);
 }
 
 int(sio_on)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
@@ -314,17 +326,21 @@ static void forget_if_empty(sio_table *t, sio_handlers *h)
     sio_free_mem(t->memory, h);
 }
 
-int(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
+int sio_handlers_take(sio_table *t, const char *event, sio_handler fn, const void *data)
 {
-    if (ns == NULL || event == NULL)
-        return 0;
-    sio_table *t = table_of(ns, event);
     sio_handlers *h = (sio_handlers *)sio_table_find(t, event, strlen(event));
     if (h == NULL)
         return 0;
     int n = take_away(&h->list, fn, data);
     forget_if_empty(t, h);
     return n;
+}
+
+int(sio_off)(sio_namespace *ns, const char *event, sio_handler fn, void *data)
+{
+    if (ns == NULL || event == NULL)
+        return 0;
+    return sio_handlers_take(table_of(ns, event), event, fn, data);
 }
 
 int(sio_on_any)(sio_namespace *ns, sio_handler fn, void *data)
@@ -413,9 +429,8 @@ void sio_run_list(sio_socket *s, sio_bound_list *l, sio_event *e, bool polite)
         close_holes(l);
 }
 
-static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name, sio_event *e)
+void sio_handlers_run(sio_socket *s, sio_table *t, sio_span name, sio_event *e)
 {
-    sio_table *t = own ? &ns->own : &ns->handlers;
     sio_handlers *h = (sio_handlers *)sio_table_find(t, name.p, name.n);
     if (h == NULL)
         return;
@@ -425,9 +440,10 @@ static void run_named(sio_socket *s, sio_namespace *ns, bool own, sio_span name,
 
 void sio_run_handlers(sio_socket *s, bool own, sio_span name, sio_event *e)
 {
-    if (s->ns->family != NULL)
-        run_named(s, s->ns->family, own, name, e);
-    run_named(s, s->ns, own, name, e);
+    sio_namespace *family = s->ns->family;
+    if (family != NULL)
+        sio_handlers_run(s, own ? &family->own : &family->handlers, name, e);
+    sio_handlers_run(s, own ? &s->ns->own : &s->ns->handlers, name, e);
 }
 
 void sio_run_event(sio_socket *s, const char *name, sio_value a, sio_value b)

@@ -128,9 +128,9 @@ sio_target sio_timeout(sio_target t, int ms)
     return t;
 }
 
-/* One process is all there is, so far. */
 sio_target sio_local(sio_target t)
 {
+    t.is_local = true;
     return t;
 }
 
@@ -162,6 +162,24 @@ static void search_room(const sio_namespace *ns, const char *name, sio_visitor f
         find(own, fn, data);
 }
 
+const char *sio_target_room(const sio_target *t, size_t i)
+{
+    if (i < t->n_to)
+        return t->name[i];
+    i -= t->n_to;
+    return i < t->n_to_list ? t->to_list[i] : NULL;
+}
+
+const char *sio_target_excepted(const sio_target *t, size_t i)
+{
+    if (t->self != NULL && i-- == 0)
+        return t->self->node.key;
+    if (i < t->n_except)
+        return t->name[SIO_TARGET_NAMES - 1 - i];
+    i -= t->n_except;
+    return i < t->n_except_list ? t->except_list[i] : NULL;
+}
+
 static void exclude(sio_socket *s, void *data)
 {
     (void)s, (void)data;  // found is marked
@@ -185,6 +203,7 @@ static void begin_search(sio_server *io)
 void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
 {
     sio_namespace *ns = t->ns;
+    const char *name;
     begin_search(ns->io);
     if (t->only_self) {
         /* With recovery the reference sends to the room of the socket's id, and so do we: what is
@@ -195,19 +214,13 @@ void sio_target_search(const sio_target *t, sio_visitor fn, void *data)
             find(t->self, fn, data);
         return;
     }
-    if (t->self != NULL)  // by its room, as in the reference: others may have joined that
-        search_room(ns, t->self->node.key, exclude, NULL);
-    for (size_t i = 0; i < t->n_except; i++)
-        search_room(ns, t->name[SIO_TARGET_NAMES - 1 - i], exclude, NULL);
-    for (size_t i = 0; i < t->n_except_list; i++)
-        search_room(ns, t->except_list[i], exclude, NULL);
+    for (size_t i = 0; (name = sio_target_excepted(t, i)) != NULL; i++)
+        search_room(ns, name, exclude, NULL);
     if (t->n_to == 0 && t->n_to_list == 0)
         for (size_t i = 0; i < ns->n_sockets; i++)
             find(ns->sockets[i], fn, data);
-    for (size_t i = 0; i < t->n_to; i++)
-        search_room(ns, t->name[i], fn, data);
-    for (size_t i = 0; i < t->n_to_list; i++)
-        search_room(ns, t->to_list[i], fn, data);
+    for (size_t i = 0; (name = sio_target_room(t, i)) != NULL; i++)
+        search_room(ns, name, fn, data);
 }
 
 static void collect(sio_socket *s, void *data)
@@ -311,37 +324,82 @@ int sio_each(sio_target t, void (*fn)(sio_socket *socket, void *data), void *dat
     return result;
 }
 
+bool sio_target_change(const sio_target *t, int what, const char *const *rooms, size_t n)
+{
+    sio_server *io = t->ns->io;
+    sio_target each = *t;
+    if (io->cluster == NULL || t->is_local || t->only_self)
+        return false;
+    if (t->ns->accept == NULL)
+        return io->cluster->change(io->cluster, t, what, rooms, n);
+    sio_members all = sio_family_members(t->ns);
+    for (size_t i = 0; i < all.n; i++) {
+        each.ns = all.at[i];
+        if (!io->cluster->change(io->cluster, &each, what, rooms, n))
+            return false;  // who was told already does it twice, which is as once
+    }
+    return all.at != NULL;
+}
+
+typedef struct room_names {
+    const char *const *at;
+    size_t n;
+} room_names;
+
 static void join_visitor(sio_socket *s, void *data)
 {
-    sio_join(s, data);
+    const room_names *rooms = data;
+    for (size_t i = 0; i < rooms->n; i++)
+        sio_join(s, rooms->at[i]);
 }
 
 static void leave_visitor(sio_socket *s, void *data)
 {
-    sio_leave(s, data);
+    const room_names *rooms = data;
+    for (size_t i = 0; i < rooms->n; i++)
+        sio_leave(s, rooms->at[i]);
 }
 
-/* With a copy of the room's name, which may be that of a room that the last one leaves. */
-static int each_with_room(sio_target t, sio_visitor fn, const char *room)
+/* With a copy of the names: one may be that of a room that the last one leaves. */
+static int change_rooms(const sio_target *t, int what, sio_visitor fn, const char *const *rooms,
+                        size_t n)
 {
-    if (t.ns == NULL || room == NULL)
-        return sio_fail(EINVAL);
-    sio_server *io = t.ns->io;
+    for (size_t i = 0; i < n; i++)
+        if (rooms == NULL || rooms[i] == NULL)
+            return sio_fail(EINVAL);
+    if (sio_target_check(t, "a visit of", "sockets") < 0)
+        return -1;
+    sio_server *io = t->ns->io;
     sio_scope_enter(&io->net);
-    char *copy = keep_name(&io->net.arena, room);
-    int result = copy == NULL ? sio_fail(ENOMEM) : sio_each(t, fn, copy);
+    bool failed = false;
+    room_names copy = { keep_list(&io->net.arena, rooms, n, &failed), n };
+    int result = 0;
+    if (failed)
+        result = sio_fail(ENOMEM);
+    else if (!sio_target_change(t, what, copy.at, n))
+        result = sio_each(*t, fn, &copy);
     sio_scope_leave(&io->net);
     return result;
 }
 
 int sio_sockets_join(sio_target t, const char *room)
 {
-    return each_with_room(t, join_visitor, room);
+    return change_rooms(&t, SIO_JOIN, join_visitor, &room, 1);
 }
 
 int sio_sockets_leave(sio_target t, const char *room)
 {
-    return each_with_room(t, leave_visitor, room);
+    return change_rooms(&t, SIO_LEAVE, leave_visitor, &room, 1);
+}
+
+int sio_sockets_join_list(sio_target t, const char *const *rooms, size_t n)
+{
+    return change_rooms(&t, SIO_JOIN, join_visitor, rooms, n);
+}
+
+int sio_sockets_leave_list(sio_target t, const char *const *rooms, size_t n)
+{
+    return change_rooms(&t, SIO_LEAVE, leave_visitor, rooms, n);
 }
 
 /* ---- Rooms --------------------------------------------------------------------------------------- */

@@ -17,24 +17,12 @@
 
 /* sio_emit.c */
 
-typedef struct request {
-    sio_timer timer;  // first
-    sio_server *io;
-    sio_answer fn;
-    void *data;
-    sio_awaited *awaited;  // by sibling; none when it is done
-    size_t expected;       // answers in all
-    bool one;              // it asked one socket
-    sio_value *answers;    // kept; of several sockets
-    size_t n, cap;
-} request;
-
 struct sio_awaited {
     sio_node node;  // first; its key is the next two
     uint64_t socket, number;
     sio_awaited *next, **at;             // of the socket
     sio_awaited *sibling, **sibling_at;  // of the question
-    request *request;                    // NULL: we owe it
+    sio_question *question;              // NULL: we owe it
     uint64_t id;  // of the acknowledgement; of a middleware: where it goes on
 };
 
@@ -133,6 +121,7 @@ struct sio_ws {
     sio_deadline message;  // of one that has begun
     bool over, pinged;
     sio_handshake *handshake;
+    // Behind it, where rates are limited: its sio_meter
 };
 
 /* ---- What is said ------------------------------------------------------------------------------ */
@@ -397,6 +386,8 @@ static void check_conn(const sio_net *net, size_t i)
     check_now.marked += c->broken;
     if (c->protocol == &sio_requests)
         check_requests(c);
+    else if (c->protocol->own)
+        check_that(c->u.own.owner != NULL && c->waiting == 0, "our own connection has an owner");
     else if (c->protocol->end != NULL)
         check_messages(c);
     else
@@ -602,14 +593,15 @@ static size_t check_awaited(const sio_socket *s)
         check_that(a->at == at && check_has(&io->awaited, &a->node),
                    "an answer is on its socket's list");
         check_that(a->socket == sio_handle_at(&io->handles, s->slot), "an answer knows its socket");
-        if (a->request == NULL) {
+        if (a->question == NULL) {
             check_that(a->sibling == NULL && a->sibling_at == NULL, "what we owe is no question's");
             continue;
         }
         check_that(*a->sibling_at == a, "an answer is on its question's list");
         check_that(a->sibling == NULL || a->sibling->sibling_at == &a->sibling,
                    "the answers to a question are linked both ways");
-        check_that(a->request->io == io && a->request->n < a->request->expected,
+        check_that(a->question->io == io &&
+                       (a->question->open || a->question->came < a->question->expected),
                    "a question waits for its answers");
     }
     return n;

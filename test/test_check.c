@@ -288,7 +288,7 @@ static void connections(void **state)
     BREAK(io->options.max_connections, 1, "there are no more than max_connections");
     BREAK(crowd->count, 0, "no address has more than it may, or none");
     BREAK(crowd->count, crowd->count + 1, "addresses count those who are from there");
-    BREAK(net->held, net->held + 1, "bytes on their way are counted");
+    BREAK(net->held, net->held + 1, "bytes that clients hold are counted");
     BREAK(net->options, &tight, "who holds too much will end");
     BREAK(net->spare.bytes, 1, "spare blocks are counted");
     BREAK(net->depth, 2, "no callback runs");
@@ -344,7 +344,7 @@ static void clients_and_sockets(void **state)
     BREAK(with_partial->partial->size, 1, "and is");
     BREAK(c->session->user, NULL, "a session that is open has a client");
     BREAK(a->more->awaited->at, NULL, "an answer is on its socket's list");
-    BREAK(a->more->awaited->request->n, 5, "a question waits for its answers");
+    BREAK(a->more->awaited->question->came, 5, "a question waits for its answers");
 }
 
 static void namespaces_and_what_is_kept(void **state)
@@ -385,7 +385,6 @@ static char *text_of(const char *name)
 static void copies_are_the_same(void **state)
 {
     static const char *const copies[][2] = {
-        { "sio_emit.c", "typedef struct request {" },
         { "sio_emit.c", "struct sio_awaited {" },
         { "sio.c", "typedef struct sio_partial {" },
         { "sio_recovery.c", "typedef struct mention {" },
