@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include "../sio.h"
 
 enum {
@@ -234,6 +235,7 @@ struct state {
 static sio_options options;    // of both endpoints, from the flags
 static sio_recovery recovery;  // ms 0: there is none
 static bool allow_v3;
+static const char *redis;          // F26: its url; NULL: none
 static sio_value log_of[MAX_LOG];  // S3: kept; a ring
 static size_t log_n;               // entries ever made; the oldest is at log_n % MAX_LOG
 static bool log_closed;            // the server is about to be freed
@@ -915,46 +917,57 @@ static void on_once(sio_socket *socket, sio_event *event)  // E33
 
 /* ---- E34 to E40: other sockets, closing ----------------------------------------------------- */
 
-static void describe(sio_socket *socket, void *list)
+/* The strings of an array, sorted, but for one; frees nothing. */
+static sio_value sorted_texts(sio_server *io, sio_value texts, const char *without)
 {
-    add_value(list, sio_make(sio_socket_server(socket), "{'id': %s, 'rooms': %p, 'data': %p}",
-                             sio_id(socket), rooms_of(socket), data_of(socket)));
+    struct names names = { 0 };
+    for (size_t i = 0, n = sio_count(texts); i < n; i++) {
+        const char *text = text_of(sio_at(texts, i));
+        if (text && (!without || strcmp(text, without) != 0))
+            add_name(&names, text);
+    }
+    return sorted(io, &names);
+}
+
+static void answer_sockets(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    struct task *task = data;
+    struct values found = { 0 };
+    (void)error;  // those that were found in time
+    for (size_t i = 0, n = sio_argc(answer); i < n; i++) {
+        sio_value s = sio_arg(answer, i), id = sio_member(s, "id");
+        add_value(&found, sio_make(io, "{'id': %p, 'rooms': %p, 'data': %p}", id,
+                                   sorted_texts(io, sio_member(s, "rooms"), sio_text(id, NULL)),
+                                   sio_member(s, "data")));
+    }
+    sio_ack_now(task->later, "%p", array(io, found.items, found.n));
+    free(found.items);
+    end_task(task);
 }
 
 static void on_fetch_sockets(sio_socket *socket, sio_event *event)  // E34
 {
     struct names rooms = { 0 };
-    struct values found = { 0 };
-    if (read_rooms(sio_arg(event, 0), &rooms)) {
-        sio_each(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n), describe, &found);
-        sio_ack(event, "%p", array(sio_socket_server(socket), found.items, found.n));
+    struct task *task = NULL;
+    if (read_rooms(sio_arg(event, 0), &rooms))
+        task = new_task(socket, NULL, NULL);
+    if (task) {
+        task->later = sio_ack_later(event);
+        if (sio_fetch_sockets(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n),
+                              answer_sockets, task) < 0)
+            end_task(task);
     }
     free(rooms.items);
-    free(found.items);
 }
 
-static void join_each(sio_socket *socket, void *data)
-{
-    const struct names *rooms = data;
-    for (size_t i = 0; i < rooms->n; i++)
-        sio_join(socket, rooms->items[i]);
-}
-
-static void leave_each(sio_socket *socket, void *data)
-{
-    const struct names *rooms = data;
-    for (size_t i = 0; i < rooms->n; i++)
-        sio_leave(socket, rooms->items[i]);
-}
-
-/* Calls fn with the rooms of argument 1 for each socket in those of argument 0: all rooms for one
- * socket, then the next, because leaving a room may take a socket out of the target. */
-static void change_rooms(sio_socket *socket, sio_event *event, void (*fn)(sio_socket *, void *))
+/* Calls fn with the rooms of argument 1 for the sockets in those of argument 0. */
+static void change_rooms(sio_socket *socket, sio_event *event,
+                         int (*fn)(sio_target, const char *const *, size_t))
 {
     struct names rooms = { 0 }, what = { 0 };
     if (read_rooms(sio_arg(event, 0), &rooms) && read_rooms(sio_arg(event, 1), &what) &&
         what.n > 0) {
-        sio_each(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n), fn, &what);
+        fn(sio_to_list(sio_all(sio_ns(socket)), rooms.items, rooms.n), what.items, what.n);
         sio_ack(event, "");
     }
     free(rooms.items);
@@ -963,12 +976,12 @@ static void change_rooms(sio_socket *socket, sio_event *event, void (*fn)(sio_so
 
 static void on_sockets_join(sio_socket *socket, sio_event *event)  // E35
 {
-    change_rooms(socket, event, join_each);
+    change_rooms(socket, event, sio_sockets_join_list);
 }
 
 static void on_sockets_leave(sio_socket *socket, sio_event *event)  // E35
 {
-    change_rooms(socket, event, leave_each);
+    change_rooms(socket, event, sio_sockets_leave_list);
 }
 
 static void on_disconnect_sockets(sio_socket *socket, sio_event *event)  // E36
@@ -1019,6 +1032,123 @@ static void on_engine_close(sio_socket *socket, sio_event *event)  // E40
 {
     (void)event;
     sio_end_connection(socket);
+}
+
+/* ---- C: several processes ------------------------------------------------------------------- */
+
+static sio_value notes[2];  // C2: kept; of "/" and "/custom", arrays of arrays
+
+static sio_value *notes_of(const sio_namespace *ns)
+{
+    return strcmp(sio_ns_name(ns), "/") == 0         ? &notes[0]
+           : strcmp(sio_ns_name(ns), "/custom") == 0 ? &notes[1]
+                                                     : NULL;
+}
+
+static void on_emit_local(sio_socket *socket, sio_event *event)  // C1
+{
+    struct call call;
+    if (!read_call(sio_socket_server(socket), event, 0, &call))
+        return;
+    sio_emit(sio_local(sio_all(sio_ns(socket))), call.name, "%p", call.args);
+    sio_ack(event, "");
+}
+
+static void on_note(sio_socket *socket, sio_event *event)  // C2
+{
+    sio_value args = sio_arg(event, 0);
+    if (sio_type(args) != SIO_ARRAY)
+        return;
+    sio_server_emit(sio_ns(socket), "fixture-note", "%p",
+                    sio_spread(sio_socket_server(socket), args));
+    sio_ack(event, "");
+}
+
+static void on_notes(sio_socket *socket, sio_event *event)  // C2
+{
+    const sio_value *kept = notes_of(sio_ns(socket));
+    sio_ack(event, "%p", kept && *kept ? *kept : sio_make(sio_socket_server(socket), "[]"));
+}
+
+static void on_noted(sio_socket *socket, sio_event *event)  // C2: another process's
+{
+    sio_namespace *ns = sio_handler_data(event);
+    sio_server *io = sio_ns_server(ns);
+    sio_value *kept = notes_of(ns), old = *kept;
+    (void)socket;
+    sio_value all = old ? sio_make(io, "[%p, [%p]]", sio_spread(io, old), sio_args(event))
+                        : sio_make(io, "[[%p]]", sio_args(event));
+    *kept = sio_keep(io, all);
+    sio_drop(old);
+}
+
+static void on_question(sio_socket *socket, sio_event *event)  // C3: another process's
+{
+    const char *first = text_of(sio_arg(event, 0));
+    (void)socket;
+    if (!first || strcmp(first, "silent") != 0)
+        sio_ack(event, "%p", sio_arg(event, 0));
+}
+
+static void answer_servers(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io;
+    struct task *task = data;
+    if (error)
+        sio_ack_now(task->later, "{'ok': false, 'error': %s}", error);
+    else
+        sio_ack_now(task->later, "{'ok': true, 'responses': [%p]}", sio_args(answer));
+    end_task(task);
+}
+
+static void on_ask_servers(sio_socket *socket, sio_event *event)  // C3
+{
+    sio_value args = sio_arg(event, 0);
+    struct task *task = sio_type(args) == SIO_ARRAY ? new_task(socket, NULL, NULL) : NULL;
+    if (!task)
+        return;
+    task->later = sio_ack_later(event);
+    if (sio_server_request(sio_ns(socket), answer_servers, task, "fixture-question", "%p",
+                           sio_spread(sio_socket_server(socket), args)) < 0)
+        end_task(task);
+}
+
+static void answer_rooms(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    struct task *task = data;
+    (void)error;
+    sio_value names = sio_make(io, "[%p]", sio_args(answer));
+    sio_ack_now(task->later, "%p", sorted_texts(io, names, NULL));
+    end_task(task);
+}
+
+static void answer_count(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io, (void)error;
+    struct task *task = data;
+    sio_ack_now(task->later, "%p", sio_arg(answer, 0));
+    end_task(task);
+}
+
+static void look_around(sio_socket *socket, sio_event *event,
+                        int (*ask)(sio_namespace *, sio_answer, void *), sio_answer fn)
+{
+    struct task *task = new_task(socket, NULL, NULL);
+    if (!task)
+        return;
+    task->later = sio_ack_later(event);
+    if (ask(sio_ns(socket), fn, task) < 0)
+        end_task(task);
+}
+
+static void on_all_rooms(sio_socket *socket, sio_event *event)  // C4
+{
+    look_around(socket, event, sio_all_rooms, answer_rooms);
+}
+
+static void on_server_count(sio_socket *socket, sio_event *event)  // C5
+{
+    look_around(socket, event, sio_server_count, answer_count);
 }
 
 /* ---- N: namespaces -------------------------------------------------------------------------- */
@@ -1075,6 +1205,12 @@ static const struct {
     { "disconnect-me-later", on_disconnect_me_later },
     { "goodbye", on_goodbye },
     { "engine-close", on_engine_close },
+    { "emit-local", on_emit_local },
+    { "note", on_note },
+    { "notes", on_notes },
+    { "ask-servers", on_ask_servers },
+    { "all-rooms", on_all_rooms },
+    { "server-count", on_server_count },
 };
 
 /* Gives ns the connection handler that all namespaces have. -1: no memory. */
@@ -1189,6 +1325,13 @@ static int serve_namespaces(sio_server *io)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)  // N1, N2
         if (serve(sio_of(io, names[i])) < 0)
             return -1;
+    for (int i = 0; i < 2; i++) {  // C2, C3
+        sio_namespace *ns = sio_of(io, names[i]);
+        if (sio_on_server(ns, "fixture-note", on_noted, ns) < 0 ||
+            sio_on_server(ns, "fixture-question", on_question) < 0)
+            return -1;
+    }
+    sio_share(io, data_of);
     sio_namespace *auth = sio_of(io, "/auth");
     sio_namespace *dyn = sio_family(io, is_dyn);
     sio_namespace *fam = sio_family(io, is_fam);
@@ -1386,6 +1529,7 @@ static const struct flag {
     { "recovery-run-middlewares", NULL, NULL, &recovery.run_middlewares },
     { "cleanup-empty-nsps", NULL, NULL, &options.cleanup_empty_namespaces },
     { "static", NULL, &static_dir, NULL },
+    { "redis", NULL, &redis, NULL },
 };
 
 /* Ends the program over its arguments (F19). */
@@ -1527,6 +1671,22 @@ static void drop_values(void)
         sio_drop(task->value);
         task->value = NULL;
     }
+    for (int i = 0; i < 2; i++) {
+        sio_drop(notes[i]);
+        notes[i] = NULL;
+    }
+}
+
+/* F26: a member before it serves, if Redis is there within some seconds. */
+static int join_cluster(sio_server *io)
+{
+    time_t begun = time(NULL);
+    if (sio_redis(io, redis, NULL) < 0)
+        return -1;
+    while (!sio_redis_ready(io) && time(NULL) - begun < 3)
+        if (sio_turn(io, 50) < 0)
+            return -1;
+    return 0;
 }
 
 /* Says what failed, and why. */
@@ -1546,6 +1706,8 @@ int main(int argc, char **argv)
         return fail("start");
     if (allow_v3 && sio_allow_v3(server) < 0)
         return fail("start");
+    if (redis && join_cluster(server) < 0)
+        return fail("redis");
     catch_signals();
     int real_port = sio_listen(server, host, port);
     if (real_port < 0)

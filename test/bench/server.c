@@ -1,4 +1,4 @@
-/* server.c - the benchmark's server on sio.h: echo, ack, all, join, room
+/* server.c - the benchmark's server on sio.h: echo, ack, all, join, room; --redis URL: one of several
  * SPDX-License-Identifier: MIT */
 #include "../../sio.h"
 
@@ -37,13 +37,28 @@ static void on_room(sio_socket *socket, sio_event *event)
         sio_emit(sio_to(sio_all(sio_ns(socket)), room), "room", "%p", x);
 }
 
+/* What stands behind a flag; NULL: it is not there. */
+static const char *flag(char **argv, const char *name)
+{
+    for (; argv[0] != NULL; argv++)
+        if (strcmp(argv[0], name) == 0)
+            return argv[1];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     const char *port = getenv("PORT") != NULL ? getenv("PORT") : "3000";
-    if (argc == 3 && strcmp(argv[1], "--port") == 0)
-        port = argv[2];
+    const char *redis = flag(argv, "--redis");
+    (void)argc;
+    if (flag(argv, "--port") != NULL)
+        port = flag(argv, "--port");
     sio_server *io = sio_new(&(sio_options){ .max_payload = 100000000, .max_output = 1u << 30 });
     if (io == NULL || sio_listen(io, "127.0.0.1", atoi(port)) < 0) {
+        perror("bench-server");
+        return 1;
+    }
+    if (redis != NULL && sio_redis(io, redis, NULL) < 0) {
         perror("bench-server");
         return 1;
     }
