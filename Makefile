@@ -21,10 +21,9 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 
 .PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
 	tutorial_request tutorial_token tutorial_websocket install uninstall dist \
-	test unit corpora compilers symbols unitfile rows extras package interop \
+	test unit corpora compilers symbols unitfile rows extras package interop cluster cluster-demo \
 	faults failures soak fuzz fuzzers fuzz-coverage fuzz-covered valgrind coverage mutate portable \
-	analyze prove steady differential \
-	bench size format help clean
+	analyze prove steady differential bench bench-cluster size format help clean
 
 chat: lib $(B)/pages.c  ## the chat room with its page, build/chat: one file to copy
 	@$(TOLD) test/program $(B)/chat chat*.c $(B)/pages.c -DCHAT_CARRIES
@@ -85,7 +84,11 @@ extras:  ## the library without what a program may do without, and one client
 package: lib shared  ## the library installed and used, as two files, as a copy, and from C++
 	@$(TOLD) test/package
 interop: chat fixture  ## the official clients, a browser and nginx against build/fixture and build/chat
-	@B='$(B)' test/interop/run
+	@B='$(B)' CLUSTER='$(CLUSTER)' test/interop/run
+cluster: fixture  ## of these, processes on a Redis, also behind proxies; CLUSTER=CCN: ours and Node's
+	@B='$(B)' CLUSTER='$(CLUSTER)' test/interop/run cluster
+cluster-demo: chat  ## a Redis, two chat rooms that are one, and haproxy before them; ^C ends it
+	@B='$(B)' test/cluster-demo
 
 faults: fixture  ## killed and silent clients, signals, no descriptors, a storm that comes back
 	@B='$(B)' CC='$(CC)' test/faults/run faults
@@ -126,6 +129,8 @@ differential: fixture  ## our answers beside the reference server's
 	test/reference/run
 bench: bench-server  ## speed and memory, as in the README; BENCH=--help: what else
 	test/bench/run --ours '$(B)/bench-server --port $$PORT' $(BENCH)
+bench-cluster: bench-server  ## what a broadcast costs from one process to another, over a Redis
+	test/bench/cluster --ours '$(B)/bench-server --port $$PORT' $(BENCH)
 size: chat fixture  ## lines of code of each floor, and bytes of programs
 	@$(TOLD) test/size
 

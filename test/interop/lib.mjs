@@ -83,7 +83,7 @@ export async function start(command, args = []) {
 }
 
 /* Many heartbeats, and as much time to answer them, to join and to upgrade as anything has here. */
-const unhurried = ["--ping-interval", 400].concat(
+export const unhurried = ["--ping-interval", 400].concat(
   ["--ping-timeout", "--connect-timeout", "--upgrade-timeout"].flatMap((name) => [name, PATIENCE]),
 );
 
@@ -91,6 +91,11 @@ const unhurried = ["--ping-interval", 400].concat(
 export function startFixture(...args) {
   const command = process.env.SIO_FIXTURE ?? `${build}/fixture`;
   return start(command, ["--port", 0, ...unhurried, ...args]);
+}
+
+/* The same on the official server, whatever is under test. */
+export function startReference(...args) {
+  return start("node test/interop/reference.mjs", ["--port", 0, ...unhurried, ...args]);
 }
 
 export const browserOptions = {

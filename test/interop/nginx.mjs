@@ -1,4 +1,4 @@
-// nginx.mjs - nginx.conf in front of a server, in a temporary directory and on a port of its own
+// nginx.mjs - a configuration of nginx in front of servers, in a temporary directory and on a port of its own
 // SPDX-License-Identifier: MIT
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -9,7 +9,7 @@ import path from "node:path";
 import { root, until } from "./lib.mjs";
 
 /* Free a moment ago: somebody else may have it by now. */
-async function freePort() {
+export async function freePort() {
   const server = net.createServer();
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address();
@@ -17,7 +17,7 @@ async function freePort() {
   return port;
 }
 
-const listens = (port) =>
+export const listens = (port) =>
   new Promise((resolve) => {
     const probe = net.connect(port, "127.0.0.1", () => {
       probe.end();
@@ -27,15 +27,8 @@ const listens = (port) =>
   });
 
 /* Starts it at that port. False: it has ended. */
-async function startAt(port, backend) {
+async function startAt(port, site) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "nginx-"));
-  const shown = fs.readFileSync(new URL("nginx.conf", import.meta.url), "utf8");
-  const readme = fs.readFileSync(`${root}README.md`, "utf8");
-  assert.ok(readme.includes(shown.replace(/^(?=.)/gm, "    ")), "README.md shows nginx.conf as it is");
-  const site = shown
-    .replace("listen 80;", `listen 127.0.0.1:${port};`)
-    .replace("127.0.0.1:3000", `127.0.0.1:${backend}`);
-  assert.ok(site.includes(`:${port};`) && site.includes(`:${backend};`));
   const temp = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(
     (n) => `${n}_temp_path ${dir}/${n};`,
   );
@@ -45,7 +38,7 @@ async function startAt(port, backend) {
     daemon off; master_process off; pid ${dir}/pid; error_log ${dir}/error.log;
     events { worker_connections 1000; }
     http { access_log off; ${temp.join(" ")}
-    ${site} }`,
+    ${site.replace("listen 80;", `listen 127.0.0.1:${port};`)} }`,
   );
 
   const child = spawn("nginx", ["-p", dir, "-c", `${dir}/nginx.conf`, "-e", `${dir}/error.log`], {
@@ -71,10 +64,28 @@ async function startAt(port, backend) {
   return false;
 }
 
-export async function startNginx(backend) {
+/* site: what would be in /etc/nginx/conf.d/, listening at 80. */
+export async function startSite(site) {
+  assert.ok(site.includes("listen 80;"));
   for (let i = 0; i < 5; i++) {
-    const nginx = await startAt(await freePort(), backend);
+    const nginx = await startAt(await freePort(), site);
     if (nginx) return nginx;
   }
   assert.fail("nginx does not start");
+}
+
+/* A configuration beside this, with the ports that the servers really have. */
+export function configured(name, ...ports) {
+  const shown = fs.readFileSync(new URL(name, import.meta.url), "utf8");
+  return ports.reduce((text, port, i) => {
+    assert.ok(text.includes(`127.0.0.1:${3000 + i}`), `${name} names as many servers`);
+    return text.replace(`127.0.0.1:${3000 + i}`, `127.0.0.1:${port}`);
+  }, shown);
+}
+
+export async function startNginx(backend) {
+  const readme = fs.readFileSync(`${root}README.md`, "utf8");
+  const shown = configured("nginx.conf");
+  assert.ok(readme.includes(shown.replace(/^(?=.)/gm, "    ")), "README.md shows nginx.conf as it is");
+  return startSite(configured("nginx.conf", backend));
 }

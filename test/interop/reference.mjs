@@ -1,4 +1,5 @@
-// The fixture application on the reference server: test/differential.mjs compares ours with it.
+// reference.mjs - the fixture application on the official server: the others of a cluster, and the other side of
+// test/differential.mjs
 // SPDX-License-Identifier: MIT
 import http from "node:http";
 import fs from "node:fs";
@@ -12,7 +13,7 @@ import { Server as Engine } from "engine.io";
 const VALUE_FLAGS = new Set([
   "port", "host", "path", "ping-interval", "ping-timeout", "max-payload",
   "connect-timeout", "upgrade-timeout", "cors", "recovery", "transports",
-  "cookie", "static",
+  "cookie", "static", "redis",
 ]);
 const SWITCH_FLAGS = new Set([
   "allow-eio3", "cors-credentials", "no-upgrades", "cleanup-empty-nsps",
@@ -167,6 +168,16 @@ if (flags.recovery !== undefined) {
     maxDisconnectionDuration: Number(flags.recovery),
     skipMiddlewares: !flags["recovery-run-middlewares"],
   };
+}
+// F26: the reference's Redis adapter with its default options
+if (flags.redis !== undefined) {
+  const { createClient } = await import("redis");
+  const { createAdapter } = await import("@socket.io/redis-adapter");
+  const pub = createClient({ url: flags.redis });
+  const sub = pub.duplicate();
+  for (const client of [pub, sub]) client.on("error", (e) => console.error(`redis: ${e.message}`));
+  await Promise.all([pub.connect(), sub.connect()]);
+  options.adapter = createAdapter(pub, sub);
 }
 const io = new Server(httpServer, options);
 
@@ -476,6 +487,31 @@ function onConnection(socket) {
     matching(list).disconnectSockets(close === true);
   });
 
+  // C1 to C5
+  on("emit-local", ([ev, args], ack) => {
+    if (!isEvent(ev, args)) return;
+    nsp.local.emit(ev, ...args);
+    ack();
+  });
+  on("note", ([args], ack) => {
+    if (!Array.isArray(args)) return;
+    nsp.serverSideEmit("fixture-note", ...args);
+    ack();
+  });
+  on("notes", (args, ack) => ack(notes.get(nsp.name) ?? []));
+  on("ask-servers", ([args], ack) => {
+    if (!Array.isArray(args)) return;
+    nsp.serverSideEmit("fixture-question", ...args, (err, responses) => {
+      ack(err ? { ok: false, error: err.message } : { ok: true, responses });
+    });
+  });
+  on("all-rooms", (args, ack) => {
+    nsp.adapter.allRooms().then((rooms) => ack([...rooms].sort(byteOrder)));
+  });
+  on("server-count", (args, ack) => {
+    Promise.resolve(nsp.adapter.serverCount()).then((n) => ack(n));
+  });
+
   // E37 to E40
   on("disconnect-me", ([close]) => socket.disconnect(close === true));
   on("disconnect-me-later", ([ms, close]) => {
@@ -497,6 +533,18 @@ function onConnection(socket) {
 
   // S1
   socket.emit("auth", socket.handshake.auth);
+}
+
+// C2, C3
+const notes = new Map();
+for (const nsp of [io.of("/"), io.of("/custom")]) {
+  nsp.on("fixture-note", (...args) => {
+    notes.set(nsp.name, [...(notes.get(nsp.name) ?? []), args]);
+  });
+  nsp.on("fixture-question", (...args) => {
+    const answer = args.pop();
+    if (typeof answer === "function" && args[0] !== "silent") answer(args[0] ?? null);
+  });
 }
 
 // N1, N2
