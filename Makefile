@@ -19,8 +19,7 @@ PREFIX = /usr/local
 TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN='$(RUN)' \
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
-.PHONY: chat lib shared fixture bench-server examples tutorial_chat tutorial_private \
-	tutorial_request tutorial_token tutorial_websocket install uninstall dist \
+.PHONY: chat lib shared fixture bench-server examples install uninstall dist \
 	test unit corpora compilers symbols unitfile rows extras package interop cluster cluster-demo \
 	faults failures soak fuzz fuzzers fuzz-coverage fuzz-covered valgrind coverage mutate portable \
 	analyze prove steady differential bench bench-cluster size format help clean
@@ -42,17 +41,8 @@ uninstall:  ## removes what install put there
 	@$(TOLD) test/install remove
 dist:  ## a release: build/sio-X.Y.Z.tar.gz, and as two files build/dist/sio_all.c and sio.h
 	@$(TOLD) test/dist
-examples: tutorial_chat tutorial_private tutorial_request tutorial_token tutorial_websocket  ## what tutorials show
-tutorial_chat: lib
-	@$(TOLD) test/program $(B)/tutorial_chat test/tutorial_chat.c
-tutorial_private: lib
-	@$(TOLD) test/program $(B)/tutorial_private test/tutorial_private.c
-tutorial_request: lib
-	@$(TOLD) test/program $(B)/tutorial_request test/tutorial_request.c
-tutorial_token: lib
-	@$(TOLD) test/program $(B)/tutorial_token test/tutorial_token.c
-tutorial_websocket: lib
-	@$(TOLD) test/program $(B)/tutorial_websocket test/tutorial_websocket.c
+examples: lib  ## what the tutorial shows, build/tutorial_*; make examples T=chat: one of them
+	@$(TOLD) test/examples
 bench-server: lib  ## the server of the benchmarks, build/bench-server
 	@$(TOLD) test/program $(B)/bench-server test/bench/server.c
 

@@ -2,9 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  *     build/tutorial_chat         then open http://localhost:3000 in two tabs
- *     build/tutorial_chat 3001    another port
- *
- * To be started where sio.js is; the page is test/tutorial_chat.html. */
+ *     build/tutorial_chat 3001    another port */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,19 +27,22 @@ static void on_disconnect(sio_socket *socket, sio_event *event)
 
 int main(int argc, char **argv)
 {
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     sio_server *io = sio_new(NULL);
     sio_namespace *ns = sio_of(io, "/");
     sio_on(ns, "connection", on_connection);
     sio_on(ns, "chat message", on_message);
     sio_on(ns, "disconnect", on_disconnect);
 
-    if (sio_file(io, "/", "test/tutorial_chat.html") < 0 ||
-        sio_file(io, "/socket.io/socket.io.js", "sio.js") < 0)
+    if (sio_serve_client(io, "sio.js") < 0 || sio_file(io, "/", "test/tutorial_chat.html") < 0) {
+        perror("start it in the folder of sio.js");
         return 1;
+    }
     int port = sio_listen(io, "127.0.0.1", argc > 1 ? atoi(argv[1]) : 3000);
-    if (port < 0)
+    if (port < 0) {
+        perror("can't listen");
         return 1;
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    }
     printf("listening on *:%d\n", port);
     return sio_run(io) < 0;
 }

@@ -1,22 +1,17 @@
-/* tutorial_websocket.c - plain WebSocket: a greeting every three seconds, and what comes back
+/* tutorial_websocket.c - plain WebSocket: a message every three seconds, and what comes back
  * SPDX-License-Identifier: MIT
  *
- *     const ws = new WebSocket("ws://localhost:8005");
- *     ws.onmessage = (event) => { console.log(event.data); ws.send("Hello, server"); };
- *
- *     build/tutorial_websocket [PORT [MILLISECONDS]] */
+ *     build/tutorial_websocket [PORT [MILLISECONDS]]    then open http://localhost:8005 */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "sio.h"
 
-static int interval_ms = 3000;
-
-static void greet(sio_server *io, void *data)
+static void push(sio_server *io, void *data)
 {
     static const char text[] = "Hello from the server";
+    (void)data;
     sio_ws_broadcast(io, "/", true, text, sizeof text - 1);
-    sio_after(io, interval_ms, greet, data);
 }
 
 static void on_open(sio_ws *ws)
@@ -37,14 +32,21 @@ static void on_close(sio_ws *ws, int code, bool clean)
 
 int main(int argc, char **argv)
 {
-    if (argc > 2)
-        interval_ms = atoi(argv[2]);
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     sio_server *io = sio_new(NULL);
     sio_websocket(io, "/",
                   &(sio_ws_handlers){ .open = on_open, .message = on_message, .close = on_close });
-    sio_after(io, interval_ms, greet, NULL);
-    int port = sio_listen(io, "localhost", argc > 1 ? atoi(argv[1]) : 8005);
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    sio_every(io, argc > 2 ? atoi(argv[2]) : 3000, push, NULL);
+
+    if (sio_file(io, "/", "test/tutorial_websocket.html") < 0) {
+        perror("start it in the folder of sio.js");
+        return 1;
+    }
+    int port = sio_listen(io, "127.0.0.1", argc > 1 ? atoi(argv[1]) : 8005);
+    if (port < 0) {
+        perror("can't listen");
+        return 1;
+    }
     printf("listening on %d\n", port);
-    return port < 0 || sio_run(io) < 0;
+    return sio_run(io) < 0;
 }

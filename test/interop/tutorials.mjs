@@ -2,7 +2,16 @@
 // SPDX-License-Identifier: MIT
 import { afterEach, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
-import { ask, build, collect, next, patient, require, start, until } from "./lib.mjs";
+import {
+  ask,
+  build,
+  collect,
+  next,
+  patient,
+  require,
+  start,
+  until,
+} from "./lib.mjs";
 
 const { io } = require("socket.io-client");
 const WebSocket = require("ws");
@@ -90,52 +99,129 @@ test("tutorial_request: a request and its response", async () => {
   assert.deepEqual([heard, socket.connected], [[{ data: "Recieve Respond" }], true]);
 });
 
-test("tutorial_private: a new user is announced, and written to in private", async () => {
+test("tutorial_private: everybody, the others, and one alone", async () => {
   await tutorial("private");
   const a = await connect(),
     news = next(a, "new user"),
-    b = await connect(),
-    c = await connect();
-  assert.deepEqual(await news, [b.id]);
-  const got = [a, c].map((socket) => collect(socket, "private message"));
-  const message = next(b, "private message");
-  a.emit("private message", b.id, { text: "비밀", file: Buffer.from([1, 2, 3]) });
-  const [from, { text, file }] = await message;
-  assert.deepEqual([from, text, [...file]], [a.id, "비밀", [1, 2, 3]]);
-  assert.deepEqual(got, [[], []]);
+    b = io(server.url, { forceNew: true });
+  clients.add(b);
+  const welcome = next(b, "welcome");
+  const [id] = await news;
+  assert.deepEqual([await welcome, b.id], [[id], id]);
+  const c = await connect();
+  const log = [a, b, c].map((socket) => {
+    const list = [];
+    socket.onAny((...event) => list.push(event));
+    return list;
+  });
+  a.emit("private message", b.id, "비밀");
+  for (const wrong of [[], [7, "x"], [b.id, 7], [b.id, "x".repeat(501)]])
+    a.emit("private message", ...wrong);
+  a.emit("public message", "hello");
+  await until(() => log.every((list) => list.some(([event]) => event === "public message")));
+  const hello = ["public message", a.id, "hello"];
+  const heard = log.map((list) => list.filter(([event]) => event.endsWith("message")));
+  assert.deepEqual(heard, [[hello], [["private message", a.id, "비밀"], hello], [hello]]);
 });
 
-test("tutorial_private: an answer comes later, and to who is there", async () => {
-  await tutorial("private");
+test("tutorial_ack: an answer at once, one that comes later, and one that comes too late", async () => {
+  await tutorial("ack");
   const a = await connect(),
     b = await connect();
-  b.emit("question", () => assert.fail("it has gone"));
-  const answer = ask(a, "question");
+  b.emit("message", "hi", () => assert.fail("it has gone"));
   b.disconnect();
-  assert.deepEqual(await answer, ["here it is"]);
+  const order = [];
+  const later = ask(a, "message", "hi").then((answer) => order.push(answer));
+  order.push(await ask(a, "echo", { deep: ["안녕", 1.5, null] }));
+  await later;
+  assert.deepEqual(order, [[{ deep: ["안녕", 1.5, null] }], ["success"]]);
 });
 
-test("tutorial_private: rooms of a namespace are joined and left", async () => {
-  await tutorial("private");
-  const a = await connect("/chat_room"),
-    b = await connect("/chat_room"),
-    log = [];
-  for (const event of ["joined", "left"])
-    a.on(event, (room, id) => log.push(`${id === a.id ? "a" : "b"} ${event} ${room}`));
-  a.emit("join", "kitchen");
-  await until(() => log.length === 1);
-  b.emit("join", "garden");
-  b.emit("join", "kitchen");
-  b.emit("leave", "kitchen");
+test("tutorial_binary: bytes go to the others, and their number comes back", async () => {
+  await tutorial("binary");
+  const a = io(server.url, { forceNew: true });
+  clients.add(a);
+  const [dot] = await next(a, "photo");
+  assert.equal(dot.toString("latin1", 0, 6), "GIF89a");
+  const b = await connect();
+  const photo = Buffer.alloc(2000000, "\0\x01\xff", "latin1"); // more than the default allows
+  const got = next(b, "photo");
+  assert.deepEqual(await ask(a, "photo", photo), [{ bytes: photo.length }]);
+  assert.ok(photo.equals((await got)[0]));
+  for (const wrong of [[], ["text"], [{ photo }]])
+    assert.deepEqual(await ask(a, "photo", ...wrong), [{ error: "not bytes" }]);
+});
+
+test("tutorial_namespaces: what is said in one is not heard in the other", async () => {
+  await tutorial("namespaces");
+  const chat = await connect("/chat"),
+    news = await connect("/news");
+  news.on("message", () => assert.fail("that was said in /chat"));
+  const said = next(chat, "message");
+  news.emit("message", "to nobody");
+  chat.emit("message", { text: "안녕" });
+  assert.deepEqual(await said, [{ text: "안녕" }]);
+  assert.deepEqual(await next(news, "headline"), [{ readers: 1 }]);
+  const nowhere = io(`${server.url}/sports`, { forceNew: true });
+  clients.add(nowhere);
+  assert.equal((await next(nowhere, "connect_error"))[0].message, "Invalid namespace");
+});
+
+test("tutorial_rooms: what is said in a room is heard by its members alone", async () => {
+  await tutorial("rooms");
+  const [a, b, c] = await Promise.all([connect(), connect(), connect()]);
+  const log = [];
+  for (const [name, socket] of Object.entries({ a, b, c }))
+    socket.onAny((event, ...args) => log.push([name, event, ...args].join(" ")));
+  assert.deepEqual(await ask(a, "join", "kitchen"), [[a.id, "kitchen"]]);
+  assert.deepEqual(await ask(b, "join", "kitchen"), [[b.id, "kitchen"]]);
+  assert.deepEqual(await ask(c, "join", "garden"), [[c.id, "garden"]]);
+  c.emit("say", "kitchen", "from outside");
+  for (const wrong of [[], [7], ["x".repeat(33)]]) c.emit("join", ...wrong);
+  await ask(c, "join", "garden"); // what was wrong is behind us
+  a.emit("say", "kitchen", "dinner");
   await until(() => log.length === 3);
-  a.emit("leave", "kitchen");
-  a.emit("join", "cellar");
-  await until(() => log.length === 4); // it has left
-  b.emit("join", "kitchen");
-  b.emit("join", "cellar");
-  await until(() => log.length === 5);
-  const told = ["a joined kitchen", "b joined kitchen", "b left kitchen"];
-  assert.deepEqual(log, [...told, "a joined cellar", "b joined cellar"]);
+  assert.deepEqual(await ask(b, "leave", "kitchen"), [[b.id]]);
+  a.emit("say", "kitchen", "more?");
+  await until(() => log.length === 4);
+  await ask(b, "leave", "kitchen");
+  await ask(c, "leave", "garden");
+  assert.deepEqual(log.toSorted(), [
+    `a joined kitchen ${b.id}`,
+    "a said kitchen dinner",
+    "a said kitchen more?",
+    "b said kitchen dinner",
+  ]);
+});
+
+test("tutorial_chat_room: people come, talk, leave, and vanish", async () => {
+  await tutorial("chat_room");
+  const a = io(`${server.url}/chat_room`, { forceNew: true });
+  clients.add(a);
+  assert.deepEqual(await next(a, "인삿말"), ["안녕하세요! 반갑습니다."]);
+  const b = await connect("/chat_room"),
+    log = [];
+  a.onAny((...event) => log.push(event.join(" ").trim()));
+  a.emit("message", "to nobody");
+  a.emit("join", "x".repeat(33), "민수");
+  assert.deepEqual(await ask(a, "join", "부엌", "민수"), [1]);
+  a.emit("join", "garden", "another name"); // one room at a time
+  assert.deepEqual(await ask(b, "join", "부엌", "alice"), [2]);
+  b.emit("message", "hello");
+  b.emit("leave");
+  b.emit("leave");
+  b.emit("message", "from outside");
+  assert.deepEqual(await ask(b, "join", "부엌", "bob"), [2]);
+  b.disconnect();
+  await until(() => log.includes("left 부엌 bob"));
+  assert.deepEqual(log, [
+    "joined 부엌 민수",
+    "joined 부엌 alice",
+    "message 부엌 alice hello",
+    "left 부엌 alice",
+    "joined 부엌 bob",
+    "left 부엌 bob",
+  ]);
 });
 
 test("tutorial_websocket: greets, listens, and survives rude clients", async () => {
@@ -168,6 +254,7 @@ test("tutorial_websocket: greets, listens, and survives rude clients", async () 
 
 test("tutorial_websocket: what is not WebSocket is refused", async () => {
   await tutorial("websocket");
-  assert.ok((await fetch(server.url)).status >= 400);
+  assert.match(await (await fetch(server.url)).text(), /new WebSocket/);
+  assert.ok((await fetch(server.url, { method: "POST" })).status >= 400);
   assert.ok((await fetch(`${server.url}/nothing`)).status >= 400);
 });
