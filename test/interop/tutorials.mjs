@@ -1,14 +1,21 @@
-// tutorials.mjs - the programs of test/tutorial_*.c and the official client
+// tutorials.mjs - the programs of test/tutorial_*.c, with the official client and in a browser
 // SPDX-License-Identifier: MIT
-import { afterEach, test as plainTest } from "node:test";
+import { after, afterEach, before, describe, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
+import fs from "node:fs";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { chromium } from "playwright-core";
 import {
   ask,
+  browserOptions,
   build,
   collect,
   next,
+  PATIENCE,
   patient,
   require,
+  root,
   start,
   until,
 } from "./lib.mjs";
@@ -258,3 +265,174 @@ test("tutorial_websocket: what is not WebSocket is refused", async () => {
   assert.ok((await fetch(server.url, { method: "POST" })).status >= 400);
   assert.ok((await fetch(`${server.url}/nothing`)).status >= 400);
 });
+
+/* ---- The pages, and what the tutorial tells to type into the console ----------------------------- */
+
+const official = path.join(root, "test/interop/node_modules/socket.io-client/dist/socket.io.js");
+
+/* The blocks ```js NAME TAB of the page. */
+const typed = Object.fromEntries(
+  [...fs.readFileSync(`${root}/TUTORIAL.md`, "utf8").matchAll(/^```js (.*)\n([^]*?)^```$/gm)].map(
+    ([, name, code]) => [name, code],
+  ),
+);
+
+for (const client of ["sio.js", "the official client"])
+  describe(`in a browser, with ${client}`, () => {
+    let browser, context;
+    const trouble = [];
+    before(async () => {
+      browser = await chromium.launch(browserOptions);
+    });
+    after(() => browser.close());
+    afterEach(async () => {
+      await context.close();
+      assert.deepEqual(trouble.splice(0), [], "errors on the page");
+    });
+
+    const open = async (url = server.url) => {
+      const page = await context.newPage();
+      page.setDefaultTimeout(PATIENCE);
+      page.on("pageerror", (error) => trouble.push(String(error)));
+      await page.goto(url);
+      return page;
+    };
+    const run = async (name) => {
+      await tutorial(name);
+      context = await browser.newContext();
+      if (client !== "sio.js")
+        await context.route("**/socket.io/socket.io.js", (route) => route.fulfill({ path: official }));
+    };
+    const items = (page) => page.$$eval("li", (list) => list.map((li) => li.textContent));
+    const shows = (page, ...wanted) =>
+      until(async () => {
+        const list = await items(page);
+        return wanted.every((text) => list.includes(text));
+      }, `the page to show ${wanted}`);
+    const type = (page, name) => page.evaluate(`${typed[name]};0`);
+    const idOf = (page) => until(() => page.evaluate("socket.id"));
+    const json = (...values) => JSON.stringify(values);
+
+    test("1: two tabs chat", async () => {
+      await run("chat");
+      const a = await open(),
+        b = await open();
+      await until(() => server.out.split("a user connected").length === 3);
+      await a.fill("#input", "안녕 <b>");
+      await a.press("#input", "Enter");
+      for (const page of [a, b]) await shows(page, "안녕 <b>");
+    });
+
+    test("2: a page that is a file asks", async () => {
+      await run("request");
+      const file = path.join(build, "tutorial_request.html");
+      const page = fs.readFileSync(`${root}/test/tutorial_request.html`, "utf8");
+      fs.writeFileSync(file, page.replaceAll(":20111", `:${server.port}`));
+      const a = await open(pathToFileURL(file).href);
+      await a.click("#send");
+      await shows(a, "Recieve Respond");
+      assert.match(server.out, /^request: Send Request$/m);
+    });
+
+    test("3: the server pushes, and the page answers", async () => {
+      await run("websocket");
+      await shows(await open(), "Hello from the server");
+      await until(() => /says: Hello, server\n/.test(server.out));
+    });
+
+    test("4: public and private messages", async () => {
+      await run("private");
+      const a = await open(),
+        id = await idOf(a);
+      await type(a, "private 1");
+      const b = await open();
+      const all = json("public message", id, "somebody is new"),
+        one = json("private message", id, "only you can read this");
+      await shows(b, all, one);
+      await shows(a, all, json("new user", await idOf(b)));
+      assert.ok(!(await items(a)).includes(one));
+    });
+
+    test("5: acknowledgements", async () => {
+      await run("ack");
+      const a = await open();
+      await type(a, "ack 1");
+      const late = json("a second later:", "success");
+      await shows(a, json("at once:", "now"), late, json("operation has timed out"));
+      assert.equal((await items(a))[0], json("at once:", "now"));
+    });
+
+    test("6: a photo", async () => {
+      await run("binary");
+      const sizes = (page) => page.$$eval("img", (list) => list.map((e) => e.naturalWidth));
+      const a = await open(),
+        b = await open();
+      for (const page of [a, b]) await until(async () => String(await sizes(page)) === "1");
+      const shot = await a.screenshot();
+      await a.setInputFiles("#file", { name: "shot.png", mimeType: "image/png", buffer: shot });
+      const { width } = a.viewportSize();
+      await until(async () => String(await sizes(b)) === `1,${width}`);
+      await until(async () => (await a.textContent("#answer")) === `{"bytes":${shot.length}}`);
+    });
+
+    test("7: namespaces", async () => {
+      await run("namespaces");
+      const a = await open();
+      await type(a, "namespaces 1");
+      await shows(
+        a,
+        json("/chat", "message", "hello"),
+        json("/news", "headline", { readers: 1 }),
+        json("Invalid namespace"),
+      );
+      const hello = (await items(a)).map(JSON.parse).filter(([, event]) => event === "welcome");
+      assert.deepEqual(hello.map(([nsp, , name]) => [nsp, name]).sort(), [
+        ["/chat", "/chat"],
+        ["/news", "/news"],
+      ]);
+      assert.notEqual(hello[0][3], hello[1][3]);
+    });
+
+    test("8: rooms", async () => {
+      await run("rooms");
+      const a = await open(),
+        ids = [await idOf(a)];
+      await type(a, "rooms 1");
+      await shows(a, json("I am in", [ids[0], "kitchen"]));
+      const b = await open();
+      ids.push(await idOf(b));
+      await type(b, "rooms 2");
+      await shows(b, json("I am in", [ids[1]]));
+      await shows(a, json("said", "kitchen", "hello"));
+      const said = json("said", "kitchen", "hello");
+      assert.deepEqual((await items(a)).slice(1), [json("joined", "kitchen", ids[1]), said]);
+      const inside = json("I am in", [ids[1], "kitchen"]);
+      assert.deepEqual((await items(b)).sort(), [inside, json("I am in", [ids[1]]), said].sort());
+    });
+
+    test("9: the chat room", async () => {
+      await run("chat_room");
+      const enter = async (name) => {
+        const page = await open();
+        await shows(page, "안녕하세요! 반갑습니다.");
+        await page.fill("#name", name);
+        await page.fill("#room", "부엌");
+        await page.press("#room", "Enter");
+        await page.waitForSelector("#talk:not([hidden])");
+        return page;
+      };
+      const a = await enter("민수"),
+        b = await enter("alice");
+      await shows(a, "1 here", "민수 joined 부엌", "alice joined 부엌");
+      await shows(b, "2 here");
+      await b.fill("#text", "hello");
+      await b.press("#text", "Enter");
+      await shows(a, "alice: hello");
+      await a.click("#leave");
+      await shows(b, "민수 left 부엌", "alice: hello");
+      await a.press("#room", "Enter");
+      await a.waitForSelector("#talk:not([hidden])");
+      await b.close();
+      await shows(a, "alice left 부엌");
+    });
+  });
