@@ -67,8 +67,9 @@ symbols: lib shared  ## what is exported begins with sio_, and no file calls one
 	@$(TOLD) test/exports
 unitfile:  ## what SECURITY.md shows: the options, and the unit file for systemd
 	@CC='$(CC)' test/unitfile
-rows:  ## what PROTOCOL.md says is tested, and what tests name is in PROTOCOL.md
+rows:  ## what PROTOCOL.md says is tested, and what tests name is there; the tutorial shows its programs
 	@test/rows
+	@test/shown
 extras:  ## the library without what a program may do without, and one client
 	@$(TOLD) test/extras
 package: lib shared  ## the library installed and used, as two files, as a copy, and from C++
