@@ -70,8 +70,10 @@ int main(int argc, char **argv)
     sio_use(sio_of(server, "/"), check_token);
     sio_on(sio_of(server, "/"), "connection", on_connection);
     int port = sio_listen(server, "127.0.0.1", argc > 1 ? atoi(argv[1]) : 3000);
-    if (port < 0)
+    if (port < 0) {
+        perror("can't listen");
         return 1;
+    }
     printf("listening on %d\n", port);
     fflush(stdout);
     return sio_run(server);

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: MIT
 import { after, afterEach, before, describe, test as plainTest } from "node:test";
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -131,7 +132,7 @@ test("tutorial_private: everybody, the others, and one alone", async () => {
   assert.deepEqual(heard, [[hello], [["private message", a.id, "비밀"], hello], [hello]]);
 });
 
-test("tutorial_ack: an answer at once, one that comes later, and one that comes too late", async () => {
+test("tutorial_ack: an answer at once, one later, and none for who has gone", async () => {
   await tutorial("ack");
   const a = await connect(),
     b = await connect();
@@ -266,7 +267,22 @@ test("tutorial_websocket: what is not WebSocket is refused", async () => {
   assert.ok((await fetch(`${server.url}/nothing`)).status >= 400);
 });
 
-/* ---- The pages, and what the tutorial tells to type into the console ----------------------------- */
+const programs = fs.readdirSync(`${root}/test`).filter((name) => /^tutorial_.*\.c$/.test(name));
+for (const program of programs.map((name) => path.basename(name, ".c")))
+  test(`${program}: says why it can't start`, async () => {
+    await tutorial("chat");
+    const options = { encoding: "utf8", timeout: PATIENCE };
+    const run = (cwd) =>
+      spawnSync(path.join(build, program), [String(server.port)], { cwd, ...options });
+    const { status, stderr } = run(root);
+    assert.deepEqual([status, stderr], [1, "can't listen: Address already in use\n"]);
+    if (program === "tutorial_token") return; // it has no page
+    const elsewhere = run("/");
+    const why = "start it in the folder of sio.js: No such file or directory\n";
+    assert.deepEqual([elsewhere.status, elsewhere.stderr], [1, why]);
+  });
+
+/* ---- The pages, and what the tutorial tells to type into the console ------------------------- */
 
 const official = path.join(root, "test/interop/node_modules/socket.io-client/dist/socket.io.js");
 
@@ -301,7 +317,7 @@ for (const client of ["sio.js", "the official client"])
       await tutorial(name);
       context = await browser.newContext();
       if (client !== "sio.js")
-        await context.route("**/socket.io/socket.io.js", (route) => route.fulfill({ path: official }));
+        await context.route("**/socket.io.js", (route) => route.fulfill({ path: official }));
     };
     const items = (page) => page.$$eval("li", (list) => list.map((li) => li.textContent));
     const shows = (page, ...wanted) =>
@@ -323,15 +339,32 @@ for (const client of ["sio.js", "the official client"])
       for (const page of [a, b]) await shows(page, "안녕 <b>");
     });
 
-    test("2: a page that is a file asks", async () => {
-      await run("request");
+    /* The page of step 2 as a file, for the server's port. */
+    const openFile = () => {
       const file = path.join(build, "tutorial_request.html");
       const page = fs.readFileSync(`${root}/test/tutorial_request.html`, "utf8");
       fs.writeFileSync(file, page.replaceAll(":20111", `:${server.port}`));
-      const a = await open(pathToFileURL(file).href);
+      return open(pathToFileURL(file).href);
+    };
+
+    test("2: a page that is a file asks", async () => {
+      await run("request");
+      const a = await openFile();
       await a.click("#send");
       await shows(a, "Recieve Respond");
       assert.match(server.out, /^request: Send Request$/m);
+    });
+
+    test("2: without .cors it is refused", async () => {
+      await run("private");
+      const said = [];
+      context.on("console", (message) => said.push(message.text()));
+      const a = await openFile();
+      const message = await a.evaluate(
+        "new Promise((resolve) => socket.on('connect_error', (error) => resolve(error.message)))",
+      );
+      assert.equal(message, "xhr poll error");
+      await until(() => said.some((text) => text.includes("blocked by CORS policy")));
     });
 
     test("3: the server pushes, and the page answers", async () => {
