@@ -62,9 +62,10 @@ corpora: lib  ## what the fuzzers know, once more
 	@$(TOLD) test/corpora
 compilers:  ## what the first line says, by gcc, clang, tcc and musl-gcc; our flags; what they refuse
 	@$(TOLD) test/compilers
-symbols: lib shared  ## what is exported begins with sio_, and no file calls one above it
+symbols: lib shared  ## what is exported begins with sio_, no file calls one above it, LEARN.md knows who calls whom
 	@$(TOLD) test/symbols
 	@$(TOLD) test/exports
+	@test/walk
 unitfile:  ## what SECURITY.md shows: the options, and the unit file for systemd
 	@CC='$(CC)' test/unitfile
 rows:  ## what PROTOCOL.md says is tested, and what tests name is there; the tutorial shows its programs
