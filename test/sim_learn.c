@@ -161,13 +161,15 @@ static struct {
     sim_client *client;  // NULL: it has not connected
     bool ended;          // and the page says so
 } conns[26];
-static bool stopped;  // the server
+static bool stopped;     // the server
+static bool in_prelude;  // what is played does not stand in the page
 
 /* The line at *at, without a remark behind it; *at is the next one's beginning. */
 static const char *next_line(const char **at, char *line, size_t size)
 {
-    now = *at;
     size_t n = strcspn(*at, "\n");
+    if (!in_prelude)
+        now = *at;
     assert_true(n < size);
     snprintf(line, size, "%.*s", (int)n, *at);
     *at += n + 1;
@@ -364,14 +366,29 @@ static void hear_bytes(sim_client *c, const void *wanted, size_t n, const char *
     wrong(what, got);
 }
 
-/* "[header] payload". */
+/* The rest of a header of which n bytes were heard. */
+static void hear_length(sim_client *c, unsigned char *header, size_t n)
+{
+    size_t have;
+    const char *p = sim_text(c, &have);
+    size_t more = have > 0 && (unsigned char)p[0] == 126 ? 3 : 1;
+    assert_true(n == 1 && have >= more);
+    memcpy(header + n, p, more);
+    sim_take(c, more);
+}
+
+/* "[header] payload"; "[81 ..]" is any length. */
 static void hear_frame(sim_client *c, const char *text)
 {
     unsigned char header[32], op;
     char payload[2000];
     size_t have, size, n = hex(text + 1, header, &text);
+    bool any = text[0] == '.' || text[1] == '.';
     hear_bytes(c, header, n, "the header was");
-    text += 1 + strspn(text + 1, " ");
+    if (any)
+        hear_length(c, header, n);
+    text = strchr(text, ']') + 1;
+    text += strspn(text, " ");
     sio_ws_own_header((char *)header, &op, &size);
     const char *p = sim_text(c, &have);
     assert_true(have >= size && size < sizeof payload);
@@ -465,14 +482,13 @@ static void play_line(const char *line, const char **at)
     }
 }
 
-static void play_text(const char *text)
+static void play_prelude(const char *text)
 {
     char line[1000];
-    const char *page_line = now;
-    while (*text != '\0') {
+    in_prelude = true;
+    while (*text != '\0')
         play_line(next_line(&text, line, sizeof line), &text);
-        now = page_line;
-    }
+    in_prelude = false;
 }
 
 /* How a scene begins whose block says "joined by ..". */
@@ -485,7 +501,7 @@ static const char by_polling[] = "a> GET ?\n"
                                  "a< 200 40{\"sid\":\"ID\"}\n";
 static const char by_websocket[] = "a> UPGRADE ?\n"
                                    "a< 101\n"
-                                   "a< [81 6b] 0{\"sid\":\"SID\",..}\n"
+                                   "a< [81 ..] 0{\"sid\":\"SID\",..}\n"
                                    "a> [81 82 01 02 03 04] 40\n"
                                    "a< [81 20] 40{\"sid\":\"ID\"}\n"
                                    "app< connection\n";
@@ -582,7 +598,7 @@ static void play_block(const char *at)
             end_scene();
         if (io == NULL) {
             begin_scene(&o);
-            play_text(before);
+            play_prelude(before);
         }
         if (!scene)
             play_line(line, &at);
