@@ -1002,11 +1002,11 @@ static void begin_play(void)
                       .max_sessions = 3 + pick(50) };
     m.io = sim_begin(&o);
     sim_must(m.io != NULL, "it begins");
-    sio_recovery recovery = { .ms = 1000 + (int)pick(2000),
-                              .bytes = 3000 + pick(20000),
-                              .run_middlewares = pick(2) == 0 };
+    sio_recovery recover = { .ms = 1000 + (int)pick(2000),
+                             .bytes = 3000 + pick(20000),
+                             .run_middlewares = pick(2) == 0 };
     if (pick(3))
-        sim_must(sio_recover(m.io, &recovery) == 0, "it recovers");
+        sim_must(sio_recover(m.io, &recover) == 0, "it recovers");
     sio_allow_v3(m.io);
     sim.cut = cuts[pick(4)];
     sim.on_line = on_line;

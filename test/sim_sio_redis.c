@@ -118,8 +118,8 @@ static void test_greeting(void **state)
     const char *got = taken(io, redis.listener);
     static const char *const parts[] = {
         "AUTH me s\nSELECT 3\n",
-        "PSUBSCRIBE socket.io#/#*\nSUBSCRIBE socket.io-request#/# socket.io-response#/# "
-        "socket.io-response#/#",
+        ("PSUBSCRIBE socket.io#/#*\nSUBSCRIBE socket.io-request#/# socket.io-response#/# "
+         "socket.io-response#/#"),
         "PSUBSCRIBE socket.io#/a\\*\\[\\?\\]\\\\#*\nSUBSCRIBE socket.io-request#/a*[?]\\# ",
         "\nPING\nPSUBSCRIBE socket.io#/late#*\nSUBSCRIBE socket.io-request#/late# ",
     };
