@@ -47,9 +47,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SIO_VERSION "0.2.0"
+#define SIO_VERSION "0.3.0"
 #define SIO_VERSION_MAJOR 0  // the same as numbers, for #if
-#define SIO_VERSION_MINOR 2
+#define SIO_VERSION_MINOR 3
 #define SIO_VERSION_PATCH 0
 
 /* Lets gcc and clang check a template's conversions against its arguments. */
