@@ -168,9 +168,11 @@ static void tell_cluster(const sio_target *t, const packet *k, sio_ref ref, size
     sio_cluster *cluster = t->ns->io->cluster;
     char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
     unsigned char op;
-    size_t n, cut = k->offset > 0 ? sio_number_text(k->offset, digits) + 3 : 0;
+    size_t n, cut = 0;
     if (!is_clusters(t))
         return;
+    if (k->offset > 0)
+        cut = sio_number_text(k->offset, digits) + 3;
     p += sio_ws_own_header(p, &op, &n);
     sio_span *blobs = attachments_of(t->ns->io, p + n, n_blobs);
     p += n - k->array_n;
