@@ -27,6 +27,7 @@ enum {
     FIRST_MS = 100,  // until it is tried again
     LONGEST_MS = 5000,
     MAX_ADDRESSES = 8,
+    SPARE_BYTES = 4 << 20,  // what a reply may have beside a message: names of channels, heads
     PORT = 6379
 };
 
@@ -73,7 +74,6 @@ struct redis {
 };
 
 static void try_again(wire *w);
-static void subscribe(sio_bus *b, const sio_channels *ch, bool on);
 
 /* ---- Commands ------------------------------------------------------------------------------------ */
 
@@ -110,6 +110,24 @@ static void end_or_break(wire *w)
         sio_conn_break(w->conn);
 }
 
+static void put_channel(sio_sink *sink, const sio_channel *channel)
+{
+    sio_resp_put_bulk(sink, channel->node.key, channel->node.n);
+}
+
+static void put_subscription(wire *w, const sio_channels *ch, bool on)
+{
+    sio_sink *sink = begin(w, 2);
+    put(sink, on ? "PSUBSCRIBE" : "PUNSUBSCRIBE");
+    put_channel(sink, &ch->at[SIO_CH_EVENTS]);
+    end_or_break(w);
+    sink = begin(w, SIO_CHANNELS);
+    put(sink, on ? "SUBSCRIBE" : "UNSUBSCRIBE");
+    for (int i = SIO_CH_EVENTS + 1; i < SIO_CHANNELS; i++)
+        put_channel(sink, &ch->at[i]);
+    end_or_break(w);
+}
+
 /* What is said first, all at once. The answer to PING is the last. */
 static void greet(wire *w)
 {
@@ -133,30 +151,36 @@ static void greet(wire *w)
         end_or_break(w);
     }
     for (; ch != NULL; ch = ch->next)
-        subscribe(&r->bus, ch, true);
+        put_subscription(w, ch, true);
     put(begin(w, 1), "PING");
     end_or_break(w);
 }
 
-static void put_channel(sio_sink *sink, const sio_channel *channel)
+/* What still comes is not looked at. */
+static void give_up(wire *w)
 {
-    sio_resp_put_bulk(sink, channel->node.key, channel->node.n);
+    w->state = DOWN;
+    sio_conn_break(w->conn);
 }
 
+/* Where Redis does not read, what clients make come and go would wait without end: it is begun again,
+ * with what there is then. */
 static void subscribe(sio_bus *b, const sio_channels *ch, bool on)
 {
-    wire *w = &((redis *)(void *)b)->listener;
-    if (w->conn == NULL)
+    redis *r = (redis *)(void *)b;
+    wire *w = &r->listener;
+    if (w->conn == NULL || w->conn->broken)
         return;
-    sio_sink *sink = begin(w, 2);
-    put(sink, on ? "PSUBSCRIBE" : "PUNSUBSCRIBE");
-    put_channel(sink, &ch->at[SIO_CH_EVENTS]);
-    end_or_break(w);
-    sink = begin(w, SIO_CHANNELS);
-    put(sink, on ? "SUBSCRIBE" : "UNSUBSCRIBE");
-    for (int i = SIO_CH_EVENTS + 1; i < SIO_CHANNELS; i++)
-        put_channel(sink, &ch->at[i]);
-    end_or_break(w);
+    if (w->state == UP && sio_conn_pending(w->conn) > r->max_output) {
+        sio_log(
+            &r->io->net,
+            "more than max_output, %zu bytes, waits for Redis to subscribe: it is given up (see "
+            "whether it hangs); Redis %s",
+            r->max_output, r->host);
+        give_up(w);
+        return;
+    }
+    put_subscription(w, ch, on);
 }
 
 static bool hears(const sio_bus *b)
@@ -234,13 +258,6 @@ static void drop_first_count(redis *r)
 static wire *wire_of(const sio_conn *c)
 {
     return c->u.own.owner;
-}
-
-/* What still comes is not looked at. */
-static void give_up(wire *w)
-{
-    w->state = DOWN;
-    sio_conn_break(w->conn);
 }
 
 /* A reply before it is up. */
@@ -388,8 +405,9 @@ static size_t take(sio_conn *c, char *p, size_t n, size_t seen)
         on_whole(w, (sio_span){ p, (size_t)size });
         return (size_t)size;
     }
-    if (size < 0) {
-        sio_log(&r->io->net, "what Redis says is no RESP2 (is it one?); Redis %s", r->host);
+    if (size < 0 || (n > SPARE_BYTES && n - SPARE_BYTES > r->max_message)) {
+        sio_log(&r->io->net, "what Redis says is no RESP2, or has no end (is it one?); Redis %s",
+                r->host);
         give_up(w);
         return n;
     }

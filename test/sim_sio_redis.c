@@ -441,6 +441,63 @@ static void test_max_message(void **state)
     }
 }
 
+/* A reply of many parts, of which none is too long, is not kept without end. */
+static void test_endless_reply(void **state)
+{
+    (void)state;
+    char part[1000];
+    memset(part, 'x', sizeof part);
+    memcpy(part, "$990\r\n", 6);
+    memcpy(part + 996, "\r\n", 2);
+    for (int listens = 0; listens < 2; listens++) {
+        sio_server *io = begin(NULL);
+        be_member(io, &(sio_redis_options){ .max_message = 1000 });
+        sim_client *c = listens ? redis.listener : redis.publisher;
+        size_t before = sim.bytes, most = 0;
+        sim_sendf(c, "*1000000\r\n");
+        for (int i = 0; i < 20000 && !sim_ended(c); i++) {
+            sim_send(c, part, 998);
+            sim_run_ms(io, 0);
+            most = sim.bytes > most ? sim.bytes : most;
+        }
+        assert_true(most < before + (16 << 20));
+        assert_true(sim_ended(c) || sim_closed(c));
+        assert_non_null(strstr(lines, "has no end"));
+        sim_free(io);
+    }
+}
+
+static bool any_name(const char *name, sio_event *auth)
+{
+    (void)name, (void)auth;
+    return true;
+}
+
+/* Namespaces that clients make come and go do not wait without end for a Redis that does not read. */
+static void test_max_output_of_listener(void **state)
+{
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .cleanup_empty_namespaces = true });
+    sio_family(io, any_name);
+    be_member(io, &(sio_redis_options){ .max_output = 10000 });
+    enter(io, 'A', SIM_WS, NULL, "");
+    sim_room(redis.listener, 0);
+    size_t before = sim.bytes;
+    for (int i = 0; i < 1000; i++) {
+        sim_say(sim_peer_of('A'), "40/dynamic,");
+        sim_say(sim_peer_of('A'), "41/dynamic,");
+        sim_hear_all(sim_peer_of('A'));
+    }
+    assert_true(sim.bytes < before + 100000);
+    assert_non_null(strstr(lines, "waits for Redis to subscribe"));
+    sim_run_ms(io, 200);
+    redis.listener = sim_dialed();
+    sim_run_ms(io, 0);
+    greet_both(io);
+    assert_true(sio_redis_ready(io));
+    sim_free(io);
+}
+
 /* ---- The end -------------------------------------------------------------------------------- */
 
 static void test_end_in_each_state(void **state)
@@ -598,6 +655,8 @@ int main(void)
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_max_output),
         cmocka_unit_test(test_max_message),
+        cmocka_unit_test(test_endless_reply),
+        cmocka_unit_test(test_max_output_of_listener),
         cmocka_unit_test(test_end_in_each_state),
         cmocka_unit_test(test_anything_may_fail),
     };
