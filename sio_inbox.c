@@ -602,7 +602,9 @@ static void on_answer(sio_adapter *a, sio_namespace *ns, sio_span payload)
         sio_inquiry_hear(q, value_of(a, member(m.json, "packet"), &m));
         return;
     }
-    if (q->type == SIO_ASK_CLIENTS && type == SIO_TELL_COUNT) {
+    if (q->type == SIO_ASK_CLIENTS && type != SIO_TELL_COUNT)
+        return;  // an answer to another kind of question
+    if (q->type == SIO_ASK_CLIENTS) {
         int64_t count = number_of(member(m.json, "clientCount"));
         bool fits = count > 0 && count < MAX_CLIENTS && q->base.expected < MAX_CLIENTS;
         q->base.expected += fits ? (size_t)count : 0;

@@ -384,6 +384,30 @@ static void test_long_attachments(void **state)
     sim_free(io);
 }
 
+/* An answer of another kind is none: a question to clients is over with the last that it expects, and what
+ * still stands in the answer finds it gone. */
+static void test_answers_of_another_kind(void **state)
+{
+    (void)state;
+    static const char *const list[] = { "sockets", "rooms", "packet", "data" };
+    for (size_t i = 0; i < COUNT(list); i++) {
+        char text[100];
+        sio_server *io = begin(true, NULL);
+        enter(io, 'A', SIM_WS, NULL, "");
+        redis.servers = 2;
+        assert_int_equal(ask(io, 'q'), 0);
+        said(io);
+        hear(io, "socket.io-response#/#", "{'type':8,'requestId':'ID','clientCount':1}");
+        snprintf(text, sizeof text, "{'requestId':'ID','%s':[1,2,3,4,5]}", list[i]);
+        hear(io, "socket.io-response#/#", text);
+        assert_int_equal(answers, 0);
+        sim_run_ms(io, 500);
+        assert_int_equal(answers, 1);
+        assert_string_equal(heard, "operation has timed out: ");
+        sim_free(io);
+    }
+}
+
 /* ---- What callbacks do ---------------------------------------------------------------------- */
 
 static void ask_again(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -471,6 +495,7 @@ int main(void)
         cmocka_unit_test(test_deaf),
         cmocka_unit_test(test_many_rooms),
         cmocka_unit_test(test_long_attachments),
+        cmocka_unit_test(test_answers_of_another_kind),
         cmocka_unit_test(test_callbacks),
         cmocka_unit_test(test_server_emit),
     };
