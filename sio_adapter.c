@@ -215,12 +215,15 @@ static bool enter(sio_adapter *a, sio_inquiry *q)
     return q->entered;
 }
 
-/* Counts the others, then asks them: the bus carries both in this order. */
-static bool inquire(sio_adapter *a, const sio_namespace *ns, const sio_inquiry *q, sio_span payload)
+/* Counts the others, who are asked next: the bus carries both in this order. */
+static bool count_others(sio_adapter *a, const sio_namespace *ns, const sio_inquiry *q)
 {
-    sio_span channel = sio_channel_of(ns, SIO_CH_REQUESTS);
-    return a->bus->count(a->bus, channel, q->id) &&
-           (payload.n == 0 || a->bus->publish(a->bus, channel, payload));
+    return a->bus->count(a->bus, sio_channel_of(ns, SIO_CH_REQUESTS), q->id);
+}
+
+static bool publish_request(sio_adapter *a, const sio_namespace *ns, sio_span payload)
+{
+    return a->bus->publish(a->bus, sio_channel_of(ns, SIO_CH_REQUESTS), payload);
 }
 
 static void put_request(sio_adapter *a, sio_sink *sink, const sio_target *t, const sio_inquiry *q,
@@ -239,41 +242,61 @@ static void put_request(sio_adapter *a, sio_sink *sink, const sio_target *t, con
     put_options(sink, t);
 }
 
-/* There was no memory for it. */
-static void fail(sio_adapter *a, sio_inquiry *q)
+/* The bus was not given it; what the bus itself refuses it has told and counted. */
+static void fail(sio_adapter *a, const char *why)
 {
-    if (q != NULL)
-        sio_inquiry_unreached(q);
     a->io->net.stats.unpublished++;
     sio_log(&a->io->net,
-            "not published to the cluster, so that other processes' clients miss it: no "
-            "memory (give the server more)");
+            "not published to the cluster, so that other processes' clients miss it: %s", why);
+}
+
+static const char no_memory[] = "no memory (give the server more)";
+
+static void tell_event(sio_adapter *a, const sio_target *t, sio_span array, const sio_span *blobs,
+                       size_t n_blobs)
+{
+    sio_textbuf text = sio_text_new(&a->io->net.memory);
+    sio_msgpack_put_array(&text.sink, 3);
+    sio_put_word(&text.sink, a->uid);
+    put_packet(&text.sink, t->ns, array, blobs, n_blobs);
+    put_options(&text.sink, t);
+    if (text.sink.failed)
+        fail(a, no_memory);
+    else
+        publish_event(a, t, (sio_span){ text.sink.p, text.sink.n });
+    sio_text_free(&text);
+}
+
+static void tell_question(sio_adapter *a, const sio_target *t, sio_span array,
+                          const sio_span *blobs, size_t n_blobs, sio_inquiry *q)
+{
+    sio_textbuf text = sio_text_new(&a->io->net.memory);
+    bool entered = enter(a, q), asked = false;
+    put_request(a, &text.sink, t, q, array, blobs, n_blobs);
+    if (!entered || text.sink.failed)
+        fail(a, no_memory);
+    else if (!count_others(a, t->ns, q))
+        fail(a, "Redis is away, or does not read (start it, or see its log)");
+    else
+        asked = publish_request(a, t->ns, (sio_span){ text.sink.p, text.sink.n });
+    if (!asked)
+        sio_inquiry_unreached(q);
+    sio_text_free(&text);
 }
 
 static void tell(sio_cluster *c, const sio_target *t, sio_span array, const sio_span *blobs,
-                 size_t n_blobs, sio_question *question)
+                 size_t n_blobs, sio_question *q)
 {
     sio_adapter *a = adapter_of(c);
-    sio_inquiry *q = (sio_inquiry *)(void *)question;
-    sio_textbuf text = sio_text_new(&a->io->net.memory);
-    bool good = t->ns->channels != NULL;
-    if (good && q == NULL) {
-        sio_msgpack_put_array(&text.sink, 3);
-        sio_put_word(&text.sink, a->uid);
-        put_packet(&text.sink, t->ns, array, blobs, n_blobs);
-        put_options(&text.sink, t);
-        good = !text.sink.failed;
-        if (good)
-            publish_event(a, t, (sio_span){ text.sink.p, text.sink.n });
-    } else if (good) {
-        good = enter(a, q);
-        put_request(a, &text.sink, t, q, array, blobs, n_blobs);
-        good = good && !text.sink.failed &&
-               inquire(a, t->ns, q, (sio_span){ text.sink.p, text.sink.n });
+    if (t->ns->channels != NULL && q == NULL) {
+        tell_event(a, t, array, blobs, n_blobs);
+    } else if (t->ns->channels != NULL) {
+        tell_question(a, t, array, blobs, n_blobs, (sio_inquiry *)(void *)q);
+    } else {
+        fail(a, no_memory);  // for its channels
+        if (q != NULL)
+            sio_inquiry_unreached((sio_inquiry *)(void *)q);
     }
-    if (!good)
-        fail(a, q);
-    sio_text_free(&text);
 }
 
 static sio_question *new_question(sio_cluster *c)
@@ -312,17 +335,14 @@ static bool ask(sio_cluster *c, sio_namespace *ns, sio_inquiry *q, int type, sio
     if (ns->channels == NULL || (q != NULL && !enter(a, q)))
         return false;
     if (type == SIO_ASK_COUNT)
-        return inquire(a, ns, q, SIO_NONE);
+        return count_others(a, ns, q);
     sio_textbuf text = sio_text_new(&a->io->net.memory);
     put_head(a, &text.sink, q == NULL ? NULL : q->id, type);
     sio_put(&text.sink, rest.p, rest.n);
     sio_put(&text.sink, "}", 1);
     sio_span payload = { text.sink.p, text.sink.n };
-    bool good = !text.sink.failed;
-    if (good && q != NULL)
-        good = inquire(a, ns, q, payload);
-    else if (good)
-        good = a->bus->publish(a->bus, sio_channel_of(ns, SIO_CH_REQUESTS), payload);
+    bool good = !text.sink.failed && (q == NULL || count_others(a, ns, q)) &&
+                publish_request(a, ns, payload);
     sio_text_free(&text);
     return good;
 }

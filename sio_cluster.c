@@ -128,6 +128,8 @@ void sio_inquiry_heard(sio_inquiry *q)
 
 void sio_inquiry_counted(sio_inquiry *q, int64_t servers)
 {
+    if (q->base.unasked != NULL)
+        return;  // they were counted, and then could not be asked
     q->servers = servers > 1 ? servers - 1 : 0;
     if (q->type == SIO_ASK_COUNT) {
         char digits[SIO_DIGITS];

@@ -408,6 +408,31 @@ static void test_answers_of_another_kind(void **state)
     }
 }
 
+/* A question that was too long for Redis is over when our own clients have answered, though Redis has
+ * counted the others; the log says why, once. */
+static void test_too_long_a_question(void **state)
+{
+    (void)state;
+    sio_server *io = begin(true, &(sio_redis_options){ .max_output = 1000 });
+    char *text = filled(2001, 'x');
+    text[2000] = '\0';
+    enter(io, 'A', SIM_WS, NULL, "");
+    redis.servers = 3;
+    uint64_t before = sio_get_stats(io)->unpublished;
+    sim.logged = 0;
+    assert_int_equal(sio_request(sio_timeout(all(io), 400), note_answer, &answers, "q", "%s", text),
+                     0);
+    said(io);
+    assert_int_equal(sio_get_stats(io)->unpublished, before + 1);
+    assert_int_equal(sim.logged, 1);
+    assert_non_null(strstr(sim.log, "more than max_output"));
+    sim_say(sim_peer_of('A'), "430[\"me\"]");
+    sim_run_ms(io, 1);
+    assert_string_equal(heard, "the other processes can't be reached: \"me\"");
+    free(text);
+    sim_free(io);
+}
+
 /* ---- What callbacks do ---------------------------------------------------------------------- */
 
 static void ask_again(sio_server *io, void *data, const char *error, sio_event *answer)
@@ -496,6 +521,7 @@ int main(void)
         cmocka_unit_test(test_many_rooms),
         cmocka_unit_test(test_long_attachments),
         cmocka_unit_test(test_answers_of_another_kind),
+        cmocka_unit_test(test_too_long_a_question),
         cmocka_unit_test(test_callbacks),
         cmocka_unit_test(test_server_emit),
     };
