@@ -20,6 +20,7 @@
 
 enum {
     MAX_STRANGERS = 10000,   // questions of others that are open here, and answers that we owe them
+    MAX_NAME = 100,          // bytes of what one of these is called by, and its member
     MAX_CLIENTS = 100000000  // that all answers may announce
 };
 
@@ -374,11 +375,11 @@ static void on_debt_expired(void *owner, sio_deadline *d)
     free_debt(owner, (debt *)(void *)d);
 }
 
-/* The serial of a new one; 0: there are too many, or no memory. */
+/* The serial of a new one; 0: there are too many, the id is too long, or no memory. */
 static uint64_t new_debt(sio_adapter *a, const sio_namespace *ns, sio_span id)
 {
     sio_span channel = sio_channel_of(ns, SIO_CH_ANSWERS);
-    debt *d = a->strangers >= MAX_STRANGERS
+    debt *d = a->strangers >= MAX_STRANGERS || id.n > MAX_NAME
                   ? NULL
                   : sio_alloc(&a->io->net.memory, sizeof *d + channel.n + id.n);
     if (d == NULL)
@@ -491,7 +492,7 @@ static void pass_on(sio_question *q, sio_value value)
 
 static stranger *new_stranger(sio_adapter *a, sio_namespace *ns, sio_span uid, sio_span id)
 {
-    stranger *s = a->strangers >= MAX_STRANGERS
+    stranger *s = a->strangers >= MAX_STRANGERS || uid.n > MAX_NAME || id.n > MAX_NAME
                       ? NULL
                       : sio_alloc(&a->io->net.memory, sizeof *s + uid.n + id.n);
     if (s == NULL)
@@ -524,7 +525,7 @@ static void on_question(sio_adapter *a, sio_namespace *ns, sio_span request, con
         stranger *s = new_stranger(a, ns, uid, id);
         t.timeout_ms = ms > 0 && ms < INT_MAX ? (int)ms : a->cluster.timeout_ms;
         if (s == NULL || sio_question_ask(&t, &s->base, array) < 0) {
-            ignore(a, ns, "there are too many questions, or no memory");
+            ignore(a, ns, "there are too many questions, their names are too long, or no memory");
             return;
         }
         count = s->base.expected;

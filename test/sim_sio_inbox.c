@@ -359,6 +359,31 @@ static void test_server_events(void **state)
     sim_free(io);
 }
 
+/* What those are called by whom we owe an answer is kept, so it has a bound too. */
+static void test_names_of_strangers_are_bounded(void **state)
+{
+    (void)state;
+    static const char *const asks[][2] = {
+        { "{'uid':'o','requestId':'", "','type':7,'packet':{'type':2,'data':['m']},'opts':{}}" },
+        { "{'uid':'", "','requestId':'q','type':7,'packet':{'type':2,'data':['m']},'opts':{}}" },
+        { "{'uid':'o','requestId':'", "','type':6,'data':['later']}" },
+    };
+    for (size_t i = 0; i < COUNT(asks); i++)
+        for (size_t n = 98; n < 100; n++) {  // with its quotes
+            sio_server *io = begin(NULL, NULL);
+            char *name = filled(n, 'n'), text[400];
+            n_later = 0;
+            sio_on_server(sio_of(io, "/"), "later", on_later);
+            snprintf(text, sizeof text, "%s%s%s", asks[i][0], name, asks[i][1]);
+            hear(io, "socket.io-request#/#", text);
+            hears("X13", 'A', i < 2 && n == 98 ? "420['m']" : "");
+            if (i == 2)
+                assert_int_equal(n_later == 1 && later[0].serial != 0, n == 98);
+            free(name);
+            sim_free(io);
+        }
+}
+
 /* ---- What is hostile ------------------------------------------------------------------------ */
 
 static const char *const hostile[] = {
@@ -500,10 +525,15 @@ static void test_hostile(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_what_comes_in),       cmocka_unit_test(test_recovery),
-        cmocka_unit_test(test_dynamic_namespaces),  cmocka_unit_test(test_requests),
-        cmocka_unit_test(test_questions_of_others), cmocka_unit_test(test_strangers_are_bounded),
-        cmocka_unit_test(test_server_events),       cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_what_comes_in),
+        cmocka_unit_test(test_recovery),
+        cmocka_unit_test(test_dynamic_namespaces),
+        cmocka_unit_test(test_requests),
+        cmocka_unit_test(test_questions_of_others),
+        cmocka_unit_test(test_strangers_are_bounded),
+        cmocka_unit_test(test_server_events),
+        cmocka_unit_test(test_names_of_strangers_are_bounded),
+        cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
