@@ -515,8 +515,9 @@ void sio_net_close_idle(sio_net *net);
 void sio_limits_init(sio_net *net);
 void sio_limits_free(sio_net *net);
 void sio_holder_add(sio_net *net, sio_holder *h);  // keeps h
-/* The turn's end: marks those who hold most, when all together hold more than max_memory. */
-void sio_net_relieve(sio_net *net);
+/* The turn's end: marks those who hold most, when all together hold more than max_memory. ours: what our
+ * own connections hold, which ends no client. */
+void sio_net_relieve(sio_net *net, size_t ours);
 /* The same: has free memory given back to the system when much less is held than there was. */
 void sio_net_watch_weight(sio_net *net);
 

@@ -474,6 +474,17 @@ static size_t held_by(const sio_conn *c)
     return held + (c->protocol->held == NULL ? 0 : c->protocol->held(c));
 }
 
+/* What our own connections hold, where that matters: each bounds it itself. */
+static size_t held_by_us(const sio_net *net)
+{
+    size_t held = 0;
+    if (net->held <= net->options->max_memory)
+        return 0;
+    for (size_t i = 0; i < net->n_conns; i++)
+        held += net->conns[i]->protocol->own ? held_by(net->conns[i]) : 0;
+    return held;
+}
+
 /* A sio_holder's: breaks those who hold least or more, and finds the most that the others hold. */
 static size_t weigh(sio_holder *h, size_t least, size_t *excess)
 {
@@ -646,7 +657,7 @@ void sio_net_bury(sio_net *net)
     }
     if (net->spare.n > 0 && net->spare_end.next == NULL)
         sio_deadline_set(&net->clock, &net->spare_fifo, &net->spare_end);
-    sio_net_relieve(net);
+    sio_net_relieve(net, held_by_us(net));
     sio_net_watch_weight(net);
 }
 

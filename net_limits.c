@@ -42,9 +42,10 @@ static size_t weigh(sio_net *net, size_t least, size_t *excess)
 /* Has the clients that hold most end, until the others hold three quarters of the limit, so that this
  * is not done in each turn of an attack. Whoever holds nearly as much as the largest goes with it:
  * however many clients there are, all of them are looked at a few times and not once for each. */
-void sio_net_relieve(sio_net *net)
+void sio_net_relieve(sio_net *net, size_t ours)
 {
-    size_t held = net->held - sio_out_held(&net->out);
+    size_t others = sio_out_held(&net->out) + ours;
+    size_t held = net->held > others ? net->held - others : 0;
     if (held <= net->options->max_memory)
         return;
     size_t excess = held - net->options->max_memory / 4 * 3;

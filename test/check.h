@@ -128,7 +128,8 @@ struct sio_ws {
 
 static struct {
     const char *said;  // the first thing that does not hold
-    size_t held;       // bytes that clients hold
+    size_t held;       // bytes that clients hold, and our own connections,
+    size_t ours;       // which hold so many of them
     size_t sessions, sockets, rooms, kept, rests;
     size_t from_addresses;  // connections that are counted by address
     size_t marked;          // who ends when the next turn begins
@@ -382,6 +383,9 @@ static void check_conn(const sio_net *net, size_t i)
     check_that(c->in == NULL || (c->in->n > 0 && c->in->n < c->in->cap), "input has room for more");
     check_queue(&c->out);
     check_now.held += c->in == NULL ? 0 : sizeof *c->in + c->in->cap;
+    if (c->protocol->own)
+        check_now.ours +=
+            (c->in == NULL ? 0 : sizeof *c->in + c->in->cap) + sio_queue_held(&c->out);
     check_now.from_addresses += c->ip.n > 0;
     check_now.marked += c->broken;
     if (c->protocol == &sio_requests)
@@ -852,7 +856,7 @@ static void check_rest_of_net(const sio_server *io)
                    "lines of the log are counted for a second");
     check_that(arena->memory == &net->memory, "the arena has its memory");
     check_that(net->held == check_now.held, "bytes that clients hold are counted");
-    check_that(net->held - sio_out_held(&net->out) <= net->options->max_memory ||
+    check_that(net->held - sio_out_held(&net->out) <= net->options->max_memory + check_now.ours ||
                    check_now.marked > 0,
                "who holds too much will end");
     check_that(check_handles(&net->kept) == check_now.kept, "kept requests have handles");

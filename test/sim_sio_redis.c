@@ -441,6 +441,34 @@ static void test_max_message(void **state)
     }
 }
 
+/* What waits for Redis is not the clients' doing: it ends none of them, however little they may hold. */
+static void test_max_memory_is_of_clients(void **state)
+{
+    (void)state;
+    sio_server *io = begin(&(sio_options){ .max_memory = 100000 });
+    be_member(io, NULL);
+    enter(io, 'A', SIM_WS, NULL, "");
+    sim_room(redis.publisher, 0);
+    for (int i = 0; i < 20; i++) {
+        emit_long(io, 10000);
+        sim_run_ms(io, 1);
+    }
+    assert_int_equal(sio_get_stats(io)->unpublished, 0);
+    assert_int_equal(sio_get_stats(io)->overflows, 0);
+    assert_int_equal(sio_get_stats(io)->sockets, 1);
+    sim_room(sim_peer_of('A')->ws, 0);  // one who holds too much is found among them
+    for (int i = 0; i < 12; i++) {
+        sio_emit(all(io), "e", "%s", "0123456789012345678901234567890123456789");
+        emit_long(io, 10);
+        for (int k = 0; k < 250; k++)
+            sio_emit(sio_local(all(io)), "e", "%s", "0123456789012345678901234567890123456789");
+        sim_run_ms(io, 1);
+    }
+    assert_int_equal(sio_get_stats(io)->overflows, 1);
+    assert_int_equal(sio_get_stats(io)->sockets, 0);
+    sim_free(io);
+}
+
 /* A reply of many parts, of which none is too long, is not kept without end. */
 static void test_endless_reply(void **state)
 {
@@ -655,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_silence),
         cmocka_unit_test(test_max_output),
         cmocka_unit_test(test_max_message),
+        cmocka_unit_test(test_max_memory_is_of_clients),
         cmocka_unit_test(test_endless_reply),
         cmocka_unit_test(test_max_output_of_listener),
         cmocka_unit_test(test_end_in_each_state),
