@@ -261,8 +261,8 @@ bool sio_session_count(sio_session *s, size_t packets, size_t bytes)
     sio_meter *m = (sio_meter *)(s + 1);
     bool by_websocket = s->transport == &sio_by_websocket;
     const char *option = sio_meter_client(net, m, packets, bytes);
-    if (option == NULL)  // a request's bytes were counted with it
-        option = sio_meter_address(net, &m->ip, packets, by_websocket ? bytes : 0);
+    if (option == NULL)  // bytes without a packet are a request's, and were counted with it
+        option = sio_meter_address(net, &m->ip, packets, packets > 0 ? bytes : 0);
     if (option == NULL)
         return true;
     sio_meter_tell(net, sio_session_about(s), "session closed", option);

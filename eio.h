@@ -230,8 +230,8 @@ const char *sio_handshake_header(const sio_handshake *h, const char *name, sio_a
 /* The client has done what sessions are for: this one does not make room for others any more. */
 void sio_session_settled(sio_session *s);
 
-/* Counts what came from its client, where rates are limited. False: it is too much, and the session is
- * closed. */
+/* Counts what came from its client, where rates are limited: a frame with its bytes, a packet of a body, or
+ * a body's bytes. False: it is too much, and the session is closed. */
 bool sio_session_count(sio_session *s, size_t packets, size_t bytes);
 
 /* For eio_poll.c, eio_open.c and eio_v3.c. */

@@ -167,6 +167,31 @@ static void an_upgrade_counts(void **state)
     app_free(io);
 }
 
+/* Its bytes count for the address too: an upgrade that is given up costs as much as a message. */
+static void bytes_of_an_upgrade_count(void **state)
+{
+    (void)state;
+    for (int n = 1; n <= 2; n++) {
+        sim_peer p;
+        char bytes[1000] = "", target[200];
+        app_options()->max_byte_rate_per_address = 1000;
+        sio_server *io = app_begin();
+        sim_open(io, &p, SIM_POLL, NULL);
+        sim_say(&p, "40");
+        snprintf(target, sizeof target, WEBSOCKET "&sid=%s", p.sid);
+        sim_client *ws = sim_ws_open(io, target, NULL);
+        sim_run_ms(io, 2000);
+        for (int i = 0; i < n; i++)
+            sim_ws_frame(ws, i == 0 ? 0x01 : 0x00, bytes, sizeof bytes);
+        sim_ws_frame(ws, 0x89, "", 0);
+        sim_ws_frame(ws, 0x89, "x", 1);
+        sim_run_ms(io, 0);
+        assert_int_equal(limited(io), n > 1);
+        assert_int_equal(sio_get_stats(io)->sessions, n < 2);
+        app_free(io);
+    }
+}
+
 static int ended_with;
 static bool ended_clean;
 
@@ -421,6 +446,7 @@ int main(void)
         cmocka_unit_test(packets_of_a_payload_count),
         cmocka_unit_test(every_frame_counts),
         cmocka_unit_test(an_upgrade_counts),
+        cmocka_unit_test(bytes_of_an_upgrade_count),
         cmocka_unit_test(a_plain_websocket_is_a_client),
         cmocka_unit_test(requests_of_an_address_are_limited),
         cmocka_unit_test(who_was_refused_stays_refused),
