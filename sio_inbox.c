@@ -8,8 +8,9 @@
  * MessagePack becomes JSON first, with its attachments beside it, so that all is read in one way.
  *
  * What holds here:
- *  - Who can publish is trusted with what our clients hear, and with nothing else: what is malformed is
- *    told and ignored, and what strangers can have us keep has a limit.
+ *  - Who can publish is trusted with what our clients hear, with which rooms they are in and whether they
+ *    stay, and with what our handlers of servers' events do; with nothing else: what is malformed is told
+ *    and ignored, and the questions that strangers can have us keep have a limit.
  *  - We hear ourselves. Events, and what only the others shall do, are ignored then; joining, leaving and
  *    disconnecting is done then, in the order that the bus gives to what all members say.
  *  - What nobody here can want is dropped unread. */
@@ -88,7 +89,8 @@ static bool read_message(sio_adapter *a, sio_span payload, message *m)
     if (payload.n > 0 && payload.p[0] == '{')
         return sio_utf8_prefix(payload.p, payload.n) == payload.n &&
                sio_json_check(payload.p, payload.n, depth, NULL);
-    if (!sio_msgpack_check(payload.p, payload.n, depth, &m->n_blobs))
+    if (!sio_msgpack_check(payload.p, payload.n, depth, &m->n_blobs) ||
+        m->n_blobs > SIO_ATTACHMENTS_OUT)  // each may be two bytes, and forty as JSON
         return false;
     m->blobs = sio_arena_get(&a->io->net.arena, m->n_blobs * sizeof *m->blobs);
     sio_textbuf text = sio_text_new(&a->io->net.memory);

@@ -359,6 +359,34 @@ static void test_server_events(void **state)
     sim_free(io);
 }
 
+/* As many attachments as a packet may have; more are not even made JSON. */
+static void test_many_attachments(void **state)
+{
+    (void)state;
+    for (size_t n = 1000; n <= 1001; n++) {
+        static char text[4000];
+        sio_server *io = begin(NULL, NULL);
+        sio_sink sink = { .p = text, .cap = sizeof text };
+        sio_msgpack_put_array(&sink, 3);
+        sio_put_word(&sink, "o");
+        sio_msgpack_put_map(&sink, 2);
+        sio_put_word(&sink, "type");
+        sio_msgpack_put_integer(&sink, SIO_EVENT);
+        sio_put_word(&sink, "data");
+        sio_msgpack_put_array(&sink, n + 1);
+        sio_put_word(&sink, "m");
+        for (size_t i = 0; i < n; i++)
+            sio_msgpack_put_binary(&sink, "", 0);
+        sio_msgpack_put_map(&sink, 0);
+        sim.logged = 0;
+        hear_bytes("socket.io#/#", text, sink.n);
+        hears("X09", 'A', n > 1000 ? "" : "451000-['m',*|<>");
+        assert_int_equal(sim.logged, n > 1000);
+        assert_true(n <= 1000 || strstr(sim.log, "is no MessagePack") != NULL);
+        sim_free(io);
+    }
+}
+
 /* What those are called by whom we owe an answer is kept, so it has a bound too. */
 static void test_names_of_strangers_are_bounded(void **state)
 {
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(test_questions_of_others),
         cmocka_unit_test(test_strangers_are_bounded),
         cmocka_unit_test(test_server_events),
+        cmocka_unit_test(test_many_attachments),
         cmocka_unit_test(test_names_of_strangers_are_bounded),
         cmocka_unit_test(test_hostile),
     };
