@@ -607,7 +607,8 @@ static void refuse_body(sio_conn *c, sio_exchange *x, int status)
 static ptrdiff_t take_chunk(sio_conn *c, sio_exchange *x, char *p, size_t n, sio_span *data)
 {
     ptrdiff_t used = sio_http_chunk(&x->chunks, p, n, data);
-    const char *option = used < 0 ? NULL : exceeded(x, 0, data->n);
+    const char *option =
+        used < 0 ? NULL : exceeded(x, 0, (size_t)used);  // sizes and extensions too
     if (used >= 0 && option == NULL)
         return used;
     if (option != NULL) {
