@@ -469,6 +469,52 @@ static void test_max_memory_is_of_clients(void **state)
     sim_free(io);
 }
 
+static void note_reply(sio_server *io, void *data, const char *error, sio_event *answer)
+{
+    (void)io, (void)data, (void)error, (void)answer;
+}
+
+/* What is RESP2, and nothing that Redis would say. */
+static void test_strange_replies(void **state)
+{
+    (void)state;
+    static const char *const strange[] = {
+        "*0\r\n",
+        "*-1\r\n",
+        "$-1\r\n",
+        ":-5\r\n",
+        "*1\r\n$-1\r\n",
+        "*1\r\n*0\r\n",
+        "*3\r\n$7\r\nmessage\r\n:1\r\n:2\r\n",
+        "*3\r\n$7\r\nmessage\r\n$-1\r\n$-1\r\n",
+        "*3\r\n$7\r\nmessage\r\n*0\r\n*0\r\n",
+        "*3\r\n$7\r\nmessage\r\n$0\r\n\r\n$0\r\n\r\n",
+        "*3\r\n$7\r\nmessage\r\n$21\r\nsocket.io-request#/#x\r\n:5\r\n",
+        "*3\r\n$7\r\nmessage\r\n$20\r\nsocket.io-request#/#\r\n:5\r\n",
+        "*3\r\n$7\r\nmessage\r\n$21\r\nsocket.io-response#/#\r\n$-1\r\n",
+        "*4\r\n$8\r\npmessage\r\n$13\r\nsocket.io#/#*\r\n:5\r\n:5\r\n",
+        "*4\r\n$8\r\npmessage\r\n$13\r\nsocket.io#/#*\r\n$3\r\nabc\r\n$1\r\n\x93\r\n",
+        "*4\r\n$8\r\npmessage\r\n*-1\r\n*-1\r\n*-1\r\n",
+        "*5\r\n$8\r\npmessage\r\n+a\r\n+a\r\n+a\r\n+a\r\n",
+    };
+    for (int listens = 0; listens < 2; listens++) {
+        sio_server *io = begin(NULL);
+        be_member(io, NULL);
+        for (size_t i = 0; i < COUNT(strange); i++) {
+            sio_fetch_sockets(all(io), note_reply, NULL);
+            sio_emit(all(io), "e", "");
+            sim_sendf(listens ? redis.listener : redis.publisher, "%s", strange[i]);
+            sim_run_ms(io, 0);
+        }
+        assert_true(sio_redis_ready(io));
+        sim_sendf(redis.publisher, "-NOPERM not you\r\n");
+        sim_run_ms(io, 0);
+        if (listens)
+            assert_non_null(strstr(lines, "does not count who hears a channel: NOPERM not you"));
+        sim_free(io);
+    }
+}
+
 /* A reply of many parts, of which none is too long, is not kept without end. */
 static void test_endless_reply(void **state)
 {
@@ -684,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_max_output),
         cmocka_unit_test(test_max_message),
         cmocka_unit_test(test_max_memory_is_of_clients),
+        cmocka_unit_test(test_strange_replies),
         cmocka_unit_test(test_endless_reply),
         cmocka_unit_test(test_max_output_of_listener),
         cmocka_unit_test(test_end_in_each_state),
