@@ -20,9 +20,10 @@
 #include <limits.h>
 
 enum {
-    MAX_STRANGERS = 10000,   // questions of others that are open here, and answers that we owe them
-    MAX_NAME = 100,          // bytes of what one of these is called by, and its member
-    MAX_CLIENTS = 100000000  // that all answers may announce
+    MAX_STRANGERS = 10000,  // questions of others that are open here, and answers that we owe them
+    MAX_NAME = 100,         // bytes of what one of these is called by, and its member
+    MAX_CLIENTS = 100000000,  // that all answers may announce
+    LONGEST_MS = 600000       // for our clients to answer a question of others
 };
 
 static sio_adapter *adapter_of(sio_cluster *c)
@@ -525,7 +526,7 @@ static void on_question(sio_adapter *a, sio_namespace *ns, sio_span request, con
     }
     if (read_target(a, ns, opts, &t)) {
         stranger *s = new_stranger(a, ns, uid, id);
-        t.timeout_ms = ms > 0 && ms < INT_MAX ? (int)ms : a->cluster.timeout_ms;
+        t.timeout_ms = ms <= 0 ? a->cluster.timeout_ms : ms < LONGEST_MS ? (int)ms : LONGEST_MS;
         if (s == NULL || sio_question_ask(&t, &s->base, array) < 0) {
             ignore(a, ns, "there are too many questions, their names are too long, or no memory");
             return;
