@@ -18,78 +18,39 @@
  *              typing    room, name
  *              gap       room                       not all that was said since is kept
  *
- * A name belongs to who has its key, in as many tabs as they like; also for a minute after the last.
- * Which names are one is said in chat_names.c; how nothing is lost or doubled, in chat_lines.c.
+ * Whose a name is, is said in chat_people.c; how nothing is lost or doubled, in chat_lines.c.
  *
- * A person is a room, "@name", of their sockets: that is who gets private lines, and who is here. What
- * this process alone knows is whose a name is, and the lines that it keeps. */
+ * A person is a room, "@name", of their sockets: that is who gets private lines, and who is here. With
+ * a Redis all of this is the cluster's, so who comes and who is here is told when all processes have
+ * answered (chat_roll.c); /admin and /metrics are each process's own. */
 #include "chat.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum {
-    PEOPLE = 1000,     // remembered; who is away for longest makes way for a new one
-    PICTURE = 700000,  // bytes of one; by polling it is a third longer, and max_payload a million
     ROOMS = 50,        // of one tab
-    HOLD = 60          // seconds
+    WATCH = 500,       // ms
+    PATIENCE = 2000,   // ms, for other processes
+    BACKLOG = 1 << 26  // bytes that may wait for Redis: all lines of a process, with pictures
 };
-
-static struct person {
-    char home[CHAT_NAME + 2];  // "@name", in the plain form: the room of their sockets
-    char name[CHAT_NAME + 1], key[CHAT_NAME + 1];
-    time_t left;         // when the last socket went away
-    long long since;     // private lines up to this number are those of the name's last owner
-    unsigned long call;  // the last roll call that counted this person
-} people[PEOPLE];
 
 static sio_server *io;
 static sio_namespace *ns;
 static size_t program_size;
+static long long processes;
 
 const char *chat_name(const sio_socket *socket)
 {
-    const struct person *person = sio_data(socket);
+    const chat_person *person = sio_data(socket);
     return person == NULL ? NULL : person->name;
 }
 
 /* ---- Who is where ---------------------------------------------------------------------------- */
 
-/* Counts people, not their tabs; names may be NULL. */
-typedef struct roll {
-    size_t people;
-    sio_value names;
-} roll;
-
-static unsigned long calls;
-
-static void count(sio_socket *socket, void *data)
+static void tell_size(const char *room, size_t people, void *to)
 {
-    roll *r = data;
-    struct person *person = sio_data(socket);
-    if (person == NULL || person->call == calls)
-        return;
-    person->call = calls;
-    r->people++;
-    if (r->names != NULL)
-        sio_push(r->names, "%s", person->name);
-}
-
-static size_t call_roll(const char *room, sio_value names)
-{
-    roll r = { 0, names };
-    calls++;
-    sio_each(sio_to(sio_all(ns), room), count, &r);
-    return r.people;
-}
-
-static void tell_size(const char *room, size_t members, void *to)
-{
-    (void)members;
-    if (room[0] == '#')
-        sio_emit(*(sio_target *)to, "room", "{'name': %s, 'people': %zu}", room,
-                 call_roll(room, NULL));
+    sio_emit(*(sio_target *)to, "room", "{'name': %s, 'people': %zu}", room, people);
 }
 
 typedef struct search {
@@ -103,101 +64,82 @@ static void look(sio_socket *socket, void *data)
     s->found |= sio_in_room(socket, s->room);
 }
 
-/* In one tab or another. */
-static bool is_in(const struct person *person, const char *room)
+/* In one tab or another of this process. */
+static bool is_in(const chat_person *person, const char *room)
 {
     search s = { room, false };
     sio_each(sio_to(sio_all(ns), person->home), look, &s);
     return s.found;
 }
 
-static void note(const char *room, const struct person *person, const char *code)
+/* Says that a person came or went, unless another process has them there still. */
+static void note(const chat_visit *visit, const char *code)
 {
     chat_line line = { .code = code };
-    strcpy(line.room, room);
-    strcpy(line.to, room);
-    strcpy(line.author, person->home);
-    strcpy(line.from, person->name);
-    chat_keep(ns, &line);
+    sio_target all = sio_all(ns);
+    if (chat_is_elsewhere(visit->home, visit->room))
+        return;
+    strcpy(line.room, visit->room);
+    strcpy(line.to, visit->room);
+    strcpy(line.author, visit->home);
+    strcpy(line.from, visit->name);
+    chat_keep(&line);
+    tell_size(visit->room, chat_people_in(visit->room, NULL), &all);
 }
 
-static void enter(const struct person *person, const char *room)
+static void has_come(const chat_visit *visit)
 {
-    sio_target all = sio_all(ns);
-    note(room, person, "joined");
-    tell_size(room, 0, &all);
+    sio_target self = sio_self(sio_socket_of(io, visit->socket));
+    sio_value names = sio_array(io);
+    chat_people_in(visit->room, names);
+    if (visit->is_first)
+        chat_each_room(tell_size, &self);
+    sio_emit(self, "here", "%s, %p", visit->room, names);
+    if (visit->is_new)
+        note(visit, "joined");
+    sio_ack_now(visit->later, "%s", "");
+}
+
+static void has_left(const chat_visit *visit)
+{
+    note(visit, "left");
+}
+
+static chat_visit *look_around(void (*fn)(const chat_visit *), const chat_person *person,
+                               const char *room)
+{
+    chat_visit *visit = chat_look(fn);
+    if (visit == NULL)
+        return NULL;
+    strcpy(visit->room, room);
+    strcpy(visit->home, person->home);
+    strcpy(visit->name, person->name);
+    return visit;
 }
 
 static void leave(sio_socket *socket, const char *name)
 {
-    const struct person *person = sio_data(socket);
+    const chat_person *person = sio_data(socket);
     char room[CHAT_NAME + 2];
-    sio_target all = sio_all(ns);
     snprintf(room, sizeof room, "%s", name);  // name may go with the room
     sio_leave(socket, room);
-    if (person == NULL || room[0] != '#' || is_in(person, room))
-        return;
-    note(room, person, "left");
-    tell_size(room, 0, &all);
+    if (person != NULL && room[0] == '#' && !is_in(person, room))
+        look_around(has_left, person, room);
 }
 
 /* Takes the person off a socket. */
 static void part(sio_socket *socket)
 {
-    struct person *person = sio_data(socket);
+    chat_person *person = sio_data(socket);
     if (person == NULL)
         return;
     for (const char *room; (room = sio_room(socket, 0)) != NULL;)
         leave(socket, room);
-    person->left = time(NULL);
     sio_set_data(socket, NULL, NULL);
+    chat_tell_person(person);
 }
 
-/* ---- Whose name it is ------------------------------------------------------------------------ */
-
-static bool is_away(const struct person *person)
-{
-    return sio_room_size(ns, person->home) == 0;
-}
-
-static bool is_gone(const struct person *person)
-{
-    return is_away(person) && time(NULL) - person->left > HOLD;
-}
-
-/* The person of that home; or, to make one, the record that is unused for longest. NULL: none. */
-static struct person *find(const char *home, bool make)
-{
-    struct person *spare = NULL;
-    for (struct person *p = people; p < people + PEOPLE; p++) {
-        if (strcmp(p->home, home) == 0)
-            return p;
-        if (make && (spare == NULL || p->left < spare->left) && (!p->home[0] || is_away(p)))
-            spare = p;
-    }
-    return spare;
-}
-
-/* The name's owner, who may just have become that. NULL: somebody else, or nobody can; *why. */
-static struct person *claim(const char *name, const char *home, const char *key, const char **why)
-{
-    struct person *person = find(home, true);
-    *why = person == NULL ? "full" : "taken";
-    if (person == NULL)
-        return NULL;
-    bool is_known = strcmp(person->home, home) == 0, is_owner = strcmp(person->key, key) == 0;
-    if (is_known && !is_owner && !is_gone(person))
-        return NULL;
-    if (!is_known || !is_owner)
-        *person = (struct person){ .since = chat_last_line() };
-    if (!person->home[0] || is_away(person))
-        strcpy(person->name, name);
-    strcpy(person->home, home);
-    strcpy(person->key, key);
-    return person;
-}
-
-/* ---- Events. A function that returns a string returns what the client is told ---------------- */
+/* ---- Events. A function that returns a string returns what the client is told; NULL: later --- */
 
 static const char *on_join(sio_socket *socket, sio_event *event)
 {
@@ -211,32 +153,31 @@ static const char *on_join(sio_socket *socket, sio_event *event)
         return "bad-name";
     if (sio_room(socket, ROOMS) != NULL)
         return "many-rooms";
-    struct person *person = claim(name, home, key, &why);
+    chat_person *person = chat_claim(name, home, key, &why);
     if (person == NULL)
         return why;
 
-    sio_target self = sio_self(socket);
     bool is_first = sio_data(socket) != person, is_new;
     if (is_first) {
         part(socket);  // who it was before
         if (sio_join(socket, home) < 0)
             return "memory";
         sio_set_data(socket, person, NULL);
-        sio_emit(self, "you", "%s", person->name);
-        sio_each_room(ns, tell_size, &self);
+        sio_emit(sio_self(socket), "you", "%s", person->name);
+        chat_tell_person(person);
     }
     is_new = !is_in(person, room);
-    if (sio_join(socket, room) < 0)
+    chat_visit *visit = sio_join(socket, room) < 0 ? NULL : look_around(has_come, person, room);
+    if (visit == NULL)
         return "memory";
-    sio_value names = sio_array(io);
-    call_roll(room, names);
-    sio_emit(self, "here", "%s, %p", room, names);
-    chat_tell_missed(socket, room, since);
+    visit->socket = sio_handle(socket);
+    visit->later = sio_ack_later(event);
+    visit->is_first = is_first;
+    visit->is_new = is_new;
+    chat_tell_missed(socket, room, since, 0);
     if (is_first)
-        chat_tell_missed(socket, home, since > person->since ? since : person->since);
-    if (is_new)
-        enter(person, room);
-    return "";
+        chat_tell_missed(socket, home, since, person->since);
+    return NULL;
 }
 
 static const char *on_leave(sio_socket *socket, sio_event *event)
@@ -251,13 +192,13 @@ static const char *on_leave(sio_socket *socket, sio_event *event)
 static const char *address(chat_line *line)
 {
     char home[CHAT_NAME + 2] = "@";
-    const struct person *other;
+    const chat_person *other;
     if ((line->to[0] != '#' && line->to[0] != '@') || !chat_plain(line->to + 1, home + 1))
         return "bad-line";
     strcpy(line->room, line->to[0] == '@' ? home : line->to);
     if (line->to[0] == '#')
         return NULL;
-    if ((other = find(home, false)) == NULL || is_gone(other))
+    if ((other = chat_find_person(home)) == NULL)
         return "nobody";
     strcpy(line->to + 1, other->name);
     return NULL;
@@ -266,7 +207,7 @@ static const char *address(chat_line *line)
 static const char *on_line(sio_socket *socket, sio_event *event)
 {
     chat_line line = { .code = NULL };
-    const struct person *person = sio_data(socket);
+    const chat_person *person = sio_data(socket);
     const chat_line *said;
     const char *why;
     if (person == NULL)
@@ -276,7 +217,7 @@ static const char *on_line(sio_socket *socket, sio_event *event)
     bool is_image = sio_bytes(line.image, &line.size) != NULL && line.size > 0;
     if (n != 4 || !line.id[0] || (!is_image && (line.image != NULL || !line.text[0])))
         return "bad-line";
-    if (line.size > PICTURE)
+    if (line.size > CHAT_PICTURE)
         return "large";
     if ((said = chat_find_line(person->home, line.id)) != NULL) {
         chat_tell_line(sio_self(socket), said);  // the page knows lines that it has seen
@@ -290,7 +231,7 @@ static const char *on_line(sio_socket *socket, sio_event *event)
         return "memory";
     strcpy(line.author, person->home);
     strcpy(line.from, person->name);
-    chat_keep(ns, &line);
+    chat_keep(&line);
     return "";
 }
 
@@ -303,7 +244,9 @@ static struct request {
 static void on_request(sio_socket *socket, sio_event *event)
 {
     const struct request *request = sio_handler_data(event);
-    sio_ack(event, "%s", request->answer(socket, event));
+    const char *answer = request->answer(socket, event);
+    if (answer != NULL)
+        sio_ack(event, "%s", answer);
 }
 
 static void on_typing(sio_socket *socket, sio_event *event)
@@ -329,12 +272,67 @@ static void on_disconnecting(sio_socket *socket, sio_event *event)
     part(socket);
 }
 
+/* ---- Several processes ----------------------------------------------------------------------- */
+
+static void tell_here(const char *room, size_t people, void *data)
+{
+    sio_target local = sio_local(sio_all(ns));
+    sio_value names = sio_array(io);
+    (void)data;
+    chat_people_in(room, names);
+    tell_size(room, people, &local);
+    sio_emit(sio_to(local, room), "here", "%s, %p", room, names);
+}
+
+static void tell_all_here(const chat_visit *visit)
+{
+    (void)visit;
+    chat_each_room(tell_here, NULL);
+}
+
+/* Nobody says goodbye for the clients of a process that was killed: those who are left look around. */
+static void on_count(sio_server *server, void *data, const char *error, sio_event *answer)
+{
+    long long n = 0;
+    (void)server, (void)data;
+    if (error != NULL || sio_scan(answer, "%lld", &n) != 1)
+        return;
+    if (n < processes)
+        chat_look(tell_all_here);
+    processes = n;
+}
+
+/* Who comes, or comes back when Redis was away, has missed things, and so have the others. */
+static void on_watch(sio_server *server, void *data)
+{
+    static bool was_ready;
+    bool is_new = sio_redis_ready(io) && !was_ready;
+    (void)server, (void)data;
+    was_ready = sio_redis_ready(io);
+    if (was_ready)
+        sio_server_count(ns, on_count, NULL);
+    if (!is_new)
+        return;
+    chat_tell_people();
+    chat_share_lines();
+    chat_look(tell_all_here);
+}
+
+int chat_cluster(const char *url)
+{
+    sio_redis_options options = { .requests_timeout_ms = PATIENCE, .max_output = BACKLOG };
+    if (sio_redis(io, url, &options) < 0)
+        return -1;
+    return sio_every(io, WATCH, on_watch, NULL) == 0 ? -1 : 0;
+}
+
 int chat_open(sio_server *server, size_t size)
 {
     io = server;
     program_size = size;
     ns = sio_of(io, "/");
-    int bad = 0;
+    chat_roll_open(ns);
+    int bad = chat_people_open(ns) | chat_lines_open(ns);
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)
         bad |= sio_on(ns, requests[i].name, on_request, &requests[i]);
     bad |= sio_on(ns, "typing", on_typing) | sio_on(ns, "numbers", on_numbers);

@@ -10,19 +10,22 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PORT, HOST, PAGE, CLIENT, ICON, KEY, OPTIONS };
+enum { PORT, HOST, PAGE, CLIENT, ICON, KEY, REDIS, OPTIONS };
 
 static struct option {
     const char *name, *value;
 } options[] = { { "--port", "3000" }, { "--host", "127.0.0.1" }, { "--page", NULL },
-                { "--client", NULL }, { "--icon", NULL },        { "--key", NULL } };
+                { "--client", NULL }, { "--icon", NULL },        { "--key", NULL },
+                { "--redis", NULL } };
 
 static const char usage[] =
     "usage: chat [--port 3000] [--host 127.0.0.1] [--key KEY] [--trace]\n"
+    "            [--redis redis://127.0.0.1:6379]\n"
     "            [--page chat.html] [--client sio.js] [--icon chat_icon.svg]\n"
     "  --port    0 takes a free one\n"
     "  --host    the address to listen at; 0.0.0.0 or :: for all: then phones find it, too\n"
     "  --key     what opens /admin; a new one each time, if it is not given\n"
+    "  --redis   makes one room of all chats that share it\n"
     "  --trace   prints each packet in words: also what is secret in them\n"
     "  --page    the file to serve as the page\n"
     "  --client  the file to serve as socket.io.js, such as the official one\n"
@@ -191,6 +194,8 @@ int main(int argc, char **argv)
     if (!io || chat_open(io, size_of(argv[0])) < 0 ||
         chat_admin(sio_of(io, "/"), options[KEY].value, chat_name) < 0)
         return fail("can't start");
+    if (options[REDIS].value != NULL && chat_cluster(options[REDIS].value) < 0)
+        return fail(options[REDIS].name);
     for (size_t i = 0; i < sizeof files / sizeof *files; i++)
         if (serve(argv[0], &files[i]) < 0)
             return fail(files[i].name);
