@@ -30,7 +30,8 @@
 
 enum {
     ROOMS = 50,        // of one tab
-    WATCH = 500,       // ms
+    TICK = 500,        // ms
+    WATCH = 50,        // ms; a connection to Redis that broke comes again after 100 or more
     PATIENCE = 2000,   // ms, for other processes
     BACKLOG = 1 << 26  // bytes that may wait for Redis: all lines of a process, with pictures
 };
@@ -38,7 +39,6 @@ enum {
 static sio_server *io;
 static sio_namespace *ns;
 static size_t program_size;
-static long long processes;
 
 const char *chat_name(const sio_socket *socket)
 {
@@ -293,28 +293,40 @@ static void tell_all_here(const chat_visit *visit)
 /* Nobody says goodbye for the clients of a process that was killed: those who are left look around. */
 static void on_count(sio_server *server, void *data, const char *error, sio_event *answer)
 {
+    static long long processes;
     long long n = 0;
     (void)server, (void)data;
     if (error != NULL || sio_scan(answer, "%lld", &n) != 1)
         return;
-    if (n < processes)
+    if (n != processes)
         chat_look(tell_all_here);
     processes = n;
+}
+
+static void on_tick(sio_server *server, void *data)
+{
+    (void)server, (void)data;
+    if (sio_redis_ready(io))
+        sio_server_count(ns, on_count, NULL);
 }
 
 /* Who comes, or comes back when Redis was away, has missed things, and so have the others. */
 static void on_watch(sio_server *server, void *data)
 {
     static bool was_ready;
-    bool is_new = sio_redis_ready(io) && !was_ready;
+    bool is_ready = sio_redis_ready(io), is_back = is_ready && !was_ready;
     (void)server, (void)data;
-    was_ready = sio_redis_ready(io);
-    if (was_ready)
-        sio_server_count(ns, on_count, NULL);
-    if (!is_new)
+    was_ready = is_ready;
+    if (!is_back)
         return;
     chat_tell_people();
     chat_share_lines();
+    chat_look(tell_all_here);
+}
+
+static void on_ask(sio_socket *socket, sio_event *event)
+{
+    (void)socket, (void)event;
     chat_look(tell_all_here);
 }
 
@@ -323,7 +335,9 @@ int chat_cluster(const char *url)
     sio_redis_options options = { .requests_timeout_ms = PATIENCE, .max_output = BACKLOG };
     if (sio_redis(io, url, &options) < 0)
         return -1;
-    return sio_every(io, WATCH, on_watch, NULL) == 0 ? -1 : 0;
+    if (sio_every(io, TICK, on_tick, NULL) == 0 || sio_every(io, WATCH, on_watch, NULL) == 0)
+        return -1;
+    return sio_on_server(ns, "ask", on_ask);
 }
 
 int chat_open(sio_server *server, size_t size)

@@ -10,7 +10,8 @@
  *
  * when a person comes or loses a tab, when the others ask, and every BEAT seconds: so the names of a
  * process that was killed are held for a while, too. Where two processes gave a name to two people before
- * they heard of each other, it is the older owner's, and the other is disconnected. */
+ * they heard of each other, it is the one's with the lower number (since), who is the older owner by the
+ * second; and the other is disconnected. */
 #include "chat.h"
 
 #include <string.h>
