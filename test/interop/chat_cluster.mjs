@@ -223,9 +223,10 @@ test("a process that is killed leaves nobody behind, and its people go on at the
   await say(anna, "#lobby", "one");
   await hears(bob, "one");
   await until(() => bob.sizes["#lobby"] === 3);
+  const thief = await connect(b);
   a.child.kill("SIGKILL");
+  assert.equal(await join(thief, "anna", "x"), "taken");
   await until(() => bob.sizes["#lobby"] === 1 && String(bob.here["#lobby"]) === "bob");
-  assert.equal(await join(await connect(b), "anna", "x"), "taken");
   await say(bob, "#lobby", "two");
   const again = await enter(b, "anna", newest(anna));
   assert.deepEqual(texts(anna.log, again.log), ["one", "two"]);
