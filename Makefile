@@ -20,7 +20,7 @@ TOLD = B='$(B)' COMPILE='$(CC) $(FLAGS) $(CFLAGS)' FLAGS='$(FLAGS)' T='$(T)' RUN
 	FUZZ_SECONDS='$(FUZZ_SECONDS)' DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)'
 
 .PHONY: chat lib shared fixture bench-server examples install uninstall dist \
-	test unit corpora compilers symbols unitfile rows extras package interop cluster cluster-demo \
+	test unit corpora compilers symbols unitfile rows audit extras package interop cluster cluster-demo \
 	faults failures soak fuzz fuzzers fuzz-coverage fuzz-covered valgrind coverage mutate portable \
 	analyze prove steady differential bench bench-cluster size format help clean
 
@@ -48,7 +48,7 @@ bench-server: lib  ## the server of the benchmarks, build/bench-server
 
 test:  ## everything that can fail, but for what takes longer
 	test/setup
-	$(MAKE) symbols rows compilers corpora unitfile
+	$(MAKE) symbols rows audit compilers corpora unitfile
 	$(MAKE) corpora unit $(ASAN)
 	if $(CC) -m32 test/replay.c -c -o build/m32.o 2>build/m32.log; then \
 	    $(MAKE) corpora B=build/m32 CFLAGS="-O2 -m32"; else echo "no 32-bit C here: skipped"; fi
@@ -71,6 +71,8 @@ unitfile:  ## what SECURITY.md shows: the options, and the unit file for systemd
 rows:  ## what PROTOCOL.md says is tested, and what tests name is there; the tutorial shows its programs
 	@test/rows
 	@test/shown
+audit: shared  ## the figures of AUDIT.md anew, what it names is there, and its dates
+	@$(TOLD) test/audit
 extras:  ## the library without what a program may do without, and one client
 	@$(TOLD) test/extras
 package: lib shared  ## the library installed and used, as two files, as a copy, and from C++
