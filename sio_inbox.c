@@ -17,7 +17,6 @@
 #include "sio_core.h"
 
 #include <errno.h>
-#include <limits.h>
 
 enum {
     MAX_STRANGERS = 10000,  // questions of others that are open here, and answers that we owe them
