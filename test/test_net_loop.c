@@ -320,6 +320,87 @@ static void unix_sockets_replace_the_dead_alone(void **state)
 
 static sio_loop *woken;
 
+/* ---- Connecting ----------------------------------------------------------------------------- */
+
+static void names_become_addresses(void **state)
+{
+    sio_ip found[4];
+    char text[46];
+    (void)state;
+    sio_loop *loop = sio_loop_new(&all_memory);
+    assert_int_equal(sio_loop_resolve(loop, "10.0.0.7", found, 4), 1);
+    sio_ip_text(&found[0], text);
+    assert_string_equal(text, "10.0.0.7");
+    int n = sio_loop_resolve(loop, "localhost", found, 4);
+    assert_true(n >= 1 && n <= 4);
+    sio_ip_text(&found[0], text);
+    assert_true(strcmp(text, "127.0.0.1") == 0 || strcmp(text, "::1") == 0);
+    assert_int_equal(sio_loop_resolve(loop, "localhost", found, 1), 1);
+    assert_int_equal(sio_loop_resolve(loop, "no name", found, 4), -1);
+    assert_int_equal(errno, EADDRNOTAVAIL);
+    sio_loop_free(loop);
+}
+
+/* What is sent to, and read from, before the connection stands. */
+static void talk(sio_loop *loop, const char *where)
+{
+    sio_watched listener, w = { .kind = SIO_WATCHED_CONN };
+    sio_ip ip, from;
+    char text[8];
+    int fd;
+    int port = sio_loop_listen(loop, &listener, where, 0);
+    if (port < 0)
+        return;  // no IPv6 here
+    assert_true(sio_ip_parse(where, &ip));
+    w.fd = sio_loop_connect(loop, &ip, port);
+    assert_true(w.fd >= 0);
+    assert_int_equal(sio_loop_watch(loop, &w), 0);
+    assert_int_equal(sio_loop_read(loop, &w, text, sizeof text), -1);
+    wait_for(loop, &listener);
+    assert_int_equal(sio_loop_accept(loop, &listener, &fd, &from), 1);
+    while (sio_loop_send(loop, &w, &SIO_SPAN("hi"), 1) == 0)
+        ;
+    sio_watched other = { .fd = fd };
+    ptrdiff_t got;
+    while ((got = sio_loop_read(loop, &other, text, sizeof text)) == -1)
+        ;
+    assert_int_equal(got, 2);
+    sio_loop_close(loop, &w);
+    sio_loop_refuse(loop, fd);
+    sio_loop_close(loop, &listener);
+}
+
+static void it_connects_to_others(void **state)
+{
+    (void)state;
+    sio_loop *loop = sio_loop_new(&all_memory);
+    talk(loop, "127.0.0.1");
+    talk(loop, "::1");
+    sio_loop_free(loop);
+}
+
+/* Nobody is there: that is told by the first read or send that knows it, or at once. */
+static void who_is_not_there_is_found_out(void **state)
+{
+    (void)state;
+    sio_loop *loop = sio_loop_new(&all_memory);
+    sio_watched w = { .kind = SIO_WATCHED_CONN };
+    sio_ip ip;
+    char text[8];
+    sio_watched listener;
+    int port = sio_loop_listen(loop, &listener, "127.0.0.1", 0);
+    sio_loop_close(loop, &listener);
+    sio_ip_parse("127.0.0.1", &ip);
+    w.fd = sio_loop_connect(loop, &ip, port);
+    if (w.fd >= 0) {
+        assert_int_equal(sio_loop_watch(loop, &w), 0);
+        wait_for(loop, &w);
+        assert_int_equal(sio_loop_read(loop, &w, text, sizeof text), -2);
+        sio_loop_close(loop, &w);
+    }
+    sio_loop_free(loop);
+}
+
 static void on_alarm(int number)
 {
     (void)number;
@@ -483,6 +564,9 @@ int main(void)
         cmocka_unit_test(a_listener_can_pause),
         cmocka_unit_test(addresses_are_taken_or_refused),
         cmocka_unit_test(unix_sockets_replace_the_dead_alone),
+        cmocka_unit_test(names_become_addresses),
+        cmocka_unit_test(it_connects_to_others),
+        cmocka_unit_test(who_is_not_there_is_found_out),
         cmocka_unit_test(a_signal_handler_can_wake_it),
         cmocka_unit_test(posts_are_bounded),
         cmocka_unit_test(waiting_takes_its_time),
