@@ -252,7 +252,7 @@ for (const [client, file] of Object.entries(clients)) {
 
     test("what is secret is not shown", async () => {
       const page = await enter("careful", "/#secret");
-      await page.waitForFunction(() => $("transport").textContent === "websocket");
+      await page.waitForFunction(() => $("transport").textContent === "websocket" && $("packets").textContent.includes('"join"'));
       await page.$$eval("#packets > li > button", (list) => list.forEach((button) => button.click()));
       const text = await page.innerText("#wire"),
         secrets = await page.evaluate(() => [localStorage.owner, socket.io.engine.id, socket.id]);
