@@ -187,21 +187,35 @@ static void put_options(sio_sink *sink, const sio_target *t)
     }
 }
 
-/* Who is sent to exactly one room has a channel for it (5.1). */
-static bool publish_event(sio_adapter *a, const sio_target *t, sio_span payload)
+/* The bus was not given it; what the bus itself refuses it has told and counted. */
+static void fail(sio_adapter *a, const char *why)
+{
+    a->io->net.stats.unpublished++;
+    sio_log(&a->io->net,
+            "not published to the cluster, so that other processes' clients miss it: %s", why);
+}
+
+static const char no_memory[] = "no memory (give the server more)";
+
+/* What is sent to exactly one room has a channel of its own (5.1). */
+static void publish_event(sio_adapter *a, const sio_target *t, sio_span payload)
 {
     const char *room = sio_target_room(t, 0);
     sio_span events = t->ns->channels->events;
-    if (!a->room_channels || room == NULL || sio_target_room(t, 1) != NULL)
-        return a->bus->publish(a->bus, events, payload);
+    if (!a->room_channels || room == NULL || sio_target_room(t, 1) != NULL) {
+        a->bus->publish(a->bus, events, payload);
+        return;
+    }
     size_t n = strlen(room);
     char *channel = sio_arena_get(&a->io->net.arena, events.n + n + 1);
-    if (channel == NULL)
-        return false;
+    if (channel == NULL) {
+        fail(a, no_memory);
+        return;
+    }
     memcpy(channel, events.p, events.n);
     memcpy(channel + events.n, room, n);
     channel[events.n + n] = '#';
-    return a->bus->publish(a->bus, (sio_span){ channel, events.n + n + 1 }, payload);
+    a->bus->publish(a->bus, (sio_span){ channel, events.n + n + 1 }, payload);
 }
 
 /* Has an inquiry found by a new id. */
@@ -241,16 +255,6 @@ static void put_request(sio_adapter *a, sio_sink *sink, const sio_target *t, con
     sio_put_word(sink, "opts");
     put_options(sink, t);
 }
-
-/* The bus was not given it; what the bus itself refuses it has told and counted. */
-static void fail(sio_adapter *a, const char *why)
-{
-    a->io->net.stats.unpublished++;
-    sio_log(&a->io->net,
-            "not published to the cluster, so that other processes' clients miss it: %s", why);
-}
-
-static const char no_memory[] = "no memory (give the server more)";
 
 static void tell_event(sio_adapter *a, const sio_target *t, sio_span array, const sio_span *blobs,
                        size_t n_blobs)

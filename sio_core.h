@@ -370,6 +370,11 @@ sio_found sio_target_receivers(const sio_target *t);
  * these, for others may have joined it. NULL behind the last. */
 const char *sio_target_room(const sio_target *t, size_t i);
 const char *sio_target_excepted(const sio_target *t, size_t i);
+/* Whether the target is for other processes too. */
+static inline bool sio_target_shared(const sio_target *t)
+{
+    return t->ns->io->cluster != NULL && !t->only_self && !t->is_local;
+}
 /* Has the cluster do that (sio_cluster.change). False: there is none, or the target is not for it. */
 bool sio_target_change(const sio_target *t, int what, const char *const *rooms, size_t n);
 /* Copies the target's names to the arena: the application's code runs before they are read again,

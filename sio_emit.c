@@ -154,12 +154,6 @@ static sio_span *attachments_of(sio_server *io, const char *p, size_t n_blobs)
     return blobs;
 }
 
-/* Whether the target is for other processes too. */
-static bool is_clusters(const sio_target *t)
-{
-    return t->ns->io->cluster != NULL && !t->only_self && !t->is_local;
-}
-
 /* Hands the packet's array, without the offset, which is this process's, to the cluster; q: it is a
  * question. What stands behind the array is put back. */
 static void tell_cluster(const sio_target *t, const packet *k, sio_ref ref, size_t n_blobs,
@@ -169,7 +163,7 @@ static void tell_cluster(const sio_target *t, const packet *k, sio_ref ref, size
     char digits[SIO_DIGITS], *p = ref.buf->p + ref.at;
     unsigned char op;
     size_t n, cut = 0;
-    if (!is_clusters(t))
+    if (!sio_target_shared(t))
         return;
     if (k->offset > 0)
         cut = sio_number_text(k->offset, digits) + 3;
@@ -573,13 +567,13 @@ static int ask(const sio_target *t, sio_question *q, packet *k, const char *temp
         return -1;
     if (has_listeners(t->ns))
         tell_listeners(t->ns, &f, k, d.ref, written.n_blobs);
-    q->open = is_clusters(t);
+    q->open = sio_target_shared(t);
     if (!expect_all(t, &f, q, k->id) || !set_end(t, q)) {
         sio_ref_release(d.ref);
         return sio_fail(ENOMEM);
     }
     tell_cluster(t, k, d.ref, written.n_blobs, q);
-    if (is_clusters(t))  // which may not be there
+    if (sio_target_shared(t))  // which may not be there
         set_end(t, q);
     deliver_all(&f, &d);
     return 0;
@@ -588,8 +582,8 @@ static int ask(const sio_target *t, sio_question *q, packet *k, const char *temp
 static sio_question *new_question(const sio_target *t)
 {
     sio_cluster *cluster = t->ns->io->cluster;
-    sio_question *q =
-        is_clusters(t) ? cluster->question(cluster) : sio_alloc(&t->ns->io->net.memory, sizeof *q);
+    sio_question *q = sio_target_shared(t) ? cluster->question(cluster)
+                                           : sio_alloc(&t->ns->io->net.memory, sizeof *q);
     if (q == NULL)
         return NULL;
     q->io = t->ns->io;

@@ -112,7 +112,8 @@ static void ignore(sio_adapter *a, const sio_namespace *ns, const char *what)
             what, ns->name);
 }
 
-/* The names of an array, as a target takes them. *all: it has no strings at all. False: no memory. */
+/* The names of an array, as a target takes them. *none: it has no elements, or is no array. False: no
+ * memory. */
 static bool read_names(sio_adapter *a, sio_span array, const char *const **list, size_t *n,
                        bool *none)
 {
@@ -175,7 +176,7 @@ static sio_value array_of(sio_adapter *a, const sio_namespace *ns, sio_span pack
                          m->n_blobs);
 }
 
-/* ---- events ---------------------------------------------------------------------------------- */
+/* ---- Events ---------------------------------------------------------------------------------- */
 
 /* Whether anybody of ours is in the room of a channel, or may come back to it. */
 static bool has_room(const sio_namespace *ns, sio_span channel)
@@ -226,7 +227,7 @@ static void on_event(sio_adapter *a, sio_namespace *ns, sio_span channel, sio_sp
         sio_emit_array(&t, array);
 }
 
-/* ---- requests -------------------------------------------------------------------------------- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 /* Publishes an answer, and frees its text. uid: of who asked, a JSON string; n == 0: to all. */
 static void respond(sio_adapter *a, const sio_namespace *ns, sio_span uid, sio_textbuf *text)
@@ -353,7 +354,7 @@ static void on_change(sio_adapter *a, sio_namespace *ns, sio_span request, int64
     change_target(&t, type, rooms, n, close);
 }
 
-/* ---- questions of others --------------------------------------------------------------------- */
+/* ---- Questions of others --------------------------------------------------------------------- */
 
 /* An answer that we owe a member: an application's, to its event. */
 typedef struct debt {
@@ -579,7 +580,7 @@ static void on_request(sio_adapter *a, sio_namespace *ns, sio_span payload)
         ignore(a, ns, "a request is of no type that there is");
 }
 
-/* ---- answers --------------------------------------------------------------------------------- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 static sio_value value_of(sio_adapter *a, sio_span json, const message *m)
 {

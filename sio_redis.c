@@ -298,8 +298,7 @@ static void on_reply(wire *w, const sio_resp *item, sio_span rest)
         if (item->kind == SIO_RESP_ERROR)
             sio_log(&r->io->net,
                     "Redis does not count who hears a channel: %.*s (let this user do PUBSUB; "
-                    "questions "
-                    "wait for their whole time); Redis %s",
+                    "questions wait for their whole time); Redis %s",
                     item->text.n < 200 ? (int)item->text.n : 200, item->text.p, r->host);
         if (counted)
             sio_inbox_counted(r->adapter, id, n.number);

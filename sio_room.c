@@ -328,7 +328,7 @@ bool sio_target_change(const sio_target *t, int what, const char *const *rooms, 
 {
     sio_server *io = t->ns->io;
     sio_target each = *t;
-    if (io->cluster == NULL || t->is_local || t->only_self)
+    if (!sio_target_shared(t))
         return false;
     if (t->ns->accept == NULL)
         return io->cluster->change(io->cluster, t, what, rooms, n);
